@@ -1,0 +1,75 @@
+// Package objstore is the contract between the archive and the object store that holds it.
+//
+// It owns the words (object, metadata, condition) and what each failure means. It must never import an SDK or do I/O:
+// cosstore is the implementation, and storetest is the suite that every implementation passes.
+package objstore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Conditions of an object or of the whole store. A store's errors match them with errors.Is.
+var (
+	// ErrNotExist means that the object is certainly absent, as far as the answer can tell: a GET answered with
+	// NoSuchKey, or a HEAD with 404 (whose empty body cannot tell a missing key from a missing bucket: only a GET is
+	// proof). NoSuchBucket, 403 and the like are never ErrNotExist.
+	ErrNotExist = errors.New("object does not exist")
+	// ErrExist means that a create-only write found the key taken, perhaps by an earlier attempt of the same write
+	// whose answer was lost: the caller must look at the object before it believes either.
+	ErrExist = errors.New("object exists already")
+	// ErrVersioned means that versioning is, or once was, enabled on the bucket. Create-only is void there, so nothing
+	// may be written.
+	ErrVersioned = errors.New("bucket has versioning enabled or suspended")
+	// ErrDenied means that the credentials are missing, wrong, or lack a permission.
+	ErrDenied = errors.New("access to the object store was denied")
+	// ErrNoBucket means that the bucket does not exist in this region.
+	ErrNoBucket = errors.New("bucket does not exist")
+	// ErrUnknown means that a write may or may not have taken effect.
+	ErrUnknown = errors.New("outcome of the write is unknown")
+)
+
+// Object describes a stored object.
+type Object struct {
+	Size         int64
+	CRC64        uint64            // CRC-64/ECMA, as COS computes it
+	Metadata     map[string]string // user metadata; names in lower case, without x-cos-meta-
+	LastModified time.Time
+	Date         time.Time // the store's clock when it answered
+}
+
+// Write is the content of a new object.
+type Write struct {
+	Body        []byte // must stay unchanged until the call returns and, as a transport may still read it, afterwards
+	ContentType string
+	Metadata    map[string]string // names in lower case, without x-cos-meta-
+}
+
+// Error is a failed operation on one object or on the bucket.
+type Error struct {
+	Op        string // "get", "head", "create", "overwrite", "preflight"
+	Key       string // below the prefix; empty for operations on the bucket
+	Status    int    // HTTP status of the last answer; 0 if there was none
+	Code      string // the service's error code, such as NoSuchKey
+	RequestID string
+	Attempts  int
+	Date      time.Time // the store's clock in the last answer; zero if there was none
+	Err       error     // a condition of this package, a context's error, or the transport's
+}
+
+// Error says what failed and what was answered; it never contains credentials or a signed URL.
+func (e *Error) Error() string {
+	msg := "cos " + e.Op
+	if e.Key != "" {
+		msg += " " + e.Key
+	}
+	msg += ": " + e.Err.Error()
+	if e.Status != 0 {
+		msg += fmt.Sprintf(" (status %d, code %s, request id %s, attempts %d)", e.Status, e.Code, e.RequestID, e.Attempts)
+	}
+	return msg
+}
+
+// Unwrap returns the condition.
+func (e *Error) Unwrap() error { return e.Err }

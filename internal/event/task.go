@@ -1,0 +1,82 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"chatexport/internal/chat"
+)
+
+const (
+	// Version is the version of the continuations that this build writes and the only one that it reads.
+	Version = 1
+
+	// MaxTaskBytes is the most that Encode returns: an asynchronous event has at most 128 KB (SCF documentation,
+	// 583/11637), and a queue wraps it into an envelope and escapes it once more.
+	MaxTaskBytes = 100_000
+)
+
+// ErrTooLarge means that a task would not fit into an event.
+var ErrTooLarge = errors.New("task exceeds the size of an event")
+
+// Task is what one event, or one record of it, asks for: one group or topic, several of them, or a sweep.
+type Task struct {
+	GroupID string  `json:"group_id,omitempty"`
+	TopicID string  `json:"topic_id,omitempty"` // of GroupID; empty for a plain group
+	Groups  []Group `json:"groups,omitempty"`   // instead of GroupID
+	// Sweep is the JSON object of a sweep as it came; its content is package sweep's. It is empty for other tasks.
+	Sweep json.RawMessage `json:"sweep,omitempty"`
+	// V is Version in tasks that the function wrote itself, usually 0 in others.
+	V int `json:"v,omitempty"`
+	// Continue is what the function tells itself; nil in a tick, in a queue's task and in a manual one.
+	Continue *Continue `json:"continue,omitempty"`
+}
+
+// Group is one element of Task.Groups.
+type Group struct {
+	GroupID string `json:"group_id"`
+	TopicID string `json:"topic_id,omitempty"`
+}
+
+// Continue is what a batch hands to the next one. It is a hint: the engine checks it against what is stored.
+type Continue struct {
+	Cursor  chat.Seq `json:"cursor,omitempty"`  // the first seq that is not archived yet; 0 in a task that was only handed on
+	After   chat.Seq `json:"after,omitempty"`   // lo of the last chunk, the one whose hi + 1 is Cursor
+	Head    chat.Seq `json:"head,omitempty"`    // the run's head
+	Run     string   `json:"run,omitempty"`     // the run's id
+	Hop     int      `json:"hop,omitempty"`     // continuations of this run so far
+	Attempt int      `json:"attempt,omitempty"` // how often this task failed and was handed on
+}
+
+// For returns the task that names one stream.
+func For(s chat.Stream) Task { return Task{GroupID: s.GroupID, TopicID: s.TopicID} }
+
+// Streams returns the streams that the task names, in order; none for a sweep.
+func (t Task) Streams() []chat.Stream {
+	if t.GroupID != "" {
+		return []chat.Stream{{GroupID: t.GroupID, TopicID: t.TopicID}}
+	}
+	streams := make([]chat.Stream, 0, len(t.Groups))
+	for _, g := range t.Groups {
+		streams = append(streams, chat.Stream{GroupID: g.GroupID, TopicID: g.TopicID})
+	}
+	return streams
+}
+
+// Encode returns the task as the payload of an event, at most MaxTaskBytes long; otherwise the error is ErrTooLarge.
+// ParseTask reads it back unchanged.
+func (t Task) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // ids may hold & and <; escaped they would only be longer
+	if err := enc.Encode(t); err != nil {
+		return nil, fmt.Errorf("encode task: %w", err)
+	}
+	payload := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if len(payload) > MaxTaskBytes {
+		return nil, fmt.Errorf("encode task: %w: %d bytes, at most %d", ErrTooLarge, len(payload), MaxTaskBytes)
+	}
+	return payload, nil
+}

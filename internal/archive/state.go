@@ -1,0 +1,141 @@
+package archive
+
+import (
+	"time"
+
+	"chatexport/internal/chat"
+)
+
+// State is a stream's only overwritten object. It holds hints, never truth: it may be lost, stale or low at any moment
+// without harm to what is archived, so whoever reads it checks it against the chunks.
+type State struct {
+	Format        int           `json:"format"`
+	Frontier      chat.Seq      `json:"frontier"`                 // smallest seq that no chunk covers; 0 if unknown
+	After         chat.Seq      `json:"after"`                    // lo of the last chunk; 0 if there is none
+	ManifestAfter *ManifestHint `json:"manifest_after,omitempty"` // the last manifest
+	Head          chat.Seq      `json:"head"`                     // of the run; 0 if unknown
+	Status        string        `json:"status"`
+	Error         *StateError   `json:"error,omitempty"`
+	Lease         *Lease        `json:"lease,omitempty"`
+	Counters      Counters      `json:"counters"`
+	UpdatedAt     time.Time     `json:"updated_at"`
+}
+
+// ManifestHint names the last manifest and what it must hash to.
+type ManifestHint struct {
+	Lo     chat.Seq `json:"lo"`
+	SHA256 string   `json:"sha256"`
+}
+
+// StateError is why the stream stands still. Text never contains message content.
+type StateError struct {
+	Code     string    `json:"code"`
+	Text     string    `json:"text"`
+	At       time.Time `json:"at"`
+	Frontier chat.Seq  `json:"frontier"`
+}
+
+// Lease says who works on the stream and until when others keep away.
+type Lease struct {
+	Owner string    `json:"owner"`
+	Until time.Time `json:"until"`
+}
+
+// Counters count what was done for the stream since its genesis. Like all of the state they may be low.
+type Counters struct {
+	Batches int64 `json:"batches"`
+	Pages   int64 `json:"pages"`
+	Calls   int64 `json:"calls"`
+	Chunks  int64 `json:"chunks"`
+	Counts
+	RawBytes int64 `json:"raw_bytes"`
+	Bytes    int64 `json:"bytes"`
+}
+
+// Encode returns the object. Times are stored in UTC, to the millisecond. The error wraps ErrInvalid.
+func (s State) Encode() ([]byte, error) {
+	s = s.normal()
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	return encode(s)
+}
+
+// ParseState reads a state back. Members that format 1 does not have are ignored. The error wraps ErrFormat for a
+// state of another format, ErrInvalid for anything else.
+func ParseState(body []byte) (State, error) { return parse(body, State.validate) }
+
+func (s State) normal() State {
+	s.UpdatedAt = utc(s.UpdatedAt)
+	if s.Error != nil {
+		e := *s.Error
+		e.At = utc(e.At)
+		s.Error = &e
+	}
+	if s.Lease != nil {
+		l := *s.Lease
+		l.Until = utc(l.Until)
+		s.Lease = &l
+	}
+	return s
+}
+
+func (s State) validate() error {
+	if err := validateFormat(s.Format); err != nil {
+		return err
+	}
+	switch {
+	case !isFrontier(s.Frontier):
+		return invalid("frontier is %d", s.Frontier)
+	case s.After < 0 || s.After > chat.MaxSeq || s.After != 0 && s.After >= s.Frontier:
+		return invalid("after is %d, frontier %d", s.After, s.Frontier)
+	case s.Head < 0 || s.Head > chat.MaxSeq:
+		return invalid("head is %d", s.Head)
+	case !isStatus(s.Status):
+		return invalid("status is %q", s.Status)
+	case s.ManifestAfter != nil && (s.ManifestAfter.Lo < 1 || s.ManifestAfter.Lo > chat.MaxSeq || !isSHA256(s.ManifestAfter.SHA256)):
+		return invalid("manifest_after names no manifest")
+	}
+	if err := validateTime("updated_at", s.UpdatedAt); err != nil {
+		return err
+	}
+	if s.Error != nil {
+		if err := validateTime("error.at", s.Error.At); err != nil {
+			return err
+		}
+		if !isFrontier(s.Error.Frontier) {
+			return invalid("error.frontier is %d", s.Error.Frontier)
+		}
+	}
+	if s.Lease != nil {
+		if s.Lease.Owner == "" {
+			return invalid("lease without an owner")
+		}
+		if err := validateTime("lease.until", s.Lease.Until); err != nil {
+			return err
+		}
+	}
+	return s.Counters.validate()
+}
+
+func (c Counters) validate() error {
+	for _, n := range []int64{c.Batches, c.Pages, c.Calls, c.Chunks, c.RawBytes, c.Bytes} {
+		if n < 0 || n > maxTotal {
+			return invalid("a counter is %d", n)
+		}
+	}
+	return c.Counts.validate()
+}
+
+// isFrontier accepts 0 (unknown) to 4294967296 (behind the last possible message).
+func isFrontier(seq chat.Seq) bool { return 0 <= seq && seq <= chat.MaxSeq+1 }
+
+func isStatus(status string) bool {
+	switch status {
+	case StatusRunning, StatusComplete, StatusPartial, StatusGone, StatusUnsupported, StatusDamaged, StatusMismatch,
+		StatusRecreated, StatusFailed:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,195 @@
+package chatapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/retry"
+)
+
+// maxSkew is the difference of clocks that is worth a word when a signature is refused.
+const maxSkew = time.Minute
+
+// Services of the REST API, as they stand in the path.
+const (
+	groupService = "group_open_http_svc"
+	topicService = "million_group_open_http_svc"
+)
+
+// Client reads from the Chat service. It is safe for concurrent use. Every method makes one attempt and returns
+// *Error, whose class says what may follow, or an error that wraps ErrInvalidArgument.
+type Client struct {
+	base      *url.URL
+	http      *http.Client
+	signer    *signer
+	sdkAppID  int
+	admin     string
+	timeout   time.Duration
+	userAgent string
+	clean     func(info, userSig string) string // a closure, so that the secret key is in no field that could be printed
+}
+
+// New returns a client. It makes no call. The error wraps ErrConfiguration and names all that is wrong.
+func New(config Config) (*Client, error) {
+	config, base, err := config.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("chat client: %w", err)
+	}
+	transport := config.Transport
+	if transport == nil {
+		transport = newTransport(config.Concurrency)
+	}
+	key := config.SecretKey
+	return &Client{
+		base:      base,
+		http:      &http.Client{Transport: transport, CheckRedirect: stayPut},
+		signer:    newSigner(config.SDKAppID, key, config.Admin),
+		sdkAppID:  config.SDKAppID,
+		admin:     config.Admin,
+		timeout:   config.Timeout,
+		userAgent: config.UserAgent,
+		clean: func(info, userSig string) string {
+			return sanitize(info, userSig, url.QueryEscape(userSig), key, url.QueryEscape(key))
+		},
+	}, nil
+}
+
+// CloseIdleConnections drops the connections that no call uses. An instance is frozen between invocations, and its
+// connections die meanwhile: dropping them at the end of an invocation spares the next one failed attempts.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
+// exchange is one call to which an answer came.
+type exchange struct {
+	op        string
+	random    uint32
+	signature signature
+	status    int
+	body      []byte
+	skew      time.Duration
+}
+
+// post makes one attempt of a command. It returns an *Error if no whole answer came; what the answer says is for
+// verdict to judge.
+func (c *Client) post(ctx context.Context, service, command string, request any) (*exchange, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, &Error{Op: command, Err: fmt.Errorf("%w: %w", ErrInvalidArgument, err)}
+	}
+	if ctx.Err() != nil {
+		return nil, &Error{Op: command, Err: callerCause(ctx), final: true}
+	}
+	if pause := c.signer.wait(time.Now()); pause > 0 {
+		if err := retry.Sleep(ctx, pause); err != nil {
+			if ctx.Err() != nil {
+				err = callerCause(ctx)
+			}
+			return nil, &Error{Op: command, Code: codeLocked, Err: err, final: true}
+		}
+	}
+	signature, err := c.signer.get(time.Now())
+	if err != nil {
+		return nil, &Error{Op: command, Err: fmt.Errorf("%w: %w", ErrConfiguration, err)}
+	}
+	x := &exchange{op: command, random: rand.Uint32(), signature: signature}
+	attempt, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if err := c.roundTrip(attempt, service, body, x); err != nil {
+		return nil, c.transportError(ctx, attempt, x, err)
+	}
+	return x, nil
+}
+
+// roundTrip sends the request and reads the whole answer. Its errors may hold the URL: only transportError may see them.
+func (c *Client) roundTrip(ctx context.Context, service string, body []byte, x *exchange) error {
+	target := *c.base
+	target.Path += "/v4/" + service + "/" + x.op
+	// The UserSig's alphabet is made for URLs: escaping it would only lengthen it.
+	target.RawQuery = "sdkappid=" + strconv.Itoa(c.sdkAppID) +
+		"&identifier=" + url.QueryEscape(c.admin) +
+		"&usersig=" + x.signature.text +
+		"&random=" + strconv.FormatUint(uint64(x.random), 10) +
+		"&contenttype=json"
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", c.userAgent)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // read to its end, or given up
+	x.status = response.StatusCode
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		x.skew = time.Until(date)
+	}
+	x.body, err = readAnswer(response.Body)
+	return err
+}
+
+// transportError describes a call to which no whole answer came. The caller's own context comes first: it may be what
+// ended the attempt.
+func (c *Client) transportError(ctx, attempt context.Context, x *exchange, err error) error {
+	failure := &Error{Op: x.op, HTTPStatus: x.status, Random: x.random}
+	switch {
+	case ctx.Err() != nil:
+		failure.Err, failure.final = callerCause(ctx), true
+	case attempt.Err() != nil:
+		failure.Err = fmt.Errorf("no whole answer within %v: %w", c.timeout, context.DeadlineExceeded)
+	default:
+		failure.Err = connectionCause(err)
+	}
+	return failure
+}
+
+// answer judges an answer that is read as a tree of objects: all but pages.
+func (c *Client) answer(ctx context.Context, service, command string, request any) (object, *exchange, error) {
+	x, err := c.post(ctx, service, command, request)
+	if err != nil {
+		return nil, nil, err
+	}
+	fields, err := parseObject(x.body)
+	if err != nil {
+		return nil, x, c.verdict(x, status{}, err)
+	}
+	s, err := fields.status()
+	return fields, x, c.verdict(x, s, err)
+}
+
+// verdict decides whether an answer is a success: only HTTP 200 with readable JSON, ErrorCode 0 and ActionStatus "OK"
+// is. It also tells the signer what became of the signature.
+func (c *Client) verdict(x *exchange, s status, unread error) error {
+	if unread == nil && x.status == http.StatusOK && s.code == 0 && s.action == "OK" {
+		c.signer.accepted(x.signature.number)
+		return nil
+	}
+	failure := &Error{Op: x.op, HTTPStatus: x.status, Code: s.code, Info: c.clean(s.info, x.signature.text), Random: x.random}
+	switch {
+	case s.code != 0: // says more than the form of the rest
+	case x.status != http.StatusOK: // a gateway's page; that it is not JSON says nothing
+	case unread != nil:
+		failure.Err = unread
+	case s.action == "": // JSON, but not this service's
+		failure.Err = fmt.Errorf("%w: no ActionStatus", chat.ErrMalformed)
+	default:
+		failure.Err = errNotOK
+	}
+	if lookup(s.code).kind == kindSignature {
+		now := time.Now()
+		if s.code == codeLocked {
+			c.signer.locked(now)
+		}
+		failure.resigned = c.signer.refused(x.signature.number, now)
+		failure.skew = x.skew
+	}
+	return failure
+}

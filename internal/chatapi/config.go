@@ -1,0 +1,152 @@
+package chatapi
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// defaultConcurrency is the number of connections kept when Config names none.
+	defaultConcurrency = 16
+
+	// defaultTimeout bounds one attempt. The service gives up after 3 s and asks callers to wait longer than that
+	// (Chat documentation, REST API overview); 10 s leave room for a slow network without holding a batch up.
+	defaultTimeout = 10 * time.Second
+
+	// maxAnswer bounds what is read of one answer, in bytes. The service sends at most 1 MB (code 10018 otherwise).
+	maxAnswer = 4 << 20
+
+	// dialTimeout bounds the TCP and the TLS handshake, each.
+	dialTimeout = 5 * time.Second
+
+	// idleTimeout is short because an instance that the platform has frozen comes back to connections that are dead.
+	idleTimeout = 30 * time.Second
+)
+
+// Config is what a Client needs. It prints without the secret key.
+type Config struct {
+	SDKAppID  int    // required, positive
+	SecretKey string // required; signs UserSigs and goes nowhere else
+	Admin     string // account of an app administrator; "administrator" if empty
+
+	// BaseURL is the service's address without the path /v4, as BaseURL returns it for a region. Plain http is allowed
+	// for loopback hosts only, since the UserSig stands in the URL.
+	BaseURL string
+
+	Concurrency int           // connections at most, and kept alive; 16 if 0
+	Timeout     time.Duration // of one attempt, from connecting to the last byte; 10 s if 0
+	UserAgent   string        // "chatexport" if empty
+
+	// Transport replaces the client's own connection pool, for tests that need no network; nil otherwise.
+	Transport http.RoundTripper
+}
+
+// String leaves the secret key out.
+func (c Config) String() string {
+	return fmt.Sprintf("chatapi.Config{SDKAppID:%d Admin:%q Concurrency:%d Timeout:%v}",
+		c.SDKAppID, c.Admin, c.Concurrency, c.Timeout)
+}
+
+// GoString leaves the secret key out.
+func (c Config) GoString() string { return c.String() }
+
+// BaseURL returns the service's address in a region: china, singapore, seoul, tokyo, frankfurt, mumbai, siliconvalley
+// or jakarta (Chat documentation, REST API overview; Mumbai stands in
+// older versions only). The error wraps ErrConfiguration.
+func BaseURL(region string) (string, error) {
+	host := ""
+	switch region {
+	case "china":
+		host = "console.tim.qq.com"
+	case "singapore":
+		host = "adminapisgp.im.qcloud.com"
+	case "seoul":
+		host = "adminapikr.im.qcloud.com"
+	case "tokyo":
+		host = "adminapijpn.im.qcloud.com"
+	case "frankfurt":
+		host = "adminapiger.im.qcloud.com"
+	case "mumbai":
+		host = "adminapiind.im.qcloud.com"
+	case "siliconvalley":
+		host = "adminapiusa.im.qcloud.com"
+	case "jakarta":
+		host = "adminapiidn.im.qcloud.com"
+	default:
+		return "", fmt.Errorf("%w: region %q is none of china, singapore, seoul, tokyo, frankfurt, mumbai, siliconvalley, jakarta",
+			ErrConfiguration, region)
+	}
+	return "https://" + host, nil
+}
+
+// withDefaults fills what is empty and reports all that is wrong at once, without repeating a secret.
+func (c Config) withDefaults() (Config, *url.URL, error) {
+	var problems []error
+	if c.SDKAppID <= 0 {
+		problems = append(problems, fmt.Errorf("SDKAppID %d is not positive", c.SDKAppID))
+	}
+	if c.SecretKey == "" {
+		problems = append(problems, errors.New("the secret key is empty"))
+	}
+	if c.Concurrency < 0 {
+		problems = append(problems, fmt.Errorf("concurrency %d is negative", c.Concurrency))
+	}
+	if c.Timeout < 0 {
+		problems = append(problems, fmt.Errorf("timeout %v is negative", c.Timeout))
+	}
+	base, err := parseBase(c.BaseURL)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) > 0 {
+		return Config{}, nil, fmt.Errorf("%w: %w", ErrConfiguration, errors.Join(problems...))
+	}
+	if c.Admin == "" {
+		c.Admin = "administrator"
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = defaultConcurrency
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = "chatexport"
+	}
+	return c, base, nil
+}
+
+// parseBase names the problem and never the URL: an operator may have put credentials into it.
+func parseBase(raw string) (*url.URL, error) {
+	base, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return nil, errors.New("the base URL is empty")
+	case err != nil, base.Host == "", base.Opaque != "":
+		return nil, errors.New("the base URL is not of the form https://host")
+	case base.User != nil:
+		return nil, errors.New("the base URL must not contain credentials")
+	case base.RawQuery != "", base.ForceQuery, base.Fragment != "":
+		return nil, errors.New("the base URL must not contain a query or a fragment")
+	case base.Scheme == "http" && !loopback(base.Hostname()):
+		return nil, errors.New("the base URL is plain http: that is allowed for loopback hosts only, since the UserSig stands in the URL")
+	case base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("the base URL's scheme is not https")
+	}
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = ""
+	return base, nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

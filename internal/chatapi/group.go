@@ -1,0 +1,142 @@
+package chatapi
+
+import (
+	"context"
+	"fmt"
+
+	"chatexport/internal/chat"
+)
+
+// MaxGroupInfos is the most groups that get_group_info takes at once (Chat documentation, get_group_info).
+const MaxGroupInfos = 50
+
+// GroupInfo is what get_group_info says of a group. Members that the service left out are zero.
+type GroupInfo struct {
+	GroupID      string
+	Type         string // "Public", "Private", "ChatRoom", "AVChatRoom", "Community"; new groups may have new names
+	Name         string
+	Owner        string   // Owner_Account
+	CreateTime   int64    // seconds since 1970
+	LastMsgTime  int64    // seconds since 1970; 0 if there never was a message
+	NextSeq      chat.Seq // NextMsgSeq: the newest seq plus one
+	MemberNum    int64
+	SupportTopic bool // a community whose messages are in topics
+
+	// Err is the service's verdict on this one group: an *Error that matches chat.ErrGone and the like. All else but
+	// GroupID is zero then.
+	Err error
+}
+
+type responseFilter struct {
+	GroupBaseInfoFilter []string
+}
+
+// infoRequest is the body of get_group_info. Without a filter the members come, too, and a big group exceeds the size
+// of an answer.
+type infoRequest struct {
+	GroupIDList    []string `json:"GroupIdList"`
+	ResponseFilter responseFilter
+}
+
+// Group reads when a stream was created and which seq its next message gets.
+func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+	if stream.TopicID != "" {
+		return c.topicAsGroup(ctx, stream)
+	}
+	infos, err := c.groupInfos(ctx, []string{stream.GroupID}, []string{"CreateTime", "NextMsgSeq"})
+	if err != nil {
+		return chat.Group{}, err
+	}
+	return chat.Group{CreateTime: infos[0].CreateTime, NextSeq: infos[0].NextSeq}, infos[0].Err
+}
+
+// GroupInfos reads facts about up to MaxGroupInfos groups, and returns one GroupInfo for each id, in the order of ids.
+// A group that is gone is no error of the call: it has its own Err.
+func (c *Client) GroupInfos(ctx context.Context, ids []string) ([]GroupInfo, error) {
+	return c.groupInfos(ctx, ids, []string{
+		"Type", "Name", "Owner_Account", "CreateTime", "LastMsgTime", "NextMsgSeq", "MemberNum", "SupportTopic",
+	})
+}
+
+func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]GroupInfo, error) {
+	const command = "get_group_info"
+	if len(ids) < 1 || len(ids) > MaxGroupInfos {
+		return nil, fmt.Errorf("%s: %w: %d groups asked for, 1 to %d can be", command, ErrInvalidArgument, len(ids), MaxGroupInfos)
+	}
+	for _, id := range ids {
+		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", command, ErrInvalidArgument, err)
+		}
+	}
+	answer, x, err := c.answer(ctx, groupService, command, infoRequest{
+		GroupIDList:    ids,
+		ResponseFilter: responseFilter{GroupBaseInfoFilter: filter},
+	})
+	if err != nil {
+		return nil, err
+	}
+	items, err := answer.list("GroupInfo")
+	if err != nil {
+		return nil, c.malformed(x, err)
+	}
+	byID := make(map[string]GroupInfo, len(items))
+	for _, item := range items {
+		info, err := c.groupInfo(x, item)
+		if err != nil {
+			return nil, c.malformed(x, err)
+		}
+		if info.GroupID == "" && len(ids) == 1 {
+			info.GroupID = ids[0] // an item about a failure may come without its id
+		}
+		byID[info.GroupID] = info
+	}
+	infos := make([]GroupInfo, len(ids))
+	for i, id := range ids {
+		info, ok := byID[id]
+		if !ok {
+			left := fmt.Errorf("%w: GroupInfo leaves out a group that was asked for", chat.ErrMalformed)
+			info = GroupInfo{GroupID: id, Err: c.malformed(x, left)}
+		}
+		infos[i] = info
+	}
+	return infos, nil
+}
+
+func (c *Client) groupInfo(x *exchange, item object) (GroupInfo, error) {
+	info := GroupInfo{GroupID: item.text("GroupId")}
+	failure, err := c.itemError(x, item)
+	if err != nil || failure != nil {
+		info.Err = failure
+		return info, err
+	}
+	info.Type, info.Name, info.Owner = item.text("Type"), item.text("Name"), item.text("Owner_Account")
+	if info.CreateTime, err = item.natural("CreateTime"); err != nil {
+		return info, err
+	}
+	if info.LastMsgTime, err = item.natural("LastMsgTime"); err != nil {
+		return info, err
+	}
+	if info.MemberNum, err = item.natural("MemberNum"); err != nil {
+		return info, err
+	}
+	if info.NextSeq, err = item.nextSeq(); err != nil {
+		return info, err
+	}
+	info.SupportTopic = item.flag("SupportTopic")
+	return info, nil
+}
+
+// itemError judges one item of a list: the ErrorCode of the whole answer says nothing about it. The second error is
+// for an item that cannot be read.
+func (c *Client) itemError(x *exchange, item object) (failure, unread error) {
+	number, err := item.integer("ErrorCode")
+	if err != nil || number == 0 {
+		return nil, err
+	}
+	s := status{code: int(number), info: item.text("ErrorInfo")}
+	return c.verdict(x, s, nil), nil
+}
+
+func (c *Client) malformed(x *exchange, err error) error {
+	return &Error{Op: x.op, HTTPStatus: x.status, Random: x.random, Err: err}
+}

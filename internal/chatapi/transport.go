@@ -1,0 +1,91 @@
+package chatapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"chatexport/internal/chat"
+)
+
+// errBroken stands for failures of the connection whose own text may quote what the other side sent.
+var errBroken = errors.New("the connection broke, or the answer is not HTTP")
+
+// newTransport makes the client's own pool. Go's default of two idle connections a host would open a new one for
+// nearly every call. There is no proxy: the only egress of a function is its own network, and a proxy would see the
+// UserSig of a plain-text loopback call. HTTP/1.1 is what the service documents.
+func newTransport(connections int) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    dialTimeout,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		MaxIdleConns:           connections,
+		MaxIdleConnsPerHost:    connections,
+		MaxConnsPerHost:        connections,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		Protocols:              &protocols,
+	}
+}
+
+// stayPut keeps a redirect from carrying the UserSig to another host.
+func stayPut(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// readAnswer reads a body to its end, so that the connection can serve the next call, but not beyond the limit.
+func readAnswer(body io.Reader) ([]byte, error) {
+	answer, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) > maxAnswer {
+		return nil, fmt.Errorf("%w: more than %d bytes", chat.ErrMalformed, maxAnswer)
+	}
+	return answer, nil
+}
+
+// callerCause describes a context that the caller has ended.
+func callerCause(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// connectionCause keeps of a transport's error what is safe to print. *url.Error prints the URL with the UserSig in
+// it, and errors about bytes that are not HTTP quote them; those that are kept name hosts, addresses, certificates and
+// system errors only.
+func connectionCause(err error) error {
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e
+	}
+	switch {
+	case errors.Is(err, chat.ErrMalformed):
+		return err // our own: readAnswer
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return http.ErrSchemeMismatch
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the connection was closed early: %w", io.ErrUnexpectedEOF)
+	}
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return errors.New(e.Msg)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return fmt.Errorf("timed out: %w", context.DeadlineExceeded)
+	}
+	return errBroken
+}

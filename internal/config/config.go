@@ -1,0 +1,141 @@
+// Package config reads the function's configuration from its environment.
+//
+// It is the only package that names environment variables, and every default and limit stands here. It must never read
+// the process's environment itself (main passes os.Getenv, tests a map), keep state, or put the value of a variable
+// into an error: a secret may stand in the wrong one.
+package config
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Ways to hand a continuation to the next invocation.
+const (
+	RequeueSCF = "scf" // asynchronous Invoke of the function itself
+	RequeueCMQ = "cmq" // publish to the topic that triggers the function
+)
+
+// Ways to treat a void, a stretch of history in which nothing was found, without proof that it has expired.
+const (
+	VoidProbe      = "probe"      // probe it in many places, then call it expired
+	VoidExhaustive = "exhaustive" // ask for every page of it
+)
+
+// QuotaQPS is the calls a second that the service allows an app for each of its APIs (Chat documentation, 1047/34620).
+const QuotaQPS = 200
+
+// Config is what the environment says, checked; an unset variable has its default. The variable of each field is
+// named in its comment.
+type Config struct {
+	// ChatSDKAppID (CHAT_SDKAPPID, required) is the app, a positive integer below 2^32.
+	ChatSDKAppID int
+	// ChatSecretKey (CHAT_SECRET_KEY, required) signs the UserSig of ChatAdmin.
+	ChatSecretKey Secret
+	// ChatAdmin (CHAT_ADMIN, default administrator) is an admin account of the app, at most 32 bytes.
+	ChatAdmin string
+	// ChatRegion (CHAT_REGION, default china) is the app's data centre: china, singapore, seoul, tokyo, frankfurt,
+	// mumbai, siliconvalley or jakarta.
+	ChatRegion string
+	// ChatEndpoint (CHAT_ENDPOINT, default by ChatRegion) is a base URL without a trailing slash; plain http for
+	// loopback hosts only. Empty for the default.
+	ChatEndpoint string
+	// ChatQPS (CHAT_QPS, default 50, 1 to 200) is the calls a second of this instance.
+	ChatQPS int
+	// ChatConcurrency (CHAT_CONCURRENCY, default 16, 1 to 200) is the calls in flight of this instance.
+	ChatConcurrency int
+	// ChatRetentionDays (CHAT_RETENTION_DAYS, default 7, 1 to 3650) is how long the app's plan stores messages. It is
+	// for warnings and for the order of sweeps only; it never decides what has expired.
+	ChatRetentionDays int
+
+	// COSBucket (COS_BUCKET, required) is the bucket's full name, name-appid.
+	COSBucket string
+	// COSRegion (COS_REGION, required) is the bucket's region, such as ap-guangzhou.
+	COSRegion string
+	// COSPrefix (COS_PREFIX, default empty) is put before every key: empty, or at most 128 bytes with a trailing slash.
+	COSPrefix string
+	// COSEndpoint (COS_ENDPOINT, default by bucket and region) is the base URL of the bucket without path or trailing
+	// slash; plain http for loopback hosts only. Empty for the default. The Host header still names the bucket.
+	COSEndpoint string
+
+	// Requeue (REQUEUE, default scf) is RequeueSCF or RequeueCMQ.
+	Requeue string
+	// CMQTopic (CMQ_TOPIC) is the TDMQ for CMQ topic that triggers the function; required when Requeue is RequeueCMQ.
+	CMQTopic string
+	// CloudEndpoint (CLOUD_ENDPOINT, default by product) is the base URL of the cloud API without a trailing slash;
+	// plain http for loopback hosts only. Empty for the default.
+	CloudEndpoint string
+
+	// ExportSpan (EXPORT_SPAN, default 100000, 1 to 10000000) is the most seqs in a chunk.
+	ExportSpan int64
+	// ExportChunkBytes (EXPORT_CHUNK_BYTES, default 16777216, 1024 to 268435456) is the size of its gzip at which a chunk
+	// is closed.
+	ExportChunkBytes int64
+	// ExportVoid (EXPORT_VOID, default probe) is VoidProbe or VoidExhaustive.
+	ExportVoid string
+	// ExportMaxHops (EXPORT_MAX_HOPS, default 10000, 1 to 1000000) is the most continuations of one run.
+	ExportMaxHops int
+	// SweepLanes (SWEEP_LANES, default 2, 1 to 50) is the lanes of a sweep.
+	SweepLanes int
+
+	// LogLevel (LOG_LEVEL, default info) is debug, info, warn or error.
+	LogLevel string
+}
+
+// Error is one variable that is missing or wrong.
+type Error struct {
+	Variable string // its name
+	Problem  string // what is wrong with it; never its value
+	Advice   string // what to do
+}
+
+// Error names the variable first.
+func (e *Error) Error() string { return e.Variable + ": " + e.Problem + "; " + e.Advice }
+
+// Load reads and checks the whole configuration. All problems are reported together: the error joins one *Error for
+// each variable.
+func Load(getenv func(string) string) (Config, error) {
+	r := &reader{getenv: getenv}
+	c := Config{
+		ChatSDKAppID:      r.sdkAppID("CHAT_SDKAPPID"),
+		ChatSecretKey:     r.secretKey("CHAT_SECRET_KEY"),
+		ChatAdmin:         r.admin("CHAT_ADMIN", "administrator"),
+		ChatRegion:        r.choice("CHAT_REGION", "china", "china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"),
+		ChatEndpoint:      r.endpoint("CHAT_ENDPOINT"),
+		ChatQPS:           r.integer("CHAT_QPS", 50, 1, QuotaQPS),
+		ChatConcurrency:   r.integer("CHAT_CONCURRENCY", 16, 1, 200),
+		ChatRetentionDays: r.integer("CHAT_RETENTION_DAYS", 7, 1, 3650),
+		COSBucket:         r.bucket("COS_BUCKET"),
+		COSRegion:         r.region("COS_REGION"),
+		COSPrefix:         r.prefix("COS_PREFIX"),
+		COSEndpoint:       r.bucketEndpoint("COS_ENDPOINT"),
+		Requeue:           r.choice("REQUEUE", RequeueSCF, RequeueSCF, RequeueCMQ),
+		CMQTopic:          r.topic("CMQ_TOPIC"),
+		CloudEndpoint:     r.endpoint("CLOUD_ENDPOINT"),
+		ExportSpan:        int64(r.integer("EXPORT_SPAN", 100_000, 1, 10_000_000)),
+		ExportChunkBytes:  int64(r.integer("EXPORT_CHUNK_BYTES", 16<<20, 1<<10, 256<<20)),
+		ExportVoid:        r.choice("EXPORT_VOID", VoidProbe, VoidProbe, VoidExhaustive),
+		ExportMaxHops:     r.integer("EXPORT_MAX_HOPS", 10_000, 1, 1_000_000),
+		SweepLanes:        r.integer("SWEEP_LANES", 2, 1, 50),
+		LogLevel:          r.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error"),
+	}
+	if c.Requeue == RequeueCMQ && r.value("CMQ_TOPIC") == "" {
+		r.fail("CMQ_TOPIC", "is required when REQUEUE is cmq", "name the topic that triggers this function, or set REQUEUE to scf")
+	}
+	if len(r.problems) > 0 {
+		return Config{}, errors.Join(r.problems...)
+	}
+	return c, nil
+}
+
+// Warnings names settings that are allowed, but probably not meant.
+func (c Config) Warnings() []string {
+	var warnings []string
+	if c.SweepLanes*c.ChatQPS > QuotaQPS {
+		warnings = append(warnings, fmt.Sprintf("SWEEP_LANES x CHAT_QPS is %d calls a second, above the app's usual quota of %d: a sweep would be throttled", c.SweepLanes*c.ChatQPS, QuotaQPS))
+	}
+	if c.Requeue == RequeueSCF && c.CMQTopic != "" {
+		warnings = append(warnings, "CMQ_TOPIC is set but not used: REQUEUE is scf")
+	}
+	return warnings
+}

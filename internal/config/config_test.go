@@ -1,0 +1,241 @@
+package config_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/config"
+)
+
+const secret = "c0ffee00c0ffee00c0ffee00c0ffee00"
+
+// env returns a complete environment with changes; an empty value unsets a variable.
+func env(changes ...string) func(string) string {
+	vars := map[string]string{
+		"CHAT_SDKAPPID":   "1400000000",
+		"CHAT_SECRET_KEY": secret,
+		"COS_BUCKET":      "archive-1250000000",
+		"COS_REGION":      "ap-guangzhou",
+	}
+	for i := 0; i < len(changes); i += 2 {
+		vars[changes[i]] = changes[i+1]
+	}
+	return func(name string) string { return vars[name] }
+}
+
+func compare(t *testing.T, want, got config.Config) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b config.Secret) bool { return a.Reveal() == b.Reveal() })); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func defaults() config.Config {
+	return config.Config{
+		ChatSDKAppID: 1400000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "administrator", ChatRegion: "china",
+		ChatQPS: 50, ChatConcurrency: 16, ChatRetentionDays: 7,
+		COSBucket: "archive-1250000000", COSRegion: "ap-guangzhou",
+		Requeue: "scf", ExportSpan: 100000, ExportChunkBytes: 16777216, ExportVoid: "probe", ExportMaxHops: 10000,
+		SweepLanes: 2, LogLevel: "info",
+	}
+}
+
+func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := config.Load(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, defaults(), got)
+	if w := got.Warnings(); len(w) != 0 {
+		t.Errorf("the defaults warn: %q", w)
+	}
+}
+
+func TestLoadReadsEveryVariable(t *testing.T) {
+	t.Parallel()
+	got, err := config.Load(env(
+		"CHAT_SDKAPPID", " 1600000000\n", "CHAT_SECRET_KEY", secret+"\n", "CHAT_ADMIN", "root", "CHAT_REGION", "Singapore",
+		"CHAT_ENDPOINT", "http://127.0.0.1:8080/", "CHAT_QPS", "200", "CHAT_CONCURRENCY", "1", "CHAT_RETENTION_DAYS", "90",
+		"COS_BUCKET", "a-b-1250000000", "COS_REGION", "ap-shanghai-fsi", "COS_PREFIX", "chat/prod", "COS_ENDPOINT", "http://[::1]:9000/",
+		"REQUEUE", "cmq", "CMQ_TOPIC", "chat-export_1", "CLOUD_ENDPOINT", "https://proxy.example.com/cloud/",
+		"EXPORT_SPAN", "40", "EXPORT_CHUNK_BYTES", "1024", "EXPORT_VOID", "exhaustive", "EXPORT_MAX_HOPS", "1",
+		"SWEEP_LANES", "4", "LOG_LEVEL", "DEBUG",
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, config.Config{
+		ChatSDKAppID: 1600000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "root", ChatRegion: "singapore",
+		ChatEndpoint: "http://127.0.0.1:8080", ChatQPS: 200, ChatConcurrency: 1, ChatRetentionDays: 90,
+		COSBucket: "a-b-1250000000", COSRegion: "ap-shanghai-fsi", COSPrefix: "chat/prod/", COSEndpoint: "http://[::1]:9000",
+		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://proxy.example.com/cloud",
+		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1, SweepLanes: 4, LogLevel: "debug",
+	}, got)
+	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES x CHAT_QPS is 800") {
+		t.Errorf("warnings %q", w)
+	}
+}
+
+// problems returns the variables that an error of Load names, in order.
+func problems(t *testing.T, err error) []string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("not a join of problems: %v", err)
+	}
+	var names []string
+	for _, e := range joined.Unwrap() {
+		p, ok := errors.AsType[*config.Error](e)
+		if !ok || p.Problem == "" || p.Advice == "" {
+			t.Fatalf("not a problem of one variable: %v", e)
+		}
+		if !strings.Contains(err.Error(), p.Variable) {
+			t.Errorf("the text does not name %s", p.Variable)
+		}
+		names = append(names, p.Variable)
+	}
+	return names
+}
+
+func TestLoadReportsAllProblemsTogether(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(func(string) string { return "" })
+	want := []string{"CHAT_SDKAPPID", "CHAT_SECRET_KEY", "COS_BUCKET", "COS_REGION"}
+	if diff := cmp.Diff(want, problems(t, err)); diff != "" {
+		t.Errorf("an empty environment (-want +got):\n%s", diff)
+	}
+	_, err = config.Load(func(string) string { return "hunter2 \x01" })
+	if got := problems(t, err); len(got) != 21 {
+		t.Errorf("%d of 21 variables were refused: %q", len(got), got)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("an error repeats a value: %v", err)
+	}
+}
+
+func TestLoadRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	for variable, values := range map[string][]string{
+		"CHAT_SDKAPPID":       {"0", "-1", "abc", "4294967296", "1.5", "undefined"},
+		"CHAT_SECRET_KEY":     {"a b", "a\tb", strings.Repeat("a", 257), "${env:CHAT_SECRET_KEY}", "\xff"},
+		"CHAT_ADMIN":          {strings.Repeat("a", 33), "a b"},
+		"CHAT_REGION":         {"guangzhou", "cn"},
+		"CHAT_ENDPOINT":       {"http://console.tim.qq.com", "http://10.0.0.1", "ftp://127.0.0.1", "127.0.0.1:80", "https://", "https://u:p@host", "https://host?a=b", "https://host/#f", "http://127.0.0.1.example.com", "::"},
+		"CHAT_QPS":            {"0", "201", "-5", "fast", "1e2"},
+		"CHAT_CONCURRENCY":    {"0", "201"},
+		"CHAT_RETENTION_DAYS": {"0", "3651"},
+		"COS_BUCKET":          {"archive", "Archive-1250000000", "-a-1250000000", "a/b-1250000000", strings.Repeat("a", 60) + "-1250000000", "archive-12"},
+		"COS_REGION":          {"guangzhou", "ap guangzhou", "ap-guangzhou.example.com", "ap-" + strings.Repeat("a", 40)},
+		"COS_PREFIX":          {"/chat", "a//b", "a/../b", "./a", "/", "chat export", "a?b", "ä", strings.Repeat("a", 128)},
+		"COS_ENDPOINT":        {"http://cos.example.com", "https://host/path"},
+		"REQUEUE":             {"kafka"},
+		"CMQ_TOPIC":           {"1topic", "a b", strings.Repeat("a", 65)},
+		"CLOUD_ENDPOINT":      {"http://scf.tencentcloudapi.com", "scf.tencentcloudapi.com"},
+		"EXPORT_SPAN":         {"0", "10000001"},
+		"EXPORT_CHUNK_BYTES":  {"1023", "268435457"},
+		"EXPORT_VOID":         {"none"},
+		"EXPORT_MAX_HOPS":     {"0", "1000001"},
+		"SWEEP_LANES":         {"0", "51"},
+		"LOG_LEVEL":           {"trace", "loud"},
+	} {
+		for _, value := range values {
+			t.Run(fmt.Sprintf("%s=%.20q", variable, value), func(t *testing.T) {
+				t.Parallel()
+				got, err := config.Load(env(variable, value))
+				if diff := cmp.Diff([]string{variable}, problems(t, err)); diff != "" {
+					t.Fatalf("(-want +got):\n%s", diff)
+				}
+				compare(t, config.Config{}, got)
+			})
+		}
+	}
+}
+
+func TestLoadWantsATopicForCMQ(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(env("REQUEUE", "cmq"))
+	if diff := cmp.Diff([]string{"CMQ_TOPIC"}, problems(t, err)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	got, err := config.Load(env("CMQ_TOPIC", "topic"))
+	if err != nil || len(got.Warnings()) != 1 {
+		t.Errorf("error %v, warnings %q", err, got.Warnings())
+	}
+}
+
+func TestPrefixGetsItsTrailingSlashOnce(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{"": "", "a": "a/", "a/": "a/", "a/b=1/c.d": "a/b=1/c.d/", strings.Repeat("a", 127): strings.Repeat("a", 127) + "/"} {
+		got, err := config.Load(env("COS_PREFIX", value))
+		if err != nil || got.COSPrefix != want {
+			t.Errorf("%q became %q, error %v", value, got.COSPrefix, err)
+		}
+	}
+}
+
+func TestSecretNeverShowsItself(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(map[string]any{"config": c, "pointer": &c, "map": map[config.Secret]int{c.ChatSecretKey: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := []string{string(encoded)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s"} {
+		shown = append(shown, fmt.Sprintf(verb, c), fmt.Sprintf(verb, c.ChatSecretKey), fmt.Sprintf(verb, &c.ChatSecretKey))
+	}
+	for _, text := range shown {
+		if strings.Contains(text, secret) || strings.Contains(strings.ToLower(text), fmt.Sprintf("%x", secret)) {
+			t.Errorf("the secret shows: %s", text)
+		}
+	}
+	if c.ChatSecretKey.Reveal() != secret {
+		t.Error("Reveal does not return the value")
+	}
+}
+
+func TestLoadCredentials(t *testing.T) {
+	t.Parallel()
+	full := []string{"TENCENTCLOUD_SECRETID", "AKIDx", "TENCENTCLOUD_SECRETKEY", "key", "TENCENTCLOUD_SESSIONTOKEN", "token"}
+	got, err := config.LoadCredentials(env(full...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.SecretID.Reveal() != "AKIDx" || got.SecretKey.Reveal() != "key" || got.Token.Reveal() != "token" {
+		t.Error("not the credentials of the environment")
+	}
+	got, err = config.LoadCredentials(env(full[:4]...))
+	if err != nil || !got.Token.Empty() {
+		t.Errorf("a permanent key was refused: %v", err)
+	}
+	for _, missing := range []string{"TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY"} {
+		_, err := config.LoadCredentials(env(append(append([]string{}, full...), missing, "")...))
+		p, ok := errors.AsType[*config.Error](err)
+		if !ok || p.Variable != missing || !strings.Contains(p.Advice, "role in serverless.yml") {
+			t.Errorf("without %s: %v", missing, err)
+		}
+	}
+	if _, err := config.LoadCredentials(env(append(append([]string{}, full...), "TENCENTCLOUD_SESSIONTOKEN", "a\nb")...)); err == nil {
+		t.Error("a token that cannot be a header was accepted")
+	}
+}
+
+func TestLoadPlatform(t *testing.T) {
+	t.Parallel()
+	got := config.LoadPlatform(env("SCF_FUNCTIONNAME", "f", "SCF_FUNCTIONVERSION", "$LATEST", "SCF_NAMESPACE", "default", "TENCENTCLOUD_REGION", "ap-guangzhou"))
+	if diff := cmp.Diff(config.Platform{Function: "f", Version: "$LATEST", Namespace: "default", Region: "ap-guangzhou"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,112 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// advance archives from the frontier towards the head until that is reached or time is up. Its error is what stopped
+// the pulling; everything stored before it counts.
+func (b *batch) advance(ctx context.Context) error {
+	b.lo = b.frontier
+	for b.frontier <= b.head && !b.timeIsUp() {
+		moved, err := b.pipeline(ctx)
+		if err != nil || !moved {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipeline pulls chunks and stores them, one after the other: the next is pulled while the last is stored. It reports
+// true when an older chunk stood in the way, so that pulling must begin again behind it.
+func (b *batch) pipeline(ctx context.Context) (bool, error) {
+	abort, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pull, cancelPull := b.pullContext(abort)
+	defer cancelPull()
+	chunks := make(chan archive.Chunk)
+	produced := make(chan error, 1)
+	from := b.frontier
+	go func() { // waited for below, by its result
+		err := guarded(func() error { return b.produce(abort, pull, from, chunks) })
+		close(chunks)
+		produced <- err
+	}()
+	moved, err := b.storeAll(ctx, chunks)
+	if moved || err != nil {
+		cancel()
+		for range chunks {
+			continue // pulled in vain
+		}
+		<-produced
+		return moved, err
+	}
+	return false, <-produced
+}
+
+func (b *batch) storeAll(ctx context.Context, chunks <-chan archive.Chunk) (moved bool, err error) {
+	for chunk := range chunks {
+		own, err := b.storeChunk(ctx, chunk)
+		if err != nil || !own {
+			return !own && err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// storeChunk writes a chunk at the frontier and moves the frontier behind what is stored there. It reports whether that
+// is this batch's own chunk.
+func (b *batch) storeChunk(ctx context.Context, chunk archive.Chunk) (bool, error) {
+	key := layout.Chunk(b.Stream, chunk.Meta.Lo)
+	// A crash right after this write: the chunk counts, and the redelivered event hops over it.
+	object, err := b.Store.Create(ctx, key, objstore.Write{
+		Body: chunk.Body, ContentType: contentGzip, Metadata: chunk.Meta.Metadata(),
+	})
+	b.saw(object, err)
+	var entry archive.ChunkEntry
+	own := true
+	switch {
+	case err == nil:
+		entry = archive.ChunkEntryOf(chunk.Meta, key, int64(len(chunk.Body)), archive.CRC64(chunk.Body))
+	case errors.Is(err, objstore.ErrExist), errors.Is(err, objstore.ErrUnknown):
+		if entry, own, err = b.resolve(ctx, chunk); err != nil {
+			return false, err
+		}
+	default:
+		return false, b.refused(fmt.Errorf("write chunk: %w", err))
+	}
+	if own {
+		b.chunks++
+		b.counts.Add(entry.Counts)
+		b.bytes += entry.Bytes
+		b.rawBytes += entry.RawBytes
+	}
+	return own, b.passed(ctx, entry)
+}
+
+// resolve finds out whose chunk is stored under the key of one that this batch tried to write.
+func (b *batch) resolve(ctx context.Context, chunk archive.Chunk) (entry archive.ChunkEntry, own bool, err error) {
+	key := layout.Chunk(b.Stream, chunk.Meta.Lo)
+	entry, modified, err := b.headTaken(ctx, chunk.Meta.Lo)
+	if err != nil {
+		return entry, false, fmt.Errorf("look at the chunk that is there already: %w", err)
+	}
+	if entry.Writer == b.writer {
+		if entry.SHA256 != chunk.Meta.SHA256 || entry.CRC64 != archive.ChunkEntryOf(chunk.Meta, key, 0, archive.CRC64(chunk.Body)).CRC64 {
+			return entry, false, damaged("chunk_corrupt", "%s is not what was written", key)
+		}
+		return entry, true, nil // the answer to an earlier attempt was lost
+	}
+	if !b.began.IsZero() && modified.After(b.began) {
+		b.Log.Info().Int64("lo", int64(entry.Lo)).Int64("hi", int64(entry.Hi)).Msg("another delivery wrote this chunk and goes on")
+		return entry, false, errLostRace
+	}
+	// Older than this batch: a leftover of a run that died. Go on behind it.
+	return entry, false, nil
+}

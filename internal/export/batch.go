@@ -1,0 +1,173 @@
+package export
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
+)
+
+// errLostRace ends a batch quietly: another delivery of the run is alive, or will be redelivered.
+var errLostRace = errors.New("another batch wrote the next chunk")
+
+// batch is the state of one Run. Fields are touched by the goroutine of Run only, but for the counters.
+type batch struct {
+	*Engine
+	Request
+	budget budget
+	runID  string // the run's id
+	hops   int
+	writer string // random, new in every batch: tells an own chunk from another delivery's
+
+	began time.Time // the store's clock at its first answer in this batch; zero until then
+
+	state     archive.State // as loaded, then as last written
+	ownsLease bool
+
+	genesis     *archive.Genesis // nil as long as the stream has none
+	genesisLink archive.Link
+
+	frontier chat.Seq // 0 until it is known
+	after    chat.Seq // lo of the chunk below the frontier; 0 if there is none
+	start    chat.Seq // the frontier that progress is measured against
+	newest   chat.Page
+	head     chat.Seq // what this batch works up to
+	runHead  chat.Seq // the run's head, frozen by its first batch
+	walkedTo chat.Seq // below this, voids have been looked into and are walked
+
+	index index // chunks that no manifest lists yet
+
+	lo       chat.Seq // first seq archived by this batch
+	chunks   int
+	counts   archive.Counts
+	bytes    int64
+	rawBytes int64
+	next     *Continuation
+	outcome  Outcome
+	manifest string
+
+	createTime int64 // of the group, 0 if unknown
+
+	calls, pages, retries, throttled atomic.Int64
+}
+
+func newBatch(e *Engine, req Request) *batch {
+	now := time.Now()
+	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline), writer: randomHex()}
+	if c := req.Continuation; c != nil && c.Run != "" {
+		b.runID, b.hops, b.runHead = c.Run, c.Hop, c.Head
+	} else {
+		b.runID = archive.NewRunID(now)
+	}
+	return b
+}
+
+func randomHex() string {
+	var raw [8]byte
+	_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(raw[:])
+}
+
+// run is the batch from lease to hand-over. The steps and their order are the design's section 5.
+func (b *batch) run(ctx context.Context) error {
+	err := b.steps(ctx)
+	var verdict *verdict
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errLostRace):
+		// The winner publishes; writing state here could only set its hints back.
+		b.outcome = LostRace
+		return nil
+	case errors.As(err, &verdict):
+		return b.stand(ctx, verdict)
+	default:
+		b.fail(ctx, err)
+		return err
+	}
+}
+
+func (b *batch) steps(ctx context.Context) error {
+	if err := b.loadState(ctx); err != nil {
+		return err
+	}
+	if b.heldByAnother() {
+		b.outcome = AlreadyRunning
+		return nil
+	}
+	if err := b.takeLease(ctx); err != nil {
+		return err
+	}
+	if err := b.findFrontier(ctx); err != nil {
+		return err
+	}
+	if b.timeIsUp() {
+		return b.handOver(ctx, nil)
+	}
+	if err := b.findHead(ctx); err != nil {
+		return b.finishIfGone(ctx, err)
+	}
+	if b.genesis == nil {
+		if done, err := b.begin(ctx); done || err != nil {
+			return b.finishIfGone(ctx, err)
+		}
+	}
+	return b.end(ctx, b.advance(ctx))
+}
+
+// end turns what pulling came to into the end of the batch: everything is archived, or the rest is handed on.
+func (b *batch) end(ctx context.Context, pulled error) error {
+	switch {
+	case pulled != nil && (isVerdict(pulled) || errors.Is(pulled, errLostRace) || errors.Is(pulled, chat.ErrGone)):
+		return b.finishIfGone(ctx, pulled)
+	case pulled == nil && b.frontier > b.head:
+		return b.complete(ctx)
+	default:
+		return b.handOver(ctx, pulled)
+	}
+}
+
+func (b *batch) timeIsUp() bool { return !time.Now().Before(b.budget.lastStart) }
+
+// pullContext bounds everything that asks the source: what follows the pulling has the reserve for itself.
+func (b *batch) pullContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, b.budget.pullEnd)
+}
+
+// saw notes the store's clock at its first answer. Only the store's own clock can be compared with Last-Modified.
+func (b *batch) saw(object objstore.Object, err error) {
+	if !b.began.IsZero() {
+		return
+	}
+	b.began = object.Date
+	if failure, ok := errors.AsType[*objstore.Error](err); ok {
+		b.began = failure.Date
+	}
+}
+
+// progressed reports whether the frontier has moved beyond what this batch was told or could know for nothing.
+func (b *batch) progressed() bool { return b.start > 0 && b.frontier > b.start }
+
+func (b *batch) result() Result {
+	return Result{
+		Stream: b.Stream, Run: b.runID, Hop: b.hops, Outcome: b.outcome,
+		Lo: b.lo, Hi: b.hi(), Head: b.head, Frontier: b.frontier,
+		Chunks: b.chunks, Counts: b.counts, Bytes: b.bytes,
+		Pages: b.pages.Load(), Calls: b.calls.Load(), Retries: b.retries.Load(), Throttled: b.throttled.Load(),
+		ManifestSHA256: b.manifest, Next: b.next, Elapsed: time.Since(b.budget.start),
+	}
+}
+
+// hi is the last seq archived by this batch, below lo if there is none.
+func (b *batch) hi() chat.Seq {
+	if b.chunks == 0 {
+		return b.lo - 1
+	}
+	return b.frontier - 1
+}

@@ -1,0 +1,135 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// begin starts the archive of a stream that has none: it finds where the retained history begins and pins that in the
+// genesis. It reports true if there is nothing to archive yet.
+func (b *batch) begin(ctx context.Context) (bool, error) {
+	if b.head == 0 {
+		return true, b.nothingYet(ctx)
+	}
+	pull, cancel := b.pullContext(ctx)
+	defer cancel()
+	newest := b.head
+	f, err := b.firstFloor(pull)
+	if err != nil {
+		return false, err
+	}
+	if err := b.settleHead(pull, b.newest, f.first); err != nil {
+		return false, err
+	}
+	if b.head < f.first && f.first <= newest {
+		return true, b.nothingYet(ctx) // what there is may still be settling
+	}
+	if f.first > newest {
+		b.head = newest // everything has expired: the archive begins behind it
+	}
+	b.walkedTo = f.walkTo
+	return false, b.createGenesis(ctx, f)
+}
+
+// nothingYet ends the batch of a stream without an archive: there is only its state.
+func (b *batch) nothingYet(ctx context.Context) error {
+	b.head = 0
+	b.outcome = Complete
+	b.settle(ctx, archive.StatusComplete, nil, nil)
+	return nil
+}
+
+// firstFloor finds the first seq that may still exist. Most groups have lost nothing, and their first page shows it.
+func (b *batch) firstFloor(ctx context.Context) (floor, error) {
+	top := min(b.head, chat.PageSize)
+	page := b.newest
+	if b.head > top {
+		var err error
+		if page, err = b.page(ctx, chat.Query{Stream: b.Stream, Seq: top, Number: int(top)}); err != nil {
+			return floor{}, fmt.Errorf("read the first page: %w", err)
+		}
+	}
+	switch lowest := lowestRetained(page, 1, top); {
+	case lowest == 1:
+		return floor{first: 1, evidence: archive.EvidenceNone}, nil
+	case lowest > 1:
+		return b.floorWithin(ctx, lowest)
+	default:
+		return b.findFloor(ctx, 1, top, b.head)
+	}
+}
+
+// floorWithin decides about the seqs below the first retained one, all on one page: only IsFinished 2 proves that they
+// have expired; else they are archived as they are.
+func (b *batch) floorWithin(ctx context.Context, lowest chat.Seq) (floor, error) {
+	f := &finder{batch: b, from: 1, head: b.head}
+	p, err := f.peek(ctx, lowest-1)
+	if err != nil {
+		return floor{}, err
+	}
+	if p.expired {
+		return floor{first: lowest, evidence: archive.EvidenceFinished, probes: f.probes}, nil
+	}
+	return floor{first: 1, evidence: archive.EvidenceNone, probes: f.probes}, nil
+}
+
+// createGenesis pins the beginning of the archive, or takes the one that another batch pinned.
+func (b *batch) createGenesis(ctx context.Context, f floor) error {
+	// A manifest without a genesis is an archive whose beginning was lost, not a fresh start.
+	switch _, _, err := b.getManifest(ctx, f.first); {
+	case err == nil:
+		return damaged("genesis_missing", "%s exists and the genesis does not", layout.Manifest(b.Stream, f.first))
+	case !errors.Is(err, objstore.ErrNotExist):
+		return err
+	}
+	genesis := archive.Genesis{
+		Format: archive.Format, SDKAppID: b.Limits.SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID,
+		CreateTime: b.createTime, FirstLo: f.first, Head: b.head, CreatedAt: time.Now(),
+		ExpiredBelow: archive.ExpiredBelow{Seq: f.first, Evidence: f.evidence, Probes: f.probes},
+	}
+	body, err := genesis.Encode()
+	if err != nil {
+		return fmt.Errorf("encode genesis: %w", err)
+	}
+	key := layout.Genesis(b.Stream)
+	// A crash right after this write: the next batch takes this genesis.
+	object, err := b.Store.Create(ctx, key, objstore.Write{Body: body, ContentType: contentJSON})
+	b.saw(object, err)
+	taken := errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown)
+	if err != nil && !taken {
+		return b.refused(fmt.Errorf("write genesis: %w", err))
+	}
+	if taken {
+		if body, _, err = b.Store.Get(ctx, key); err != nil {
+			return fmt.Errorf("read genesis that another batch wrote: %w", err)
+		}
+	}
+	if err := b.useGenesis(key, body); err != nil {
+		return err
+	}
+	b.frontier, b.after = b.genesis.FirstLo, 0
+	b.start = b.frontier
+	if taken {
+		return b.hop(ctx) // whoever wrote it may have gone on
+	}
+	b.index.restart(b.frontier, b.genesisLink)
+	return nil
+}
+
+// refused turns a bucket on which create-only is void into a verdict: every further write could overwrite something.
+func (b *batch) refused(err error) error {
+	if !errors.Is(err, objstore.ErrVersioned) {
+		return err
+	}
+	return &verdict{
+		status: archive.StatusFailed, code: "versioned_bucket",
+		text: "versioning was enabled on the bucket, which makes create-only writes void; use a bucket that never had it: " + err.Error(),
+	}
+}

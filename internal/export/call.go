@@ -1,0 +1,76 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/retry"
+)
+
+// errProtocol means that the service answered something that its documentation excludes.
+var errProtocol = errors.New("the service broke its protocol")
+
+// callPolicy is the documentation's advice for repeated calls (0.2 s doubling, at most 10 s apart), with one attempt
+// more, since history that is not read in time is lost.
+func callPolicy() retry.Policy {
+	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 6}
+}
+
+// call makes one call of the Chat API, paced, repeated and counted.
+func (b *batch) call(ctx context.Context, attempt func(ctx context.Context) error) error {
+	return callPolicy().Do(ctx, func(ctx context.Context, n int) error {
+		if err := b.Limiter.Wait(ctx); err != nil {
+			return err
+		}
+		b.calls.Add(1)
+		if n > 1 {
+			b.retries.Add(1)
+		}
+		err := attempt(ctx)
+		b.Limiter.Observe(err)
+		if retry.ClassOf(err) == retry.Throttled && err != nil {
+			b.throttled.Add(1)
+		}
+		return err
+	})
+}
+
+// page reads one page. A page that lies wholly above what was asked would lead a reader in circles: it is asked again,
+// then given up.
+func (b *batch) page(ctx context.Context, q chat.Query) (chat.Page, error) {
+	var page chat.Page
+	err := b.call(ctx, func(ctx context.Context) error {
+		var err error
+		if page, err = b.Source.Page(ctx, q); err != nil {
+			return err
+		}
+		if lowest := lowest(page); q.Seq > 0 && lowest > q.Seq {
+			return protocolError{fmt.Errorf("%w: asked for seqs up to %d, got %d and above", errProtocol, q.Seq, lowest)}
+		}
+		return nil
+	})
+	if err == nil {
+		b.pages.Add(1)
+	}
+	return page, err
+}
+
+// protocolError is worth another attempt: a broken answer is more often a gateway's hiccup than a service's habit.
+type protocolError struct{ error }
+
+func (p protocolError) Unwrap() error           { return p.error }
+func (p protocolError) RetryClass() retry.Class { return retry.Transient }
+
+// lowest returns the smallest seq of a page, 0 if it is empty.
+func lowest(p chat.Page) chat.Seq {
+	var lowest chat.Seq
+	for i := range p.Elements {
+		if seq := p.Elements[i].Seq; lowest == 0 || seq < lowest {
+			lowest = seq
+		}
+	}
+	return lowest
+}

@@ -1,0 +1,133 @@
+// Package export is the engine: it advances the frontier of one stream's archive by one batch.
+//
+// It owns the protocol (the order of writes, and what each answer means) and the pulling of pages into chunks. A timer
+// tick, a continuation, a redelivery and a manual resume are the same operation here, and recovery is the same code as
+// the normal path. It must never know HTTP, an SDK or the platform, never overwrite anything but a stream's state, and
+// never conclude from a failed read that something does not exist. README.md tells the life of an export.
+package export
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+// Source answers questions about streams. Every method makes one attempt: the engine paces and repeats calls by the
+// class of the error (retry.ClassOf). Errors match chat.ErrGone, chat.ErrUnsupported, chat.ErrTooLarge and
+// chat.ErrMalformed where they apply. A source is safe for concurrent use.
+type Source interface {
+	// Page returns one page of history.
+	Page(ctx context.Context, q chat.Query) (chat.Page, error)
+	// Group returns what the service tells about the stream's group or topic.
+	Group(ctx context.Context, s chat.Stream) (chat.Group, error)
+}
+
+// Store keeps objects by keys of package layout. It repeats transient failures itself as long as ctx allows, so an
+// error is final for this batch. Errors match the conditions of package objstore; where the store answered, they are
+// *objstore.Error and carry the store's clock. A store is safe for concurrent use.
+type Store interface {
+	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey.
+	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	// Head describes an object. ErrNotExist may be stale, or hide a missing bucket.
+	Head(ctx context.Context, key string) (objstore.Object, error)
+	// Create writes an object under a key that must be free, and is durable when it returns. ErrExist means that the key
+	// is taken, perhaps by this very write, whose first answer was lost; ErrUnknown that nobody knows.
+	Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+	// Overwrite writes an object whether or not it exists.
+	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+}
+
+// Requeuer hands a run on.
+type Requeuer interface {
+	// Continue publishes the event that continues the run of s. It repeats transient failures itself. When it returns an
+	// error, the event may have been accepted all the same.
+	Continue(ctx context.Context, s chat.Stream, c Continuation) error
+}
+
+// Limits bound a batch.
+type Limits struct {
+	SDKAppID    int
+	Span        chat.Seq // most seqs in a chunk (EXPORT_SPAN)
+	ChunkBytes  int64    // a chunk is closed when its gzip reaches this (EXPORT_CHUNK_BYTES)
+	Exhaustive  bool     // walk a void that nothing proves (EXPORT_VOID)
+	MaxHops     int      // continuations of one run (EXPORT_MAX_HOPS)
+	Concurrency int      // segments pulled side by side (CHAT_CONCURRENCY)
+}
+
+// Engine advances streams. Its fields are set once, before the first Run; one engine serves any number of streams, one
+// after the other or side by side.
+type Engine struct {
+	Source   Source
+	Store    Store
+	Requeuer Requeuer
+	Limiter  *retry.Limiter // shared by everything that calls the app's Chat API in this process
+	Limits   Limits
+}
+
+// Request is one batch to do.
+type Request struct {
+	Stream       chat.Stream
+	Continuation *Continuation // nil for a tick, a queue task or a manual resume
+	Owner        string        // names the event in leases: a hash of its raw bytes, so that a redelivery is not stopped by its own crashed predecessor
+	RequestID    string        // of the invocation, for metadata and logs
+	Deadline     time.Time     // when the platform kills the invocation
+	Log          zerolog.Logger
+}
+
+// Continuation is what one batch tells the next. Everything in it is checked against the archive before it is used.
+type Continuation struct {
+	Cursor chat.Seq // the frontier that the batch reached
+	After  chat.Seq // lo of the chunk that ends below Cursor
+	Head   chat.Seq // the run's head
+	Run    string   // the run's id
+	Hop    int      // how many batches of this run went before
+}
+
+// Outcome says how a batch ended. Every outcome is a success for the platform: none of them is mended by delivering
+// the event again.
+type Outcome string
+
+// The outcomes of a batch; a batch that ended with a standing verdict has the name of its status instead.
+const (
+	Complete       Outcome = "complete"        // everything up to the head is archived and listed
+	Continued      Outcome = "continued"       // the continuation was accepted
+	AlreadyRunning Outcome = "already_running" // another event holds the lease
+	LostRace       Outcome = "lost_race"       // another delivery wrote the next chunk and goes on
+	HopLimit       Outcome = "hop_limit"       // the run has too many hops; the next tick goes on
+)
+
+// Result is what a batch did. It has no message content.
+type Result struct {
+	Stream         chat.Stream
+	Run            string
+	Hop            int
+	Outcome        Outcome
+	Lo, Hi         chat.Seq // the range that this batch archived; Hi < Lo if none
+	Head           chat.Seq
+	Frontier       chat.Seq
+	Chunks         int
+	Counts         archive.Counts
+	Bytes          int64 // of the chunks, compressed
+	Pages          int64
+	Calls          int64 // attempts, retries included
+	Retries        int64
+	Throttled      int64
+	ManifestSHA256 string // of the newest manifest that this batch wrote: an anchor outside the bucket
+	Next           *Continuation
+	Elapsed        time.Duration
+}
+
+// Run does one batch. A nil error means that the event is done with: the run is complete or handed on, another delivery
+// does the work, or a standing verdict (gone, damaged, …) makes a repetition pointless. With an error the event must be
+// delivered again. The result is valid in both cases.
+func (e *Engine) Run(ctx context.Context, req Request) (Result, error) {
+	b := newBatch(e, req)
+	err := b.run(ctx)
+	return b.result(), err
+}

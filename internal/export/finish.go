@@ -1,0 +1,63 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/archive"
+)
+
+// errNoProgress is wrapped by the error of a batch that moved nothing: a continuation of it would run for ever.
+var errNoProgress = errors.New("batch made no progress")
+
+// complete ends a run whose head is reached: the manifest, then the state.
+func (b *batch) complete(ctx context.Context) error {
+	err := b.listAll(ctx, archive.StatusComplete)
+	if errors.Is(err, errUnlisted) {
+		b.start = 0 // manifests were written: that is progress, too
+		return b.publish(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	b.outcome = Complete
+	b.settle(ctx, archive.StatusComplete, nil, nil)
+	return nil
+}
+
+// handOver ends a batch that has not reached the head: the continuation, then the state. cause is what stopped the
+// pulling, nil if time was up. With progress, the next batch tries again from the frontier; without, the platform is
+// asked to deliver the event again.
+func (b *batch) handOver(ctx context.Context, cause error) error {
+	if !b.progressed() {
+		if cause == nil {
+			cause = errors.New("time was up before anything was stored; raise the function's time limit or CHAT_QPS")
+		}
+		return fmt.Errorf("%w at seq %d: %w", errNoProgress, b.frontier, cause)
+	}
+	if cause != nil && codeOf(cause) != "no_time" {
+		b.Log.Warn().Str("code", codeOf(cause)).Err(cause).Msg("pulling stopped early; the next batch goes on")
+	}
+	return b.publish(ctx)
+}
+
+func (b *batch) publish(ctx context.Context) error {
+	if b.hops+1 > b.Limits.MaxHops {
+		b.outcome = HopLimit
+		text := fmt.Sprintf("the run has had %d batches (EXPORT_MAX_HOPS); the next tick goes on from here", b.hops+1)
+		b.Log.Warn().Msg(text)
+		b.settle(ctx, archive.StatusFailed, b.stateError("hop_limit", text), nil)
+		return nil
+	}
+	next := Continuation{Cursor: b.frontier, After: b.after, Head: b.runHead, Run: b.runID, Hop: b.hops + 1}
+	// A crash right after this: the redelivered event hops to the cursor and pulls beside the new batch; one of them
+	// loses the next PUT and ends.
+	if err := b.Requeuer.Continue(ctx, b.Stream, next); err != nil {
+		return fmt.Errorf("publish the continuation: %w", err)
+	}
+	b.next, b.outcome = &next, Continued
+	b.settle(ctx, archive.StatusRunning, nil, &archive.Lease{Owner: b.Owner, Until: time.Now().Add(handoverLease)})
+	return nil
+}

@@ -1,0 +1,209 @@
+package export
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+const (
+	// voidPages on end without a retained element make a void worth looking into (design, section 5.5).
+	voidPages = 5
+	// spreadProbes pages are asked for evenly over a void that nothing proves.
+	spreadProbes = 64
+	// walkable is the longest void for which walking costs no more calls than probing it would.
+	walkable chat.Seq = spreadProbes * chat.PageSize
+	// maxRounds bounds how often probing begins again below something retained that it met; then the rest is walked.
+	maxRounds = 8
+)
+
+// floor is what was found out about the beginning of the retained history at or above a seq.
+type floor struct {
+	first    chat.Seq // the first seq that may be retained; head + 1 if none is
+	evidence string   // why everything below first is taken for expired
+	probes   int      // pages that were asked for to find out
+	walkTo   chat.Seq // up to here there are voids that nothing proves and that have to be walked
+}
+
+// finder looks for the floor in [from, head], of which nothing up to known is retained.
+type finder struct {
+	*batch
+	from, known, head chat.Seq
+	probes            int
+}
+
+// probe is what one page says about a place.
+type probe struct {
+	lowest  chat.Seq // the smallest retained seq on it at or above from, 0 if there is none
+	expired bool     // it has IsFinished 2 and nothing retained
+}
+
+// findFloor finds where retained history begins: by proof where the service gives one, else by probing.
+func (b *batch) findFloor(ctx context.Context, from, known, head chat.Seq) (floor, error) {
+	f := &finder{batch: b, from: from, known: known, head: head}
+	first, proved, err := f.prove(ctx)
+	if err != nil {
+		return floor{}, err
+	}
+	if proved {
+		return floor{first: first, evidence: archive.EvidenceFinished, probes: f.probes}, nil
+	}
+	if b.Limits.Exhaustive {
+		return floor{first: from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: head}, nil
+	}
+	return f.guess(ctx)
+}
+
+// prove searches for the last seq at which IsFinished 2 says that everything up to it has expired, and asks below it
+// whether that is true.
+func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
+	start, err := f.peek(ctx, f.known)
+	if err != nil || !start.expired {
+		return 0, false, err
+	}
+	low, high := f.known, f.head+1 // low is proved; high is retained, unproved, or behind the head
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		p, err := f.peek(ctx, middle)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case p.lowest > 0 && p.lowest <= low:
+			return 0, false, f.anomaly(p.lowest)
+		case p.lowest > 0:
+			high = p.lowest
+		case p.expired:
+			low = middle
+		default:
+			high = middle
+		}
+	}
+	for _, at := range f.below(low) {
+		p, err := f.peek(ctx, at)
+		if err != nil {
+			return 0, false, err
+		}
+		if p.lowest > 0 {
+			return 0, false, f.anomaly(p.lowest)
+		}
+	}
+	return low + 1, true, nil
+}
+
+// anomaly notes that the service contradicts itself: its proof is no proof, and the void is treated as one without.
+func (f *finder) anomaly(seq chat.Seq) error {
+	f.Log.Warn().Int64("seq", int64(seq)).Msg("IsFinished 2 although an older message is still there; the void is probed instead")
+	return nil
+}
+
+// guess looks upwards in growing steps for the first retained element, and probes the void below it.
+func (f *finder) guess(ctx context.Context) (floor, error) {
+	top := f.head + 1
+	for step := chat.Seq(chat.PageSize); f.known < f.head; step *= 2 {
+		at := min(f.head, f.known+step)
+		p, err := f.peek(ctx, at)
+		if err != nil {
+			return floor{}, err
+		}
+		if p.lowest > 0 {
+			top = p.lowest
+			break
+		}
+		if at == f.head {
+			break
+		}
+	}
+	for range maxRounds {
+		if top-f.from <= walkable {
+			break
+		}
+		met, err := f.probeBelow(ctx, top)
+		if err != nil {
+			return floor{}, err
+		}
+		if met == 0 {
+			return floor{first: top, evidence: archive.EvidenceProbe, probes: f.probes}, nil
+		}
+		top = met
+	}
+	return floor{first: f.from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: top - 1}, nil
+}
+
+// probeBelow asks for pages all over the void below top and returns the smallest retained seq that it met, or 0.
+func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error) {
+	at := f.below(top)
+	for i := range chat.Seq(spreadProbes) {
+		at = append(at, f.from+(top-f.from)*(2*i+1)/(2*spreadProbes))
+	}
+	lows := make([]chat.Seq, len(at))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(f.Limits.Concurrency)
+	for i, seq := range at {
+		group.Go(func() error {
+			return guarded(func() error {
+				p, err := f.ask(ctx, seq)
+				lows[i] = p.lowest
+				return err
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
+	}
+	f.probes += len(at)
+	var met chat.Seq
+	for _, low := range lows {
+		if low > 0 && low < top && (met == 0 || low < met) {
+			met = low
+		}
+	}
+	return met, nil
+}
+
+// below returns places at which a void that ends at seq is checked: just below, at the halving points, and at its very
+// bottom.
+func (f *finder) below(seq chat.Seq) []chat.Seq {
+	var at []chat.Seq
+	if just := seq - chat.PageSize; just >= f.from {
+		at = append(at, just)
+	}
+	for half := f.from + (seq-f.from)/2; half > f.from+chat.PageSize; half = f.from + (half-f.from)/2 {
+		at = append(at, half)
+	}
+	if bottom := f.from + chat.PageSize - 1; bottom < seq {
+		at = append(at, bottom)
+	}
+	return at
+}
+
+func (f *finder) peek(ctx context.Context, at chat.Seq) (probe, error) {
+	f.probes++
+	return f.ask(ctx, at)
+}
+
+func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
+	number := min(chat.PageSize, at-f.from+1)
+	page, err := f.page(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: int(number)})
+	if err != nil {
+		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
+	}
+	p := probe{lowest: lowestRetained(page, f.from, at)}
+	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0
+	return p, nil
+}
+
+// lowestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.
+func lowestRetained(page chat.Page, from, to chat.Seq) chat.Seq {
+	var lowest chat.Seq
+	for i := range page.Elements {
+		e := &page.Elements[i]
+		if e.Retained() && e.Seq >= from && e.Seq <= to && (lowest == 0 || e.Seq < lowest) {
+			lowest = e.Seq
+		}
+	}
+	return lowest
+}

@@ -1,0 +1,163 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+// producer turns the segments from lo to the head into chunks, in order.
+type producer struct {
+	*batch
+	out    chan<- archive.Chunk
+	lo     chat.Seq // of the chunk being written
+	writer *archive.ChunkWriter
+	barren bool // nothing retained in the chunk yet
+}
+
+// produce pulls from lo up to the head and gives out chunks until the head is reached, time is up, or pulling fails;
+// what came before a failure is given out. pull bounds the pulling, and abort everything.
+func (b *batch) produce(abort, pull context.Context, lo chat.Seq, out chan<- archive.Chunk) error {
+	p := &producer{batch: b, out: out}
+	p.open(lo)
+	for {
+		again, err := p.pull(abort, pull)
+		if err != nil || !again {
+			return joinFlush(err, p.flush(abort))
+		}
+	}
+}
+
+func joinFlush(err, flushed error) error {
+	if flushed != nil {
+		return flushed
+	}
+	return err
+}
+
+func (p *producer) open(lo chat.Seq) {
+	p.lo, p.barren = lo, true
+	p.writer = archive.NewChunkWriter(p.Stream, lo)
+}
+
+// pull adds segments until there are no more. It reports true when a void moved the place from which to pull.
+func (p *producer) pull(abort, ctx context.Context) (bool, error) {
+	f := p.fetch(ctx, p.writer.Hi()+1, p.head)
+	defer f.stop()
+	for {
+		seg, ok, err := f.next()
+		if err != nil || !ok {
+			return false, err
+		}
+		if err := p.add(abort, seg); err != nil {
+			return false, err
+		}
+		if !p.barrenLong() {
+			continue
+		}
+		f.stop()
+		moved, err := p.crossVoid(abort, ctx)
+		if err != nil || moved {
+			return moved, err
+		}
+		return true, nil // nothing moved, but the workers have been stopped
+	}
+}
+
+// barrenLong reports whether the chunk began with so many pages without a retained element that a void is likely.
+func (p *producer) barrenLong() bool {
+	return p.barren && p.lo > p.walkedTo && p.writer.Hi()-p.lo+1 >= voidPages*chat.PageSize
+}
+
+// crossVoid looks for the end of the void at the beginning of the chunk, and makes one chunk of it if it is proved or
+// probed. It reports whether it did.
+func (p *producer) crossVoid(abort, ctx context.Context) (bool, error) {
+	f, err := p.findFloor(ctx, p.lo, p.writer.Hi(), p.head)
+	if err != nil {
+		return false, err
+	}
+	p.walkedTo = max(f.walkTo, p.writer.Hi())
+	if f.first == p.lo {
+		return false, nil
+	}
+	hi := min(f.first-1, p.head)
+	p.Log.Warn().Int64("lo", int64(p.lo)).Int64("hi", int64(hi)).Str("evidence", f.evidence).
+		Msg("messages had expired before they could be archived")
+	chunk, err := archive.NewExpiredChunk(p.Stream, p.lo, hi, f.evidence, p.runID, p.RequestID, p.batch.writer)
+	if err != nil {
+		return false, fmt.Errorf("make chunk of an expired range: %w", err)
+	}
+	if err := p.send(abort, chunk); err != nil {
+		return false, err
+	}
+	p.open(hi + 1)
+	return true, nil
+}
+
+// add appends a segment, and closes chunks that have become long or large enough.
+func (p *producer) add(abort context.Context, seg segment) error {
+	for seg.lo <= seg.hi {
+		part := seg
+		if last := p.lo + p.Limits.Span - 1; part.hi > last {
+			part, seg = split(seg, last)
+		} else {
+			seg.lo = seg.hi + 1
+		}
+		if err := p.writer.Append(part.hi, part.elements); err != nil {
+			return fmt.Errorf("write chunk: %w", err)
+		}
+		for i := range part.elements {
+			p.barren = p.barren && !part.elements[i].Retained()
+		}
+		if p.writer.Hi() == p.lo+p.Limits.Span-1 || p.writer.Size() >= p.Limits.ChunkBytes {
+			if err := p.flush(abort); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// split cuts a segment behind seq.
+func split(seg segment, seq chat.Seq) (left, right segment) {
+	n := 0
+	for n < len(seg.elements) && seg.elements[n].Seq <= seq {
+		n++
+	}
+	return segment{lo: seg.lo, hi: seq, elements: seg.elements[:n]}, segment{lo: seq + 1, hi: seg.hi, elements: seg.elements[n:]}
+}
+
+// flush gives out what has been written, if anything, and opens the next chunk.
+func (p *producer) flush(abort context.Context) error {
+	if p.writer.Hi() < p.lo {
+		return nil
+	}
+	chunk, err := p.writer.Close(p.runID, p.RequestID, p.batch.writer)
+	if err != nil {
+		return fmt.Errorf("close chunk: %w", err)
+	}
+	p.open(chunk.Meta.Hi + 1)
+	return p.send(abort, chunk)
+}
+
+func (p *producer) send(abort context.Context, chunk archive.Chunk) error {
+	select {
+	case p.out <- chunk:
+		return nil
+	case <-abort.Done():
+		return context.Cause(abort)
+	}
+}
+
+// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process.
+func guarded(fn func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return fn()
+}

@@ -5,6 +5,7 @@
 package objstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -28,15 +29,28 @@ var (
 	ErrNoBucket = errors.New("bucket does not exist")
 	// ErrUnknown means that a write may or may not have taken effect.
 	ErrUnknown = errors.New("outcome of the write is unknown")
+	// ErrCorrupt means that bytes and checksum do not agree, whichever of the two is wrong.
+	ErrCorrupt = errors.New("checksum does not match")
+	// ErrTooLarge means that an object is longer than the reader allows.
+	ErrTooLarge = errors.New("object is too large")
+	// ErrInvalid means that a key or its metadata is nothing the store can hold; nothing was sent.
+	ErrInvalid = errors.New("not a valid object")
 )
+
+// Entry is one object of a listing. Listings are eventually consistent: a key that was just written may be missing.
+type Entry struct {
+	Key          string // below the prefix
+	Size         int64
+	LastModified time.Time
+}
 
 // Object describes a stored object.
 type Object struct {
 	Size         int64
-	CRC64        uint64            // CRC-64/ECMA, as COS computes it
+	CRC64        uint64            // CRC-64/ECMA, as COS computes it; 0 if HEAD was not told
 	Metadata     map[string]string // user metadata; names in lower case, without x-cos-meta-
-	LastModified time.Time
-	Date         time.Time // the store's clock when it answered
+	LastModified time.Time         // whole seconds; zero after a write, whose answer does not tell
+	Date         time.Time         // the store's clock when it answered, in whole seconds
 }
 
 // Write is the content of a new object.
@@ -48,7 +62,7 @@ type Write struct {
 
 // Error is a failed operation on one object or on the bucket.
 type Error struct {
-	Op        string // "get", "head", "create", "overwrite", "preflight"
+	Op        string // "get", "head", "create", "overwrite", "list", "preflight"
 	Key       string // below the prefix; empty for operations on the bucket
 	Status    int    // HTTP status of the last answer; 0 if there was none
 	Code      string // the service's error code, such as NoSuchKey
@@ -65,8 +79,11 @@ func (e *Error) Error() string {
 		msg += " " + e.Key
 	}
 	msg += ": " + e.Err.Error()
-	if e.Status != 0 {
-		msg += fmt.Sprintf(" (status %d, code %s, request id %s, attempts %d)", e.Status, e.Code, e.RequestID, e.Attempts)
+	switch {
+	case e.Status != 0:
+		msg += fmt.Sprintf(" (status %d, code %s, request id %s, attempts %d)", e.Status, cmp.Or(e.Code, "none"), e.RequestID, e.Attempts)
+	case e.Attempts > 0:
+		msg += fmt.Sprintf(" (no answer, attempts %d)", e.Attempts)
 	}
 	return msg
 }

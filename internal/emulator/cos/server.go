@@ -1,0 +1,184 @@
+package cosemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]+$`)
+
+func validBucket(name string) bool { return bucketName.MatchString(name) }
+
+// Server is the emulator. Its methods are safe for concurrent use.
+type Server struct {
+	opts    Options
+	buckets map[string]*bucket
+	journal *journal
+	closing chan struct{}
+
+	mu    sync.Mutex
+	fault FaultFunc
+	http  *http.Server
+	done  chan struct{} // closed when the http server has ended
+	end   sync.Once
+}
+
+// Open makes or restores the store below opts.Root. It listens nowhere yet.
+func Open(opts Options) (*Server, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opts: opts, buckets: map[string]*bucket{}, journal: newJournal(opts.LogSize),
+		closing: make(chan struct{}), fault: opts.Fault,
+	}
+	names := []string{}
+	for _, b := range opts.Buckets {
+		names = append(names, b.Name)
+	}
+	found, err := os.ReadDir(filepath.Join(opts.Root, metaFolder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cos emulator: %w", err)
+	}
+	for _, f := range found {
+		if validBucket(f.Name()) && !slices.Contains(names, f.Name()) {
+			names = append(names, f.Name())
+		}
+	}
+	for _, name := range names {
+		if s.buckets[name], err = openBucket(opts.Root, name, opts.Durable); err != nil {
+			return nil, fmt.Errorf("cos emulator: open bucket %s: %w", name, err)
+		}
+	}
+	for _, b := range opts.Buckets {
+		if b.Versioning != VersioningNever {
+			if err := s.SetVersioning(b.Name, b.Versioning); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// Start opens a server and listens. The base URL is the server's URL.
+func Start(opts Options) (*Server, string, error) {
+	s, err := Open(opts)
+	if err != nil {
+		return nil, "", err
+	}
+	url, err := s.Start()
+	return s, url, err
+}
+
+// Start listens on Options.Addr and returns the base URL, such as http://127.0.0.1:40123. Close ends it.
+func (s *Server) Start() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http != nil {
+		return "", errors.New("cos emulator: already started")
+	}
+	if err := checkLoopback(s.opts.Addr); err != nil {
+		return "", err
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.opts.Addr)
+	if err != nil {
+		return "", fmt.Errorf("cos emulator: %w", err)
+	}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second}
+	s.done = make(chan struct{})
+	go serve(s.http, l, s.done)
+	return "http://" + l.Addr().String(), nil
+}
+
+// serve runs until the server is closed. net/http recovers the panics of handlers.
+func serve(srv *http.Server, l net.Listener, done chan<- struct{}) {
+	defer close(done)
+	_ = srv.Serve(l) // always http.ErrServerClosed, or the listener's death, which clients see
+}
+
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("cos emulator: address %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("cos emulator: address %q is not a loopback IP address: it would offer the store to a network", addr)
+	}
+	return nil
+}
+
+// Close ends all connections, hanging requests too, and waits for the listener. What was acknowledged is on disk.
+func (s *Server) Close() error {
+	s.end.Do(func() { close(s.closing) })
+	s.mu.Lock()
+	srv, done := s.http, s.done
+	s.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	err := srv.Close()
+	<-done
+	return err
+}
+
+// SetFault replaces the fault function; nil ends all faults.
+func (s *Server) SetFault(f FaultFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+func (s *Server) faultOf(req *Request) *Fault {
+	s.mu.Lock()
+	f := s.fault
+	s.mu.Unlock()
+	if f != nil {
+		if fault := f(req); fault != nil {
+			return fault
+		}
+	}
+	return &Fault{}
+}
+
+// SetVersioning changes a bucket's versioning as its owner would in the console.
+func (s *Server) SetVersioning(bucketName string, v Versioning) error {
+	b := s.buckets[bucketName]
+	if b == nil {
+		return fmt.Errorf("cos emulator: no bucket %q", bucketName)
+	}
+	if v == VersioningNever && b.status() != VersioningNever {
+		return fmt.Errorf("cos emulator: bucket %s: versioning cannot be made undone", bucketName)
+	}
+	return b.setStatus(v)
+}
+
+// bucketOf finds the bucket that the host names. A bare IP address or localhost stands for the only bucket.
+func (s *Server) bucketOf(host string) *bucket {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if len(s.buckets) == 1 && (host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil) {
+		for _, b := range s.buckets {
+			return b
+		}
+	}
+	name, rest, _ := strings.Cut(host, ".")
+	if !strings.HasPrefix(rest, "cos.") && !strings.HasPrefix(rest, "cos-internal.") {
+		return nil
+	}
+	if !strings.HasSuffix(rest, ".myqcloud.com") && !strings.HasSuffix(rest, ".tencentcos.cn") {
+		return nil
+	}
+	return s.buckets[name]
+}

@@ -1,0 +1,185 @@
+package cosstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tencentyun/cos-go-sdk-v5"
+
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+// maxMessage bounds how much of a service's message an error repeats.
+const maxMessage = 200
+
+// failure is one failed attempt. It never holds an error of the SDK, whose request carries the credentials.
+type failure struct {
+	class     retry.Class
+	err       error // a condition of objstore, a context's error, or text
+	status    int
+	code      string
+	requestID string
+	date      time.Time
+	unknown   bool // a write may have taken effect
+	expired   bool // the credentials are to be read again
+}
+
+func (f *failure) Error() string           { return f.err.Error() }
+func (f *failure) Unwrap() error           { return f.err }
+func (f *failure) RetryClass() retry.Class { return f.class }
+
+// failed turns what the SDK returned into a failure; nil when there was none. sent tells whether the request was.
+func (s *Store) failed(ctx context.Context, resp *cos.Response, err error, sent bool) *failure {
+	if err == nil {
+		return nil
+	}
+	f := &failure{class: retry.Transient, unknown: sent}
+	if resp != nil {
+		f.status = resp.StatusCode
+		f.requestID = resp.Header.Get("x-cos-request-id")
+		f.date = httpDate(resp.Header.Get("Date"))
+	}
+	if answer, ok := errors.AsType[*cos.ErrorResponse](err); ok {
+		f.code = answer.Code
+		s.judge(f, s.redact(answer.Message))
+		return f
+	}
+	switch {
+	case ctx.Err() != nil:
+		f.class, f.err = retry.Permanent, contextError(ctx)
+	case resp != nil && strings.Contains(err.Error(), "verification failed"):
+		// The SDK compares after COS has stored the object, and so cannot tell a damaged object from a damaged answer.
+		f.err = fmt.Errorf("%w: COS answered with another checksum than the body has", objstore.ErrCorrupt)
+	default:
+		f.err = withoutURL(err)
+	}
+	return f
+}
+
+// judge sets class and condition from status and code.
+func (s *Store) judge(f *failure, message string) {
+	text := strings.TrimSpace(f.code + ": " + message)
+	if f.code == "" {
+		text = http.StatusText(f.status)
+	}
+	f.err, f.class = errors.New(text), retry.Permanent
+	// An overloaded or broken server may have done the work; a refusal is certain.
+	f.unknown = f.status >= 500 && f.status != http.StatusNotImplemented
+	switch f.status {
+	case http.StatusBadRequest:
+		judgeBadRequest(f, text)
+	case http.StatusForbidden:
+		judgeForbidden(f, text)
+	case http.StatusUnauthorized:
+		f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
+	case http.StatusPaymentRequired, http.StatusUnavailableForLegalReasons:
+		f.err = fmt.Errorf("%w: %s: is the account in arrears?", objstore.ErrDenied, text)
+	case http.StatusNotFound:
+		judgeNotFound(f, text)
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		f.err = fmt.Errorf("%w: redirected (%s): is the bucket in another region?", objstore.ErrNoBucket, text)
+	case http.StatusRequestTimeout:
+		f.class = retry.Transient
+	case http.StatusTooManyRequests:
+		f.class = retry.Throttled
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		f.class = retry.Transient
+	case http.StatusServiceUnavailable:
+		f.class = retry.Transient
+		if f.code == "SlowDown" || f.code == "KmsFreqControl" {
+			f.class = retry.Throttled
+		}
+	}
+}
+
+func judgeBadRequest(f *failure, text string) {
+	switch f.code {
+	case "ExpiredToken":
+		f.expired = true
+		f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
+	case "RequestTimeout", "IncompleteBody", "UserNetworkTooSlow":
+		f.class = retry.Transient
+	case "BadDigest":
+		// Refused before anything was stored: the body was damaged on its way.
+		f.class = retry.Transient
+		f.err = fmt.Errorf("%w: %s", objstore.ErrCorrupt, text)
+	case "":
+		// The answer to a HEAD has no code; an expired token is the usual cause, a passing failure is possible.
+		f.class, f.expired = retry.Doubtful, true
+	}
+}
+
+func judgeForbidden(f *failure, text string) {
+	switch f.code {
+	case "InvalidObjectState":
+		f.err = fmt.Errorf("%s: the object is in an archive storage class and must be restored first", text)
+		return
+	case "RequestTimeTooSkewed":
+		text += ": is this machine's clock right?"
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "":
+		f.expired = true
+	case "AccessDenied", "RequestHasExpired", "Request has expired":
+		f.expired = strings.Contains(text, "has expired")
+	}
+	f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
+}
+
+// judgeNotFound leaves a 404 without a known code as it is: only NoSuchKey is proof that an object is absent.
+func judgeNotFound(f *failure, text string) {
+	switch f.code {
+	case "NoSuchKey":
+		f.err = objstore.ErrNotExist
+	case "NoSuchBucket":
+		f.err = fmt.Errorf("%w: check bucket, appid and region", objstore.ErrNoBucket)
+	default:
+		f.class, f.err = retry.Doubtful, errors.New(text)
+	}
+}
+
+// contextError is the context's error, with its cause where that says more.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause != nil && !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// withoutURL drops the URL that net/http puts before its errors, and the SDK's list of errors around a single one.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	if r, ok := errors.AsType[*cos.RetryError](err); ok && len(r.Errs) > 0 {
+		return r.Errs[len(r.Errs)-1]
+	}
+	return err
+}
+
+// redact shortens a service's message and drops it where it repeats anything of the signature.
+func (s *Store) redact(message string) string {
+	_, key, token, err := s.auth.GetCredential()
+	for _, secret := range []string{key, token, "q-signature", "q-ak"} {
+		if err != nil || secret != "" && strings.Contains(message, secret) {
+			return "(message left out)"
+		}
+	}
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	return message
+}
+
+func httpDate(text string) time.Time {
+	t, err := http.ParseTime(text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

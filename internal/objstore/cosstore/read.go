@@ -1,0 +1,109 @@
+package cosstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/tencentyun/cos-go-sdk-v5"
+
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+// Get returns a whole object, its checksum verified. It matches objstore.ErrNotExist only when COS said NoSuchKey,
+// objstore.ErrTooLarge above Config.MaxObjectBytes, objstore.ErrCorrupt when the bytes stay wrong.
+func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+	c := &call{op: "get", key: key}
+	full, err := s.fullKey(key)
+	if err != nil {
+		return nil, objstore.Object{}, c.refused(err)
+	}
+	var body []byte
+	var object objstore.Object
+	err = s.run(ctx, c, func(ctx context.Context) *failure {
+		resp, err := s.client.Object.Get(ctx, full, nil)
+		if f := s.failed(ctx, resp, err, true); f != nil {
+			return f
+		}
+		var f *failure
+		body, object, f = s.receive(ctx, resp)
+		return f
+	})
+	if err != nil {
+		return nil, objstore.Object{}, err
+	}
+	return body, object, nil
+}
+
+// receive reads and verifies the body of a GET.
+func (s *Store) receive(ctx context.Context, resp *cos.Response) ([]byte, objstore.Object, *failure) {
+	defer func() { _ = resp.Body.Close() }() // only reading: its error says nothing more
+	fail := func(class retry.Class, err error) ([]byte, objstore.Object, *failure) {
+		f := s.failed(ctx, resp, err, true)
+		if f.class != retry.Permanent { // Permanent: the context has ended
+			f.class = class
+		}
+		return nil, objstore.Object{}, f
+	}
+	limit := s.cfg.MaxObjectBytes
+	tooLarge := fmt.Errorf("%w: more than %d bytes", objstore.ErrTooLarge, limit)
+	if resp.ContentLength > limit {
+		return fail(retry.Permanent, tooLarge)
+	}
+	var b bytes.Buffer
+	if resp.ContentLength > 0 {
+		b.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return fail(retry.Transient, fmt.Errorf("read body: %w", err))
+	case n > limit:
+		return fail(retry.Permanent, tooLarge)
+	}
+	object, err := describe(resp.Header, n)
+	if err != nil {
+		return fail(retry.Transient, err)
+	}
+	if crc := crc64.Checksum(b.Bytes(), crc64.MakeTable(crc64.ECMA)); resp.Header.Get("x-cos-hash-crc64ecma") == "" || crc != object.CRC64 {
+		return fail(retry.Transient, fmt.Errorf("%w: the object's bytes are not those that COS has a checksum of", objstore.ErrCorrupt))
+	}
+	return b.Bytes(), object, nil
+}
+
+// Head describes an object. It matches objstore.ErrNotExist on 404, whose missing body cannot tell a missing object
+// from a missing bucket, and which COS may answer for a moment after an object was written: only Get is proof.
+func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
+	c := &call{op: "head", key: key}
+	full, err := s.fullKey(key)
+	if err != nil {
+		return objstore.Object{}, c.refused(err)
+	}
+	var object objstore.Object
+	err = s.run(ctx, c, func(ctx context.Context) *failure {
+		resp, err := s.client.Object.Head(ctx, full, nil)
+		if f := s.failed(ctx, resp, err, true); f != nil {
+			if f.status == http.StatusNotFound && f.code == "" {
+				f.class, f.err = retry.Permanent, objstore.ErrNotExist
+			}
+			return f
+		}
+		size, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
+		if err == nil {
+			object, err = describe(resp.Header, size)
+		} else {
+			err = errors.New("the answer has no length")
+		}
+		return s.failed(ctx, resp, err, true)
+	})
+	if err != nil {
+		return objstore.Object{}, err
+	}
+	return object, nil
+}

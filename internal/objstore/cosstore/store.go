@@ -1,0 +1,200 @@
+package cosstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"path"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/tencentyun/cos-go-sdk-v5"
+
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+const metaPrefix = "x-cos-meta-"
+
+// Store keeps objects in one bucket below one prefix. It is safe for concurrent use. Every method makes a bounded
+// number of attempts within its context; a context that has already ended performs nothing. Errors are *objstore.Error.
+type Store struct {
+	cfg       Config
+	transport *http.Transport
+	auth      *cos.AuthorizationTransport
+	client    *cos.Client
+}
+
+// SetCredentials replaces the credentials of all later requests. Call it at every invocation: the platform's role gives
+// new ones before the old expire. Empty ones make every operation fail with objstore.ErrDenied.
+func (s *Store) SetCredentials(c Credentials) { s.auth.SetCredential(c.SecretID, c.SecretKey, c.Token) }
+
+// CloseIdleConnections drops connections that may have died while the process was frozen. Call it when an invocation
+// begins.
+func (s *Store) CloseIdleConnections() { s.transport.CloseIdleConnections() }
+
+// call is one operation: one or more attempts and what became of them.
+type call struct {
+	op, key string
+	write   bool
+
+	attempts  int
+	unknown   bool // some attempt of a write may have taken effect
+	refreshed bool
+	last      *failure
+}
+
+// attempt makes one request. It reports what went wrong, nil for success.
+type attempt func(ctx context.Context) *failure
+
+// run makes attempts until one succeeds, fails for good, or time or attempts are used up.
+func (s *Store) run(ctx context.Context, c *call, try attempt) error {
+	if ctx.Err() != nil {
+		return c.refused(contextError(ctx))
+	}
+	if err := s.checkCredentials(); err != nil {
+		return c.refused(err)
+	}
+	err := s.cfg.Retry.Do(ctx, func(ctx context.Context, _ int) error {
+		f := c.make(ctx, try)
+		if f != nil && f.expired && !c.refreshed && s.cfg.Refresh != nil {
+			c.refreshed = true
+			s.SetCredentials(s.cfg.Refresh())
+			if err := s.checkCredentials(); err != nil {
+				f.class, f.err = retry.Permanent, err
+			} else {
+				f = c.make(ctx, try)
+			}
+		}
+		c.last = f
+		if f != nil {
+			return f
+		}
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	return c.failed(ctx, err)
+}
+
+func (c *call) make(ctx context.Context, try attempt) *failure {
+	c.attempts++
+	f := try(ctx)
+	if f != nil && f.unknown {
+		c.unknown = true
+	}
+	return f
+}
+
+// refused is the error of an operation that sent nothing.
+func (c *call) refused(err error) error {
+	return &objstore.Error{Op: c.op, Key: c.key, Err: err}
+}
+
+// failed is the error of an operation whose last attempt failed.
+func (c *call) failed(ctx context.Context, err error) error {
+	f := c.last
+	if f == nil {
+		return c.refused(err)
+	}
+	cause := f.err
+	switch {
+	case ctx.Err() != nil && !errors.Is(cause, ctx.Err()):
+		cause = fmt.Errorf("%w; last failure: %w", contextError(ctx), cause)
+	case errors.Is(err, retry.ErrNoTime):
+		cause = fmt.Errorf("%w; last failure: %w", retry.ErrNoTime, cause)
+	}
+	if c.write && c.unknown && !errors.Is(cause, objstore.ErrExist) && !errors.Is(cause, objstore.ErrVersioned) {
+		cause = fmt.Errorf("%w: %w", objstore.ErrUnknown, cause)
+	}
+	return &objstore.Error{
+		Op: c.op, Key: c.key, Status: f.status, Code: f.code, RequestID: f.requestID,
+		Attempts: c.attempts, Date: f.date, Err: cause,
+	}
+}
+
+func (s *Store) checkCredentials() error {
+	id, key, _, err := s.auth.GetCredential()
+	switch {
+	case err != nil || id == "" || key == "":
+		// The SDK would send the request unsigned.
+		return fmt.Errorf("%w: no credentials: give the function an execution role with access to the bucket, "+
+			"which sets TENCENTCLOUD_SECRETID, TENCENTCLOUD_SECRETKEY and TENCENTCLOUD_SESSIONTOKEN", objstore.ErrDenied)
+	case strings.TrimSpace(id) != id || strings.TrimSpace(key) != key:
+		return fmt.Errorf("%w: the credentials begin or end with white space", objstore.ErrDenied)
+	}
+	return nil
+}
+
+// traced returns a context that notes when a request has left.
+func traced(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := &atomic.Bool{}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}), sent
+}
+
+// fullKey puts the prefix before a key that can be stored.
+func (s *Store) fullKey(key string) (string, error) {
+	full := s.cfg.Prefix + key
+	if key == "" {
+		return "", fmt.Errorf("%w: the key is empty", objstore.ErrInvalid)
+	}
+	return full, checkKey(full)
+}
+
+// checkKey accepts what COS stores and the SDK sends unharmed.
+func checkKey(key string) error {
+	switch {
+	case key == "" || path.Clean("/"+key) == "/":
+		return fmt.Errorf("%w: the key names no object", objstore.ErrInvalid) // "." and ".." would address the bucket
+	case len(key) > 850:
+		return fmt.Errorf("%w: the key is longer than 850 bytes", objstore.ErrInvalid)
+	case !utf8.ValidString(key), key[0] == '/', key[0] == '\\', strings.ContainsAny(key, "\x18\x19\x1a\x1b"):
+		return fmt.Errorf("%w: the key is not UTF-8, begins with a slash or holds a control character", objstore.ErrInvalid)
+	}
+	return nil
+}
+
+// checkMetadata accepts what comes back as it was sent.
+func checkMetadata(md map[string]string) error {
+	total := 0
+	for name, value := range md {
+		total += len(name) + len(value)
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return fmt.Errorf("%w: metadata name %q must be of a-z, 0-9 and -", objstore.ErrInvalid, name)
+		}
+		odd := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
+		if odd || strings.TrimSpace(value) != value {
+			return fmt.Errorf("%w: the value of metadata %s must be printable ASCII without outer spaces", objstore.ErrInvalid, name)
+		}
+	}
+	if total > 2<<10 {
+		return fmt.Errorf("%w: metadata is longer than 2 KB", objstore.ErrInvalid) // COS, PUT Object
+	}
+	return nil
+}
+
+// describe reads an object's description from the headers of an answer.
+func describe(h http.Header, size int64) (objstore.Object, error) {
+	o := objstore.Object{
+		Size: size, Metadata: map[string]string{},
+		LastModified: httpDate(h.Get("Last-Modified")), Date: httpDate(h.Get("Date")),
+	}
+	for name, values := range h {
+		if name, ok := strings.CutPrefix(strings.ToLower(name), metaPrefix); ok {
+			o.Metadata[name] = values[0]
+		}
+	}
+	if text := h.Get("x-cos-hash-crc64ecma"); text != "" {
+		crc, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return o, fmt.Errorf("%w: malformed checksum header", objstore.ErrCorrupt)
+		}
+		o.CRC64 = crc
+	}
+	return o, nil
+}

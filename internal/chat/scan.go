@@ -46,8 +46,10 @@ func ScanPage(body []byte) (Page, Status, error) {
 			s.fail(i)
 		}
 	}
-	if s.err != nil {
-		return Page{}, Status{}, s.err
+	for _, err := range []error{s.err, p.wrong.action, p.wrong.code, p.wrong.list} {
+		if err != nil {
+			return Page{}, Status{}, err
+		}
 	}
 	return p.page, p.status, nil
 }
@@ -73,6 +75,7 @@ type pageScanner struct {
 	*scanner
 	page   Page
 	status Status
+	wrong  struct{ action, code, list error } // shapes that are malformed unless the member comes again
 }
 
 // member takes the member whose value begins at i and returns the index behind it, or -1.
@@ -80,7 +83,7 @@ func (p *pageScanner) member(name []byte, i, depth int) int {
 	switch string(name) {
 	case memberActionStatus:
 		p.within = memberActionStatus
-		p.status.ActionStatus, p.status.HasActionStatus, i = p.textOrNull(i, depth)
+		i = p.actionStatus(i, depth)
 	case memberErrorCode:
 		p.within = memberErrorCode
 		i = p.errorCode(i, depth)
@@ -102,7 +105,7 @@ func (p *pageScanner) member(name []byte, i, depth int) int {
 		}
 	case memberRspMsgList:
 		p.within = memberRspMsgList
-		i = p.list(i, depth)
+		i = p.lastList(i, depth)
 	default:
 		i = p.value(i, depth)
 	}
@@ -110,22 +113,23 @@ func (p *pageScanner) member(name []byte, i, depth int) int {
 	return i
 }
 
-// textOrNull refuses anything but a string or null.
-func (p *pageScanner) textOrNull(i, depth int) (value string, ok bool, end int) {
-	end = p.value(i, depth)
+// actionStatus takes a string or null.
+func (p *pageScanner) actionStatus(i, depth int) int {
+	end := p.value(i, depth)
 	if end < 0 {
-		return "", false, end
+		return end
 	}
 	raw := p.body[i:end]
-	value, ok = stringOf(raw)
-	if !ok && raw[0] != 'n' {
-		return "", false, p.fail(i)
+	p.status.ActionStatus, p.status.HasActionStatus = stringOf(raw)
+	p.wrong.action = nil
+	if !p.status.HasActionStatus && raw[0] != 'n' {
+		p.wrong.action = p.unexpected(i)
 	}
-	return value, ok, end
+	return end
 }
 
-// errorCode refuses anything but a number, a string that is one, or null: taking an odd code for 0 would turn a failure
-// into an empty page.
+// errorCode takes a number, a string that is one, or null. Reading an odd code as 0 would turn a failure into an empty
+// page.
 func (p *pageScanner) errorCode(i, depth int) int {
 	end := p.value(i, depth)
 	if end < 0 {
@@ -133,15 +137,27 @@ func (p *pageScanner) errorCode(i, depth int) int {
 	}
 	raw := p.body[i:end]
 	n, ok := integer(raw)
-	if !ok && raw[0] != 'n' {
-		return p.fail(i)
-	}
 	p.status.ErrorCode, p.status.HasErrorCode = int(n), ok
+	p.wrong.code = nil
+	if !ok && raw[0] != 'n' {
+		p.wrong.code = p.unexpected(i)
+	}
+	return end
+}
+
+// lastList takes a list and sets aside what is wrong with its shape: should another list follow, that one counts.
+func (p *pageScanner) lastList(start, depth int) int {
+	p.page.Elements, p.wrong.list = nil, nil
+	end := p.list(start, depth)
+	if end < 0 {
+		p.wrong.list, p.err = p.err, nil
+		p.within = memberRspMsgList
+		end = p.value(start, depth)
+	}
 	return end
 }
 
 func (p *pageScanner) list(i, depth int) int {
-	p.page.Elements = nil // of two lists the last one counts
 	if p.at(i) != '[' {
 		if p.at(i) != 'n' {
 			return p.fail(i)

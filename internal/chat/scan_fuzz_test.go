@@ -123,8 +123,20 @@ func acceptable(members map[string]json.RawMessage) bool {
 	if _, ok := wantInt(members["ErrorCode"]); !ok && !isNull(members["ErrorCode"]) {
 		return false
 	}
-	// Of two lists both must be well formed, and the map has the last one only.
-	return isNull(members["RspMsgList"])
+	raw := members["RspMsgList"]
+	if isNull(raw) {
+		return true
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return false
+	}
+	for _, element := range list {
+		if _, err := chat.ScanElement(element); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func wantString(raw json.RawMessage) (string, bool) {

@@ -1,0 +1,92 @@
+package chatapi_test
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"chatexport/internal/chatapi"
+)
+
+func TestEveryRegionHasAnAddress(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, region := range []string{"china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"} {
+		base, err := chatapi.BaseURL(region)
+		if err != nil {
+			t.Errorf("%s: %v", region, err)
+		}
+		parsed, err := url.Parse(base)
+		if err != nil || parsed.Scheme != "https" || seen[base] {
+			t.Errorf("%s: base URL %q", region, base)
+		}
+		seen[base] = true
+		if _, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: "k", BaseURL: base}); err != nil {
+			t.Errorf("%s: %v", region, err)
+		}
+	}
+	if _, err := chatapi.BaseURL("mars"); !errors.Is(err, chatapi.ErrConfiguration) || !strings.Contains(err.Error(), "mars") {
+		t.Errorf("unknown region: %v", err)
+	}
+}
+
+func TestBaseURLsThatWouldLeakTheUserSigAreRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		base string
+		ok   bool
+	}{
+		{"https://console.tim.qq.com", true},
+		{"https://console.tim.qq.com/", true},
+		{"https://gateway.example/chat", true},
+		{"http://127.0.0.1:8080", true},
+		{"http://[::1]:8080", true},
+		{"http://localhost:8080", true},
+		{"", false},
+		{"console.tim.qq.com", false},
+		{"http://console.tim.qq.com", false},
+		{"http://127.0.0.1.example.com", false},
+		{"http://10.0.0.1", false},
+		{"ftp://127.0.0.1", false},
+		{"https://user:hunter2@console.tim.qq.com", false},
+		{"https://console.tim.qq.com?a=hunter2", false},
+		{"https://console.tim.qq.com#hunter2", false},
+		{"https://user:hunter2@%zz", false},
+		{"https:hunter2", false},
+	}
+	for _, test := range tests {
+		_, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: key, BaseURL: test.base})
+		if (err == nil) != test.ok {
+			t.Errorf("%q: %v", test.base, err)
+		}
+		if err != nil && (!errors.Is(err, chatapi.ErrConfiguration) || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%q: %v", test.base, err)
+		}
+	}
+}
+
+func TestAllProblemsAreReportedTogether(t *testing.T) {
+	t.Parallel()
+	_, err := chatapi.New(chatapi.Config{Concurrency: -1, Timeout: -1})
+	for _, want := range []string{"SDKAppID", "secret key", "concurrency", "timeout", "base URL"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %q", err, want)
+		}
+	}
+}
+
+func TestTheSecretKeyIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	config := chatapi.Config{SDKAppID: appID, SecretKey: key, BaseURL: "http://127.0.0.1:1"}
+	client := newClient(t, config.BaseURL, nil)
+	_, _ = client.Page(t.Context(), newest()) // signs
+	for _, value := range []any{config, &config, client, *client} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			if text := fmt.Sprintf(verb, value); strings.Contains(text, key) {
+				t.Errorf("%s of %T prints the key", verb, value)
+			}
+		}
+	}
+}

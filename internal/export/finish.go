@@ -61,3 +61,15 @@ func (b *batch) publish(ctx context.Context) error {
 	b.settle(ctx, archive.StatusRunning, nil, &archive.Lease{Owner: b.Owner, Until: time.Now().Add(handoverLease)})
 	return nil
 }
+
+// Abandon records that a task was given up after enough attempts. The stream is not worse off: the next tick tries
+// again from its frontier.
+func (e *Engine) Abandon(ctx context.Context, req Request, cause error) error {
+	b := newBatch(e, req)
+	if err := b.loadState(ctx); err != nil {
+		return err
+	}
+	b.state.Status, b.state.Lease = archive.StatusFailed, nil
+	b.state.Error = b.stateError(codeOf(cause), cause.Error())
+	return b.writeState(ctx)
+}

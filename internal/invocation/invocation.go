@@ -1,0 +1,166 @@
+// Package invocation does one invocation of the function: event in, batches, short summary out.
+//
+// It owns the composition of the adapters, what lives as long as an instance and what only as long as an invocation,
+// and the rules for events with several tasks. The function and the local demo share it, so it must never know the
+// platform's library, read the process's environment, or end the process.
+package invocation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/config"
+	"chatexport/internal/event"
+	"chatexport/internal/logging"
+)
+
+const (
+	// maxTimeLimit is the longest an invocation can last (SCF documentation, 583/11637). A deadline further away is a
+	// broken clock or a mistake.
+	maxTimeLimit = 900 * time.Second
+	// defaultTimeLimit is what the platform gives a function whose limit nobody set.
+	defaultTimeLimit = 3 * time.Second
+)
+
+// Platform is what the platform says of an invocation. Any field may be empty.
+type Platform struct {
+	RequestID string
+	Function  string
+	Version   string // version or alias
+	Namespace string
+	Region    string
+	MemoryMB  int
+	TimeLimit time.Duration
+}
+
+// Handler serves the invocations of one instance, one at a time, as the platform delivers them.
+type Handler struct {
+	getenv   func(string) string
+	logs     io.Writer
+	instance *instance // what lives as long as the instance; nil until the first invocation with a sound configuration
+}
+
+// New returns a handler. getenv is asked inside Invoke only, since the platform sets the environment with each
+// invocation and not before. Log lines go to logs, one write each.
+func New(getenv func(string) string, logs io.Writer) *Handler {
+	return &Handler{getenv: getenv, logs: logs}
+}
+
+// Invoke serves one event and returns a JSON summary without message content. An error means that the platform should
+// deliver the event again; everything that a repetition cannot mend is a success. Invoke is over at the earlier of
+// ctx's deadline and the time limit, and leaves nothing running behind it.
+func (h *Handler) Invoke(ctx context.Context, p Platform, payload []byte) ([]byte, error) {
+	start := time.Now()
+	deadline := deadlineOf(ctx, p, start)
+	// The context's own deadline may be absurd (a zero deadline arrives as 1970): it is replaced, cancellation is kept.
+	ctx, cancel := keepCancel(ctx, deadline)
+	defer cancel()
+
+	if err := h.prepare(); err != nil {
+		log := logging.New(h.logs, "info")
+		log.Error().Str("request_id", p.RequestID).Err(err).Str("outcome", "error").Msg("configuration is not usable")
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	log := h.instance.log.With().Str("request_id", p.RequestID).Logger()
+	scope, err := h.instance.scope(h.getenv, p, log)
+	if err != nil {
+		log.Error().Err(err).Str("outcome", "error").Msg("invocation cannot be served")
+		return nil, err
+	}
+	if err := h.instance.preflight(ctx); err != nil {
+		log.Error().Err(err).Str("outcome", "error").Msg("preflight")
+		return nil, fmt.Errorf("preflight: %w", err)
+	}
+	v := &visit{
+		scope: scope, event: event.Decode(payload), owner: ownerOf(payload),
+		start: start, deadline: deadline, log: log,
+	}
+	return v.serve(ctx)
+}
+
+// prepare reads the configuration and builds the clients, once. After an error the next invocation tries again: an
+// operator may have mended the variables meanwhile.
+func (h *Handler) prepare() error {
+	if h.instance != nil {
+		return nil
+	}
+	c, err := config.Load(h.getenv)
+	if err != nil {
+		return err
+	}
+	i, err := newInstance(c, h.logs)
+	if err != nil {
+		return err
+	}
+	h.instance = i
+	return nil
+}
+
+// deadlineOf returns when the platform ends the invocation, as far as it said so believably.
+func deadlineOf(ctx context.Context, p Platform, now time.Time) time.Time {
+	limit := p.TimeLimit
+	if limit <= 0 || limit > maxTimeLimit {
+		limit = 0
+	}
+	deadline, ok := ctx.Deadline()
+	sane := ok && deadline.After(now) && deadline.Sub(now) <= maxTimeLimit
+	switch {
+	case sane && limit > 0:
+		if byLimit := now.Add(limit); byLimit.Before(deadline) {
+			return byLimit
+		}
+		return deadline
+	case sane:
+		return deadline
+	case limit > 0:
+		return now.Add(limit)
+	default:
+		return now.Add(defaultTimeLimit)
+	}
+}
+
+// keepCancel returns a context that ends at deadline, whatever ctx's own deadline is, or when ctx is cancelled.
+func keepCancel(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(ctx, func() {
+		if context.Cause(ctx) == context.Canceled { //nolint:errorlint // a deadline is not a cancellation, and no error wraps either
+			cancel()
+		}
+	})
+	return bounded, func() { stop(); cancel() }
+}
+
+// ownerOf names an event in leases. It is the same for every delivery of the event, so that a redelivery is not stopped
+// by its own crashed predecessor.
+func ownerOf(payload []byte) string {
+	sum := sha256.Sum256(payload)
+	return hex.EncodeToString(sum[:16])
+}
+
+func encodeSummary(s summary) ([]byte, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode summary: %w", err)
+	}
+	return body, nil
+}
+
+// visit is the serving of one event.
+type visit struct {
+	*scope
+	event    event.Event
+	owner    string
+	start    time.Time
+	deadline time.Time
+	log      zerolog.Logger
+
+	summary  summary
+	handedOn int
+}

@@ -1,0 +1,57 @@
+package invocation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/event"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// rejected is the object that keeps an event, or a record of one, that cannot be understood.
+type rejected struct {
+	Format    int       `json:"format"`
+	RequestID string    `json:"request_id"`
+	Event     string    `json:"event"`
+	Source    string    `json:"source,omitempty"`
+	Reason    string    `json:"reason"`
+	At        time.Time `json:"at"`
+	Body      []byte    `json:"body_base64"` // as it came, since it need not be text
+}
+
+// reject keeps what cannot be understood for a person to look at. It succeeds where it is kept: a redelivery could not
+// help, and a queue's partition must not be blocked.
+func (v *visit) reject(ctx context.Context) error {
+	var failure error
+	for i, r := range v.event.Rejected {
+		if err := v.keep(ctx, i, r); err != nil {
+			failure = errors.Join(failure, err)
+			continue
+		}
+		v.summary.Rejected++
+		v.log.Warn().Str("source", r.Source).Str("reason", r.Reason.Error()).Str("outcome", "rejected").Msg("event rejected")
+	}
+	return failure
+}
+
+func (v *visit) keep(ctx context.Context, n int, r event.Rejection) error {
+	now := time.Now().UTC()
+	body, err := json.MarshalIndent(rejected{
+		Format: 1, RequestID: v.platform.RequestID, Event: string(v.event.Kind), Source: r.Source,
+		Reason: r.Reason.Error(), At: now, Body: r.Body,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode rejected event: %w", err)
+	}
+	key := layout.Rejected(now, v.platform.RequestID, n)
+	// A crash right after this write: the event is delivered again and kept once more, or found under its name.
+	_, err = v.store.Create(ctx, key, objstore.Write{Body: append(body, '\n'), ContentType: "application/json"})
+	if err != nil && !errors.Is(err, objstore.ErrExist) {
+		return fmt.Errorf("keep rejected event: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package invocation
+
+import (
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+)
+
+// summary is what the invocation returns. The platform logs it, so it has counts and ranges, never content.
+type summary struct {
+	RequestID string          `json:"request_id"`
+	Event     string          `json:"event"`
+	Streams   []streamSummary `json:"streams"`
+	Rejected  int             `json:"rejected,omitempty"`
+	HandedOn  int             `json:"handed_on,omitempty"`
+	ElapsedMS int64           `json:"elapsed_ms"`
+}
+
+type streamSummary struct {
+	GroupID    string   `json:"group_id"`
+	TopicID    string   `json:"topic_id,omitempty"`
+	Outcome    string   `json:"outcome"`
+	Done       bool     `json:"done"`
+	Run        string   `json:"run"`
+	Hop        int      `json:"hop"`
+	Lo         chat.Seq `json:"lo"`
+	Hi         chat.Seq `json:"hi"`
+	Head       chat.Seq `json:"head"`
+	Messages   int64    `json:"messages"` // lines written, of every class
+	Chunks     int      `json:"chunks"`
+	NextCursor chat.Seq `json:"next_cursor,omitempty"`
+	Error      string   `json:"error,omitempty"`
+}
+
+// report adds a batch to the summary and writes its one log line.
+func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
+	s := streamSummary{
+		GroupID: r.Stream.GroupID, TopicID: r.Stream.TopicID, Outcome: string(r.Outcome), Done: r.Outcome == export.Complete,
+		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Lines(), Chunks: r.Chunks,
+	}
+	if r.Next != nil {
+		s.NextCursor = r.Next.Cursor
+	}
+	line := log.Info()
+	if err != nil {
+		s.Outcome, s.Error = "error", err.Error()
+		line = log.Error().Err(err)
+	}
+	v.summary.Streams = append(v.summary.Streams, s)
+	if r.ManifestSHA256 != "" {
+		line = line.Str("manifest_sha256", r.ManifestSHA256)
+	}
+	line.Str("run", r.Run).Int("hop", r.Hop).Int64("lo", int64(r.Lo)).Int64("hi", int64(r.Hi)).Int64("head", int64(r.Head)).
+		Int64("messages", r.Counts.Lines()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
+		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
+		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
+		Str("outcome", s.Outcome).Msg("batch")
+}

@@ -59,7 +59,7 @@ func (c Config) GoString() string { return c.String() }
 // or jakarta (Chat documentation, REST API overview; Mumbai stands in
 // older versions only). The error wraps ErrConfiguration.
 func BaseURL(region string) (string, error) {
-	host := ""
+	var host string
 	switch region {
 	case "china":
 		host = "console.tim.qq.com"

@@ -2,6 +2,9 @@ package chatapi_test
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -38,7 +41,7 @@ func TestCodesMeanWhatTheTablesSay(t *testing.T) {
 				t.Errorf("%s: code %d has class %v, want %v", test.name, code, got, test.class)
 			}
 			for _, condition := range []error{chat.ErrGone, chat.ErrUnsupported, chat.ErrTooLarge, chat.ErrMalformed, chatapi.ErrConfiguration} {
-				if got, want := errors.Is(err, condition), condition == test.is; got != want {
+				if got, want := errors.Is(err, condition), errors.Is(test.is, condition); got != want {
 					t.Errorf("%s: code %d matches %q: %v, want %v", test.name, code, condition, got, want)
 				}
 			}
@@ -92,5 +95,18 @@ func TestTheServicesWordsAreTrimmed(t *testing.T) {
 			}
 			checkClean(t, err, s.seen()[0].UserSig)
 		})
+	}
+}
+
+func TestAUserSigThatTheServiceQuotesIsRemoved(t *testing.T) {
+	t.Parallel()
+	for name, quote := range map[string]func(string) string{"as sent": strings.Clone, "escaped": url.QueryEscape} {
+		s := newService(t, func(w http.ResponseWriter, r request) {
+			_, _ = fmt.Fprintf(w, `{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"bad URL ?x=%s&y"}`, quote(r.UserSig))
+		})
+		_, err := newClient(t, s.URL, nil).Page(t.Context(), newest())
+		if e, ok := errors.AsType[*chatapi.Error](err); !ok || e.Info != "bad URL ?x=[removed]&y" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -1,0 +1,242 @@
+package chatemu_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	chatemu "chatexport/internal/emulator/chat"
+)
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	failed := func(t *testing.T, a answer, err error, want ...error) {
+		t.Helper()
+		for _, w := range want {
+			if errors.Is(err, w) {
+				return
+			}
+		}
+		t.Errorf("got %s, %v, want one of %v", a.Raw, err, want)
+	}
+	tests := []struct {
+		name  string
+		fault chatemu.Fault
+		check func(t *testing.T, a answer, err error)
+		found int // messages that the emulator says it sent: the work was done
+	}{
+		{"code", chatemu.Fault{ErrorCode: 10002}, func(t *testing.T, a answer, err error) {
+			if err != nil || a.ErrorCode != 10002 || a.ActionStatus != "FAIL" || a.ErrorInfo == "" || a.Status != 200 {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 0},
+		{"FAIL with code 0", chatemu.Fault{ActionStatus: "FAIL"}, func(t *testing.T, a answer, err error) {
+			if err != nil || a.ErrorCode != 0 || a.ActionStatus != "FAIL" {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 0},
+		{"OK with a code", chatemu.Fault{ActionStatus: "OK", ErrorCode: 1, ErrorInfo: "one"}, func(t *testing.T, a answer, err error) {
+			if err != nil || a.ErrorCode != 1 || a.ActionStatus != "OK" || a.ErrorInfo != "one" {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 0},
+		{"gateway", chatemu.Fault{Status: 502}, func(t *testing.T, a answer, err error) {
+			if err == nil || a.Status != 502 || !bytes.Contains(a.Raw, []byte("<html>")) || a.Header.Get("Content-Type") != "text/html" {
+				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
+			}
+		}, 0},
+		{"HTML with 200", chatemu.Fault{HTML: true}, func(t *testing.T, a answer, err error) {
+			if err == nil || a.Status != 200 || !bytes.Contains(a.Raw, []byte("<html>")) {
+				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
+			}
+		}, 0},
+		{"body", chatemu.Fault{Status: 503, Body: []byte("{}")}, func(t *testing.T, a answer, err error) {
+			if err != nil || a.Status != 503 || string(a.Raw) != "{}" {
+				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
+			}
+		}, 0},
+		{"truncated JSON", chatemu.Fault{TruncateBody: true}, func(t *testing.T, a answer, err error) {
+			if _, ok := errors.AsType[*json.SyntaxError](err); !ok || a.Status != 200 {
+				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
+			}
+		}, 20},
+		{"broken body", chatemu.Fault{BreakBody: true}, func(t *testing.T, a answer, err error) {
+			failed(t, a, err, io.ErrUnexpectedEOF)
+		}, 20},
+		{"reset before", chatemu.Fault{ResetBefore: true}, func(t *testing.T, a answer, err error) {
+			failed(t, a, err, syscall.ECONNRESET, io.EOF)
+		}, 0},
+		{"reset after", chatemu.Fault{ResetAfter: true}, func(t *testing.T, a answer, err error) {
+			failed(t, a, err, syscall.ECONNRESET, io.EOF)
+		}, 20},
+		{
+			"mutated",
+			chatemu.Fault{Mutate: func(b []byte) []byte { return bytes.Replace(b, []byte(`"ErrorCode":0`), []byte(`"ErrorCode":9`), 1) }},
+			func(t *testing.T, a answer, err error) {
+				if err != nil || a.ErrorCode != 9 {
+					t.Errorf("%s, %v", a.Raw, err)
+				}
+			}, 20,
+		},
+		{"slow body", chatemu.Fault{SlowBody: 8 * time.Millisecond}, func(t *testing.T, a answer, err error) {
+			if err != nil || len(a.RspMsgList) != 20 {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 20},
+		{"own quirks", chatemu.Fault{Quirks: &chatemu.Quirks{FinishedOmitted: true}}, func(t *testing.T, a answer, err error) {
+			if err != nil || a.IsFinished != nil {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 20},
+		{"delay, then right", chatemu.Fault{Delay: time.Millisecond}, func(t *testing.T, a answer, err error) {
+			if err != nil || len(a.RspMsgList) != 20 {
+				t.Errorf("%s, %v", a.Raw, err)
+			}
+		}, 20},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			opts := options()
+			opts.Fault = chatemu.FaultAt(1, tt.fault)
+			s, c := start(t, opts)
+			plain(t, s, 25)
+			c.http.Transport.(*http.Transport).DisableKeepAlives = true // the client's own retries stay out
+			body := `{"GroupId":"g","ReqMsgNumber":20}`
+			a, err := c.send(http.MethodPost, pagePath, c.query(), body)
+			tt.check(t, a, err)
+			if again, err := c.send(http.MethodPost, pagePath, c.query(), body); err != nil || len(again.RspMsgList) != 20 {
+				t.Errorf("the next call: %s, %v", again.Raw, err)
+			}
+			calls := s.Calls()
+			if len(calls) != 2 || !calls[0].Faulted || calls[1].Faulted || calls[0].Found != tt.found {
+				t.Errorf("log %+v", calls)
+			}
+		})
+	}
+}
+
+func TestHangingCallEndsWithTheClient(t *testing.T) {
+	t.Parallel()
+	opts := options()
+	opts.Fault = chatemu.FaultAt(1, chatemu.Fault{Hang: true})
+	s, c := start(t, opts)
+	plain(t, s, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.SetOnCall(func(chatemu.Call) { cancel() })
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+pagePath, strings.NewReader("{}"))
+	must(t, err)
+	if resp, err := c.http.Do(req); !errors.Is(err, context.Canceled) {
+		_ = resp.Body.Close()
+		t.Fatalf("err = %v, want canceled", err)
+	}
+}
+
+func TestFaultsWithoutSockets(t *testing.T) {
+	t.Parallel()
+	opts := options()
+	opts.Fault = chatemu.FaultAny(
+		chatemu.FaultAt(1, chatemu.Fault{ResetBefore: true}), chatemu.FaultAt(2, chatemu.Fault{BreakBody: true}),
+		chatemu.FaultAt(3, chatemu.Fault{Status: 504}),
+	)
+	s := chatemu.New(opts)
+	plain(t, s, 25)
+	c := memory(t, s)
+	send := func() (answer, error) {
+		return c.send(http.MethodPost, pagePath, c.query(), `{"GroupId":"g","ReqMsgNumber":20}`)
+	}
+	if a, err := send(); err == nil {
+		t.Errorf("reset: %s", a.Raw)
+	}
+	if _, err := send(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("broken body: %v", err)
+	}
+	if a, err := send(); a.Status != 504 || err == nil {
+		t.Errorf("gateway: %d %v", a.Status, err)
+	}
+	if a, err := send(); err != nil || len(a.RspMsgList) != 20 {
+		t.Errorf("no fault: %s %v", a.Raw, err)
+	}
+}
+
+func TestRandomFaultsFollowFromTheSeed(t *testing.T) {
+	t.Parallel()
+	f := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2})
+	same, other := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2}), chatemu.FaultRandom(2, 0.3, chatemu.Fault{ErrorCode: 1})
+	codes, differ := map[int]int{}, 0
+	for n := range 10000 {
+		c := chatemu.Call{N: n + 1}
+		a, b := f(c), same(c)
+		if (a == nil) != (b == nil) || (a != nil && a.ErrorCode != b.ErrorCode) {
+			t.Fatalf("call %d differs", n)
+		}
+		if a != nil {
+			codes[a.ErrorCode]++
+		}
+		if (a == nil) != (other(c) == nil) {
+			differ++
+		}
+	}
+	if codes[1] < 1300 || codes[1] > 1700 || codes[2] < 1300 || codes[2] > 1700 || differ == 0 {
+		t.Errorf("faults %v, %d differ with another seed", codes, differ)
+	}
+}
+
+func TestHooksChangeTheAppBetweenCalls(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, options())
+	plain(t, s, 30)
+	s.SetOnCall(func(call chatemu.Call) {
+		switch call.N {
+		case 2:
+			must(t, s.Append(stream(), chatemu.Message{}, chatemu.Message{}))
+		case 3:
+			must(t, s.SetFloor(stream(), 21))
+		case 4:
+			must(t, s.Dissolve("g"))
+		case 5:
+			must(t, s.Recreate(chatemu.Group{ID: "g", CreateTime: 5}))
+			must(t, s.Append(stream(), chatemu.Message{}))
+		}
+	})
+	if got := c.page(-1, 1).seqs(t); got[0] != 30 {
+		t.Errorf("call 1: %v", got)
+	}
+	if got := c.page(-1, 1).seqs(t); got[0] != 32 {
+		t.Errorf("call 2: %v", got)
+	}
+	if a := c.page(22, 20); a.finished(t) != 2 || a.elements(t)[2].Place != 1 || a.elements(t)[1].Place != 0 {
+		t.Errorf("call 3: %s", a.Raw)
+	}
+	if a := c.page(-1, 1); a.ErrorCode != 10010 {
+		t.Errorf("call 4: %s", a.Raw)
+	}
+	if got := c.page(-1, 1).seqs(t); len(got) != 1 || got[0] != 1 {
+		t.Errorf("call 5: %v", got)
+	}
+}
+
+func TestConnectionsAreCountedAndClosed(t *testing.T) {
+	t.Parallel()
+	opts := options()
+	opts.Quirks.CloseAfter = 3
+	s, c := start(t, opts)
+	plain(t, s, 1)
+	for range 7 {
+		c.page(-1, 1)
+	}
+	n := s.Counters()
+	if n.Connections != 3 || n.Reused != 4 {
+		t.Errorf("connections %d, reused %d, want 3 and 4", n.Connections, n.Reused)
+	}
+	if last := s.Calls()[6]; last.Conn != 3 || last.ConnCall != 1 {
+		t.Errorf("last call %+v", last)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,9 +35,9 @@ type stallGuard struct {
 
 // RoundTrip makes the request and watches it until the answer's body is closed.
 func (g *stallGuard) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
-	w := &watch{ctx: ctx, cancel: cancel, timeout: g.timeout}
-	w.timer = time.AfterFunc(g.timeout, func() { cancel(errStalled) })
+	ctx, cancel := context.WithCancel(req.Context())
+	w := &watch{cancel: cancel, timeout: g.timeout}
+	w.timer = time.AfterFunc(g.timeout, w.expire)
 	req = req.WithContext(ctx)
 	if req.Body != nil && req.Body != http.NoBody {
 		req.Body = &watchedBody{ReadCloser: req.Body, watch: w}
@@ -53,26 +54,36 @@ func (g *stallGuard) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // watch is the stall timer of one request.
 type watch struct {
-	ctx     context.Context // lives exactly as long as the request that it watches
-	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	timeout time.Duration
+	cancel  context.CancelFunc
+	stalled atomic.Bool
+	ended   atomic.Bool
 }
 
-// moved starts the timer anew. Where that races with stop, the timer fires later into a context that is over.
+func (w *watch) expire() {
+	if !w.ended.Load() {
+		w.stalled.Store(true)
+		w.cancel()
+	}
+}
+
+// moved starts the timer anew. A transport may still read the body of a request that has ended: where that races with
+// stop, the timer fires once more and finds the request ended.
 func (w *watch) moved() {
-	if w.ctx.Err() == nil {
+	if !w.ended.Load() {
 		w.timer.Reset(w.timeout)
 	}
 }
 
 func (w *watch) stop() {
+	w.ended.Store(true)
 	w.timer.Stop()
-	w.cancel(nil)
+	w.cancel()
 }
 
 func (w *watch) explain(err error) error {
-	if errors.Is(context.Cause(w.ctx), errStalled) {
+	if w.stalled.Load() {
 		return errStalled
 	}
 	return err
@@ -86,6 +97,7 @@ type watchedBody struct {
 	last  bool // closing this body ends the request
 }
 
+// Read hands on what the body gives.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
@@ -97,6 +109,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close closes the body.
 func (b *watchedBody) Close() error {
 	err := b.ReadCloser.Close()
 	if b.last {

@@ -50,6 +50,7 @@ type Counters struct {
 	Counts
 	RawBytes int64 `json:"raw_bytes"`
 	Bytes    int64 `json:"bytes"`
+	Unlisted int64 `json:"unlisted"` // chunks that no manifest lists yet
 }
 
 // Encode returns the object. Times are stored in UTC, to the millisecond. The error wraps ErrInvalid.
@@ -119,7 +120,7 @@ func (s State) validate() error {
 }
 
 func (c Counters) validate() error {
-	for _, n := range []int64{c.Batches, c.Pages, c.Calls, c.Chunks, c.RawBytes, c.Bytes} {
+	for _, n := range []int64{c.Batches, c.Pages, c.Calls, c.Chunks, c.RawBytes, c.Bytes, c.Unlisted} {
 		if n < 0 || n > maxTotal {
 			return invalid("a counter is %d", n)
 		}

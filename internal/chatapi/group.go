@@ -40,6 +40,9 @@ type infoRequest struct {
 
 // Group reads when a stream was created and which seq its next message gets.
 func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+	if err := stream.Validate(); err != nil {
+		return chat.Group{}, fmt.Errorf("read group: %w: %w", ErrInvalidArgument, err)
+	}
 	if stream.TopicID != "" {
 		return c.topicAsGroup(ctx, stream)
 	}

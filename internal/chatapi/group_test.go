@@ -186,6 +186,7 @@ func TestGroupCallsRefuseWhatTheServiceCannotAnswer(t *testing.T) {
 		"an empty id":     func() error { _, err := client.GroupInfos(t.Context(), []string{"a", ""}); return err },
 		"empty stream":    func() error { _, err := client.Group(t.Context(), chat.Stream{}); return err },
 		"topic of no one": func() error { _, err := client.Group(t.Context(), chat.Stream{TopicID: "t"}); return err },
+		"reserved topic":  func() error { _, err := client.Group(t.Context(), chat.Stream{GroupID: "g", TopicID: "-"}); return err },
 		"no community":    func() error { _, err := client.Topics(t.Context(), ""); return err },
 		"0 ids":           func() error { _, _, err := client.GroupIDs(t.Context(), 0, 0, ""); return err },
 		"10001 ids":       func() error { _, _, err := client.GroupIDs(t.Context(), 0, 10001, ""); return err },

@@ -124,6 +124,28 @@ func TestASignatureIsRenewedBeforeItExpires(t *testing.T) {
 	})
 }
 
+func TestASignatureThatWorkedIsRenewedAgainWhenItIsRefusedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := &virtual{reply: func(call int, _ string) string {
+			if call%2 == 1 {
+				return failure(70052)
+			}
+			return emptyPage
+		}}
+		client := v.client(t)
+		for round := range 3 {
+			if _, err := client.Page(t.Context(), newest()); retry.ClassOf(err) != retry.Transient {
+				t.Errorf("round %d: class %v: %v", round, retry.ClassOf(err), err)
+			}
+			if _, err := client.Page(t.Context(), newest()); err != nil {
+				t.Errorf("round %d: the repeated call: %v", round, err)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
 func TestALockedAppIsLeftAloneForAMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -145,6 +167,9 @@ func TestALockedAppIsLeftAloneForAMinute(t *testing.T) {
 		_, err = client.Page(short, newest())
 		if retry.ClassOf(err) != retry.Permanent || !errors.Is(err, retry.ErrNoTime) || time.Since(start) != 0 {
 			t.Errorf("a caller without the time to wait got this after %v: %v", time.Since(start), err)
+		}
+		if errors.Is(err, chatapi.ErrConfiguration) {
+			t.Errorf("a caller without the time to wait blames the configuration: %v", err)
 		}
 
 		if _, err := client.Page(t.Context(), newest()); err != nil || time.Since(start) != time.Minute {

@@ -282,6 +282,21 @@ func TestConnectionsAreKeptAndBounded(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsGivenUpFreesItsConnection(t *testing.T) {
+	t.Parallel()
+	s := newService(t, func(w http.ResponseWriter, _ request) {
+		for range 5 {
+			_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+		}
+	})
+	client := newClient(t, s.URL, func(c *chatapi.Config) { c.Concurrency, c.Timeout = 1, 5*time.Second })
+	for range 2 { // with one connection, the second call would wait for ever for the first one's
+		if _, err := client.Page(t.Context(), newest()); !errors.Is(err, chat.ErrMalformed) {
+			t.Errorf("page: %v", err)
+		}
+	}
+}
+
 func TestCompressedAnswersAreRead(t *testing.T) {
 	t.Parallel()
 	s := newService(t, func(w http.ResponseWriter, r request) {

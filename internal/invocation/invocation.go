@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -130,7 +131,8 @@ func deadlineOf(ctx context.Context, p Platform, now time.Time) time.Time {
 func keepCancel(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	stop := context.AfterFunc(ctx, func() {
-		if context.Cause(ctx) == context.Canceled { //nolint:errorlint // a deadline is not a cancellation, and no error wraps either
+		// The cause would not do: that of a signal's context names the signal.
+		if errors.Is(ctx.Err(), context.Canceled) {
 			cancel()
 		}
 	})

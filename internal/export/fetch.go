@@ -46,7 +46,7 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 	workers := make(chan struct{}, b.Limits.Concurrency)
 	size := chat.Seq(chat.PageSize)
 	for lo <= hi && time.Now().Before(b.budget.lastStart) {
-		top := min(hi, lo+size-1)
+		bottom, top := lo, min(hi, lo+size-1)
 		slot := make(chan fetched, 1)
 		select {
 		case workers <- struct{}{}:
@@ -60,7 +60,7 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 		}
 		f.wg.Go(func() {
 			defer func() { <-workers }()
-			slot <- b.fetchOne(ctx, lo, top)
+			slot <- b.fetchOne(ctx, bottom, top)
 		})
 		lo, size = top+1, segmentPages*chat.PageSize
 	}

@@ -16,6 +16,7 @@ type producer struct {
 	lo     chat.Seq // of the chunk being written
 	writer *archive.ChunkWriter
 	barren bool // nothing retained in the chunk yet
+	full   bool // the last segment filled a chunk
 }
 
 // produce pulls from lo up to the head and gives out chunks until the head is reached, time is up, or pulling fails;
@@ -54,6 +55,9 @@ func (p *producer) pull(abort, ctx context.Context) (bool, error) {
 		}
 		if err := p.add(abort, seg); err != nil {
 			return false, err
+		}
+		if p.full && ctx.Err() != nil {
+			return false, nil // the reserve is for what is pulled already, not for another chunk
 		}
 		if !p.barrenLong() {
 			continue
@@ -99,6 +103,7 @@ func (p *producer) crossVoid(abort, ctx context.Context) (bool, error) {
 
 // add appends a segment, and closes chunks that have become long or large enough.
 func (p *producer) add(abort context.Context, seg segment) error {
+	p.full = false
 	for seg.lo <= seg.hi {
 		part := seg
 		if last := p.lo + p.Limits.Span - 1; part.hi > last {
@@ -113,6 +118,7 @@ func (p *producer) add(abort context.Context, seg segment) error {
 			p.barren = p.barren && !part.elements[i].Retained()
 		}
 		if p.writer.Hi() == p.lo+p.Limits.Span-1 || p.writer.Size() >= p.Limits.ChunkBytes {
+			p.full = true
 			if err := p.flush(abort); err != nil {
 				return err
 			}

@@ -1,0 +1,276 @@
+// Package world puts the emulators of the Chat service, COS and the cloud API together into one place where the
+// function can live: what a test needs to run the production path over real HTTP and to look at what came of it.
+//
+// It is for tests only. It owns no behaviour of its own: faults and quirks are the emulators'.
+package world
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	cloudemu "chatexport/internal/emulator/cloud"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/event"
+	"chatexport/internal/invocation"
+	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/verify"
+)
+
+// What the world is made of. Everything is known to the emulators only.
+const (
+	SDKAppID  = 1400000000
+	SecretKey = "world-secret-key-world-secret-key"
+	SecretID  = "AKIDworld"
+	CloudKey  = "world-cloud-key"
+	Token     = "world-session-token"
+	Bucket    = "archive-1250000000"
+	Region    = "ap-guangzhou"
+	Function  = "chatexport"
+)
+
+// Options change the world before it begins. The zero value is a world without latency, quota or faults.
+type Options struct {
+	Chat chatemu.Options
+	COS  cosemu.Options
+	// Cloud is the cloud API's fault function.
+	Cloud func(*cloudemu.Call) *cloudemu.Fault
+	Queue cloudemu.QueueOptions
+	// TimeLimit of the function; 30 s if 0.
+	TimeLimit time.Duration
+	// Env replaces variables of the function.
+	Env map[string]string
+}
+
+// World is the emulated surroundings of one function.
+type World struct {
+	Chat  *chatemu.Server
+	COS   *cosemu.Server
+	Cloud *cloudemu.Server
+	Queue *cloudemu.Queue
+	Store *cosstore.Store // for looking at the archive; requests through it are counted, too
+	Env   map[string]string
+	Logs  *Log
+
+	t         testing.TB
+	timeLimit time.Duration
+	ticks     int
+}
+
+// New begins a world that ends with the test.
+func New(t testing.TB, o Options) *World {
+	t.Helper()
+	w := &World{t: t, Logs: &Log{}, timeLimit: o.TimeLimit}
+	if w.timeLimit == 0 {
+		w.timeLimit = 30 * time.Second
+	}
+	o.Chat.SDKAppID, o.Chat.SecretKey = SDKAppID, SecretKey
+	w.Chat = chatemu.New(o.Chat)
+	chatURL := w.Chat.StartT(t)
+
+	if o.COS.Root == "" {
+		o.COS.Root = t.TempDir()
+	}
+	if o.COS.Buckets == nil {
+		o.COS.Buckets = []cosemu.Bucket{{Name: Bucket}}
+	}
+	o.COS.Credentials = cosemu.StaticCredential(SecretID, cosemu.Credential{SecretKey: CloudKey, Token: Token})
+	cos, cosURL, err := cosemu.Start(o.COS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.COS = cos
+	t.Cleanup(func() { _ = cos.Close() })
+
+	w.Queue = cloudemu.NewQueue(o.Queue)
+	w.Cloud = cloudemu.New(cloudemu.Config{
+		Credentials: []cloudemu.Credential{{SecretID: SecretID, SecretKey: CloudKey, Token: Token}},
+		Region:      Region, Queue: w.Queue, Fault: o.Cloud,
+	})
+	cloudURL, err := w.Cloud.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Cloud.Close() })
+
+	w.Env = map[string]string{
+		"CHAT_SDKAPPID": strconv.Itoa(SDKAppID), "CHAT_SECRET_KEY": SecretKey, "CHAT_ENDPOINT": chatURL, "CHAT_QPS": "200",
+		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL,
+		"TENCENTCLOUD_SECRETID": SecretID, "TENCENTCLOUD_SECRETKEY": CloudKey, "TENCENTCLOUD_SESSIONTOKEN": Token,
+	}
+	for name, value := range o.Env {
+		w.Env[name] = value
+	}
+	w.Store = w.openStore(cosURL)
+	return w
+}
+
+func (w *World) openStore(endpoint string) *cosstore.Store {
+	w.t.Helper()
+	store, err := cosstore.New(cosstore.Config{
+		Bucket: Bucket, Region: Region, Prefix: w.Env["COS_PREFIX"], Endpoint: endpoint,
+		Credentials: cosstore.Credentials{SecretID: SecretID, SecretKey: CloudKey, Token: Token},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(store.CloseIdleConnections)
+	return store
+}
+
+// Group adds a public group of n generated messages that vary in everything the service may send.
+func (w *World) Group(id string, n int) chat.Stream {
+	w.t.Helper()
+	s := chat.Stream{GroupID: id}
+	w.must(w.Chat.AddGroup(chatemu.Group{ID: id}))
+	if n > 0 {
+		w.must(w.Chat.Generate(s, n, chatemu.Varied))
+	}
+	return s
+}
+
+func (w *World) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Instance starts an instance of the function: a handler with nothing warm.
+func (w *World) Instance() *invocation.Handler {
+	return invocation.New(func(name string) string { return w.Env[name] }, w.Logs)
+}
+
+// Timer returns the event of a timer whose argument names the streams. Every call is another tick.
+func (w *World) Timer(streams ...chat.Stream) []byte {
+	w.t.Helper()
+	task := event.Task{}
+	if len(streams) == 1 {
+		task = event.For(streams[0])
+	} else {
+		for _, s := range streams {
+			task.Groups = append(task.Groups, event.Group{GroupID: s.GroupID, TopicID: s.TopicID})
+		}
+	}
+	message, err := task.Encode()
+	w.must(err)
+	w.ticks++
+	body, err := json.Marshal(map[string]string{
+		"Type": "Timer", "TriggerName": "tick", "Message": string(message),
+		"Time": time.Unix(1_700_000_000+int64(w.ticks)*3600, 0).UTC().Format(time.RFC3339),
+	})
+	w.must(err)
+	return body
+}
+
+// Invoke does one invocation as the platform would.
+func (w *World) Invoke(h *invocation.Handler, d cloudemu.Delivery) (string, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), w.timeLimit)
+	defer cancel()
+	out, err := h.Invoke(ctx, invocation.Platform{
+		RequestID: d.RequestID, Function: Function, Version: "$LATEST", Namespace: "default", Region: Region,
+		MemoryMB: 128, TimeLimit: w.timeLimit,
+	}, d.Payload)
+	return string(out), err
+}
+
+// Drain serves every queued event on one instance until the queue is empty, and returns how many invocations that took
+// and the errors of those that failed.
+func (w *World) Drain(h *invocation.Handler) (invocations int, failures []error) {
+	w.t.Helper()
+	for {
+		d, err := w.Queue.NextOrDrained(w.t.Context())
+		if errors.Is(err, cloudemu.ErrDrained) {
+			return invocations, failures
+		}
+		w.must(err)
+		invocations++
+		if _, err := w.Invoke(h, d); err != nil {
+			failures = append(failures, err)
+			w.must(w.Queue.Nack(d.ID, err.Error()))
+			continue
+		}
+		w.must(w.Queue.Ack(d.ID))
+	}
+}
+
+// Tick fires a timer for the streams and drains the queue on a new instance. It fails the test when an invocation does.
+func (w *World) Tick(streams ...chat.Stream) (invocations int) {
+	w.t.Helper()
+	_, err := w.Queue.Push(w.Timer(streams...))
+	w.must(err)
+	invocations, failures := w.Drain(w.Instance())
+	if err := errors.Join(failures...); err != nil {
+		w.t.Fatalf("invocations failed: %v", err)
+	}
+	return invocations
+}
+
+// Verify proves the archive of a stream, and compares it with what the Chat emulator holds. It returns the report.
+func (w *World) Verify(s chat.Stream) verify.Report {
+	w.t.Helper()
+	report, err := verify.Stream(w.t.Context(), w.Store, s, verify.Options{SDKAppID: SDKAppID})
+	w.must(err)
+	for _, f := range report.Findings {
+		w.t.Errorf("verify %s: %s", s, f)
+	}
+	diff, err := verify.Compare(w.t.Context(), w.Store, s, w.truth(s))
+	w.must(err)
+	if !diff.Same() {
+		w.t.Errorf("archive of %s: %s", s, &diff)
+	}
+	return report
+}
+
+func (w *World) truth(s chat.Stream) iter.Seq2[chat.Seq, []byte] {
+	w.t.Helper()
+	retained, _, err := w.Chat.Truth(s)
+	w.must(err)
+	return func(yield func(chat.Seq, []byte) bool) {
+		for r := range retained {
+			if r.JSON != nil && !yield(r.Seq, r.JSON) {
+				return
+			}
+		}
+	}
+}
+
+// Log collects what the function logs.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns all lines so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// Batches returns the summary lines of all batches so far.
+func (l *Log) Batches() []map[string]any {
+	var lines []map[string]any
+	for line := range bytes.Lines([]byte(l.String())) {
+		var fields map[string]any
+		if json.Unmarshal(line, &fields) == nil && fields["message"] == "batch" {
+			lines = append(lines, fields)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,177 @@
+package invocation_test
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/emulator/world"
+)
+
+// The first tick of a new instance: genesis and state are looked for, the name of the first manifest is checked to be
+// free; written are lease, genesis, chunk, manifest and state. The preflight is the bucket and its versioning.
+func firstTick() map[cosemu.Op]int {
+	return map[cosemu.Op]int{
+		cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1, cosemu.OpGet: 3, cosemu.OpPut: 5,
+	}
+}
+
+func TestAGroupOfEverySizeIsArchivedWholeAtAKnownCost(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		messages int
+		calls    int // newest page and group information; above 20 messages the first page; then the pages
+	}{
+		{1, 3}, {19, 3}, {20, 3}, {21, 5}, {40, 5}, {205, 14},
+	} {
+		w := world.New(t, world.Options{})
+		s := w.Group("@TGS#1", tc.messages)
+		w.Tick(s)
+		calls, requests := w.Chat.Counters().Calls, w.COS.Counts()
+		report := w.Verify(s)
+		if report.Hi != chat.Seq(tc.messages) || report.Finished != "complete" || report.ListedTo != report.Hi {
+			t.Errorf("%d messages: archived up to %d, listed up to %d, %q", tc.messages, report.Hi, report.ListedTo, report.Finished)
+		}
+		if calls != tc.calls {
+			t.Errorf("%d messages: %d Chat calls, want %d", tc.messages, calls, tc.calls)
+		}
+		if diff := cmp.Diff(firstTick(), requests); diff != "" {
+			t.Errorf("%d messages: COS requests (-want +got):\n%s", tc.messages, diff)
+		}
+	}
+}
+
+func TestAGroupWithoutMessagesHasStateOnly(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	s := w.Group("@TGS#1", 0)
+	w.Tick(s)
+	if got := w.Chat.Counters().Calls; got != 2 {
+		t.Errorf("%d Chat calls, want the newest page and the group's information", got)
+	}
+	want := map[cosemu.Op]int{cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1, cosemu.OpGet: 2, cosemu.OpPut: 2}
+	if diff := cmp.Diff(want, w.COS.Counts()); diff != "" {
+		t.Errorf("COS requests (-want +got):\n%s", diff)
+	}
+	var keys []string
+	for entry, err := range w.Store.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, entry.Key)
+	}
+	if diff := cmp.Diff([]string{"state/gid=.40TGS.231/tid=-/state.json"}, keys); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
+func TestALaterTickTakesWhatIsNewAtAKnownCost(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	s := w.Group("@TGS#1", 205)
+	w.Tick(s)
+	for _, tc := range []struct {
+		name     string
+		messages int
+		calls    int
+		requests map[cosemu.Op]int // of a new instance
+	}{
+		{"nothing new", 0, 2, map[cosemu.Op]int{
+			cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1,
+			cosemu.OpGet:  2, // state, genesis
+			cosemu.OpHead: 2, // the last chunk, and that there is none behind it
+			cosemu.OpPut:  2, // lease, state
+		}},
+		{"3 new messages", 3, 3, map[cosemu.Op]int{
+			cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1,
+			cosemu.OpGet:  3, // state, genesis, the last manifest
+			cosemu.OpHead: 2,
+			cosemu.OpPut:  4, // lease, chunk, manifest, state
+		}},
+	} {
+		before := w.Chat.Counters().Calls
+		if err := w.Chat.Append(s, messages(tc.messages)...); err != nil {
+			t.Fatal(err)
+		}
+		w.COS.ResetCounts()
+		if n := w.Tick(s); n != 1 {
+			t.Errorf("%s: %d invocations", tc.name, n)
+		}
+		calls, requests := w.Chat.Counters().Calls-before, maps.Clone(w.COS.Counts())
+		w.Verify(s)
+		if calls != tc.calls {
+			t.Errorf("%s: %d Chat calls, want %d", tc.name, calls, tc.calls)
+		}
+		if diff := cmp.Diff(tc.requests, requests); diff != "" {
+			t.Errorf("%s: COS requests (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+// messages are old enough not to be settling.
+func messages(n int) []chatemu.Message {
+	m := make([]chatemu.Message, n)
+	for i := range m {
+		m[i].Time = time.Now().Add(-time.Hour).Unix()
+	}
+	return m
+}
+
+func TestARunGoesOnOverSeveralBatches(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{TimeLimit: 2 * time.Second, Env: map[string]string{"EXPORT_SPAN": "700"}})
+	s := w.Group("@TGS#1", 12_000)
+	if n := w.Tick(s); n < 2 {
+		t.Errorf("%d invocations, want several", n)
+	}
+	report := w.Verify(s)
+	if report.Hi != 12_000 || report.Finished != "complete" {
+		t.Errorf("archived up to %d, %q", report.Hi, report.Finished)
+	}
+	runs := map[any]bool{}
+	for i, b := range w.Logs.Batches() {
+		runs[b["run"]] = true
+		if b["hop"] != float64(i) {
+			t.Errorf("batch %d has hop %v", i, b["hop"])
+		}
+	}
+	if len(runs) != 1 {
+		t.Errorf("the batches belong to %d runs", len(runs))
+	}
+}
+
+func TestATopicIsAStreamOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	group, topic := "@TGS#_@TGS#c1", "@TGS#_@TGS#c1@TOPIC#_@TOPIC#t1"
+	if err := w.Chat.AddGroup(chatemu.Group{ID: group, Type: "Community", SupportTopics: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Chat.AddTopic(chatemu.Topic{GroupID: group, ID: topic, Name: "general"}); err != nil {
+		t.Fatal(err)
+	}
+	s := chat.Stream{GroupID: group, TopicID: topic}
+	if err := w.Chat.Generate(s, 130, chatemu.Varied); err != nil {
+		t.Fatal(err)
+	}
+	w.Tick(s)
+	if report := w.Verify(s); report.Hi != 130 {
+		t.Errorf("archived up to %d, want 130", report.Hi)
+	}
+}
+
+func TestSeveralGroupsInOneEvent(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	a, b, c := w.Group("a", 30), w.Group("b", 0), w.Group("c", 70)
+	if n := w.Tick(a, b, c); n != 1 {
+		t.Errorf("%d invocations, want 1", n)
+	}
+	w.Verify(a)
+	w.Verify(c)
+}

@@ -1,0 +1,129 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+)
+
+// Summary is what was found of a whole archive.
+type Summary struct {
+	Streams int `json:"streams"`
+	Unsound int `json:"unsound"` // streams with findings
+	// Findings are objects that belong to no stream. Those of streams are in their reports.
+	Findings []Finding `json:"findings,omitempty"`
+	Omitted  int       `json:"omitted,omitempty"` // findings beyond Options.MaxFindings
+}
+
+// Sound reports whether nothing is wrong with any stream, nor between them.
+func (s *Summary) Sound() bool { return s.Unsound == 0 && len(s.Findings) == 0 }
+
+// Archive verifies all streams that have any object, up to Options.Parallel side by side, and looks for objects that
+// belong to none. Visit, which may be nil, gets each stream's report as it is done: one at a time, in no particular
+// order. The first failed read, and an error of visit, end the verification.
+//
+// Besides what Stream needs for each stream at work, memory holds the ids of all streams.
+func Archive(ctx context.Context, store Store, opts Options, visit func(Report) error) (Summary, error) {
+	var summary Summary
+	streams, err := find(ctx, store, opts, &summary)
+	if err != nil {
+		return summary, fmt.Errorf("verify: %w", err)
+	}
+	var mu sync.Mutex
+	done := func(r Report) error {
+		mu.Lock()
+		defer mu.Unlock()
+		summary.Streams++
+		if !r.Sound() {
+			summary.Unsound++
+		}
+		if visit == nil {
+			return nil
+		}
+		return visit(r)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(opts.Parallel, 1))
+	for _, s := range streams {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("verify %s: panic: %v\n%s", s, p, debug.Stack())
+				}
+			}()
+			report, err := Stream(ctx, store, s, opts)
+			switch {
+			case errors.Is(err, ErrNothing): // deleted since it was listed
+				return nil
+			case err != nil:
+				return err
+			}
+			return done(report)
+		})
+	}
+	err = group.Wait()
+	return summary, err
+}
+
+// find lists everything once. A stream is whatever a key names, be it a foreign one beside the stream's chunks.
+func find(ctx context.Context, store Store, opts Options, summary *Summary) ([]chat.Stream, error) {
+	seen := map[chat.Stream]struct{}{}
+	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.StatePrefix} {
+		for entry, err := range store.List(ctx, prefix, "") {
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", prefix, err)
+			}
+			key := entry.Key
+			if strings.HasPrefix(key, layout.SweepPrefix) {
+				continue // a sweep's own affair
+			}
+			if s, ok := owner(key); ok {
+				seen[s] = struct{}{}
+				continue
+			}
+			if len(summary.Findings) >= maxFindings(opts) {
+				summary.Omitted++
+				continue
+			}
+			summary.Findings = append(summary.Findings,
+				Finding{Kind: KindForeign, Key: key, Text: "is not an object of the archive"})
+		}
+	}
+	streams := make([]chat.Stream, 0, len(seen))
+	for s := range seen {
+		streams = append(streams, s)
+	}
+	slices.SortFunc(streams, func(a, b chat.Stream) int {
+		return strings.Compare(layout.ChunkPrefix(a), layout.ChunkPrefix(b))
+	})
+	return streams, nil
+}
+
+// owner returns the stream whose verification looks at a key, if there is one.
+func owner(key string) (chat.Stream, bool) {
+	if name, err := layout.Parse(key); err == nil {
+		return name.Stream, true
+	}
+	parts := strings.SplitN(key, "/", 4)
+	if len(parts) < 4 || strings.HasPrefix(key, layout.StatePrefix) { // of a state only the name itself is read
+		return chat.Stream{}, false
+	}
+	genesis := layout.ManifestPrefixRoot + parts[1] + "/" + parts[2] + "/genesis.json"
+	name, err := layout.Parse(genesis)
+	if err != nil {
+		return chat.Stream{}, false
+	}
+	return name.Stream, true
+}

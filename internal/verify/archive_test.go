@@ -1,0 +1,106 @@
+package verify_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/verify"
+)
+
+func TestArchiveFindsEveryStreamWhateverIsLeftOfIt(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	sound(t, store, topic())
+	lost := chat.Stream{GroupID: "only a state"}
+	(&builder{t: t, store: store, stream: lost, next: 5, after: 1}).state(nil)
+	orphan := chat.Stream{GroupID: "only a chunk"}
+	(&builder{t: t, store: store, stream: orphan, next: 1}).chunkTo(9)
+	hosts := chat.Stream{GroupID: "only a foreign file"}
+	store.put(layout.ChunkPrefix(hosts)+"x.csv", nil, nil)
+	store.put("data/top.csv", nil, nil)
+	store.put("state/gid=a/tid=-/old.json", nil, nil)
+	store.put("state/sweep/1/plan.json", nil, nil)
+	store.put("elsewhere/x", nil, nil)
+
+	got := map[chat.Stream][]verify.Kind{}
+	opts := verify.Options{Parallel: 3}
+	summary, err := verify.Archive(t.Context(), store, opts, func(r verify.Report) error {
+		got[r.Stream] = kinds(r.Findings)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[chat.Stream][]verify.Kind{
+		group(): nil,
+		topic(): nil,
+		lost:    {verify.KindGenesis, verify.KindStateAhead},
+		orphan:  {verify.KindGenesis},
+		hosts:   {verify.KindForeign},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("streams (-want +got):\n%s", diff)
+	}
+	var foreign []string
+	for _, f := range summary.Findings {
+		foreign = append(foreign, string(f.Kind)+" "+f.Key)
+	}
+	slices.Sort(foreign)
+	if diff := cmp.Diff([]string{"foreign data/top.csv", "foreign state/gid=a/tid=-/old.json"}, foreign); diff != "" {
+		t.Errorf("findings between the streams (-want +got):\n%s", diff)
+	}
+	if summary.Streams != 5 || summary.Unsound != 3 || summary.Sound() {
+		t.Errorf("summary %+v", summary)
+	}
+}
+
+func TestArchiveEndsAtTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	for i := range 20 {
+		sound(t, store, chat.Stream{GroupID: fmt.Sprintf("g%d", i)})
+	}
+	enough := errors.New("enough")
+	calls := 0
+	_, err := verify.Archive(t.Context(), store, verify.Options{Parallel: 2}, func(verify.Report) error {
+		calls++
+		return enough
+	})
+	if !errors.Is(err, enough) || calls > 3 {
+		t.Errorf("error %v after %d calls", err, calls)
+	}
+
+	store.onRead = func(key string) error { return fmt.Errorf("read %s: %w", key, objstore.ErrNoBucket) }
+	if _, err := verify.Archive(t.Context(), store, verify.Options{}, nil); !errors.Is(err, objstore.ErrNoBucket) {
+		t.Errorf("error %v", err)
+	}
+
+	store.onRead = func(string) error { panic("broken store") }
+	if _, err := verify.Archive(t.Context(), store, verify.Options{}, nil); err == nil {
+		t.Error("a panic was lost")
+	}
+}
+
+func TestChainLevelReadsNoChunk(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	verified(t, store, verify.Options{Level: verify.LevelChain})
+	want := map[string]int{
+		layout.State(group()): 1, layout.Genesis(group()): 1,
+		layout.Manifest(group(), 1): 1, layout.Manifest(group(), 46): 1, layout.Manifest(group(), 81): 1,
+		layout.Chunk(group(), 1): 1, layout.Chunk(group(), 21): 1, layout.Chunk(group(), 46): 1, layout.Chunk(group(), 61): 1,
+		layout.Chunk(group(), 81): 1, layout.Chunk(group(), 91): 1, layout.Chunk(group(), 101): 1,
+	}
+	if diff := cmp.Diff(want, store.reads); diff != "" {
+		t.Errorf("reads (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,244 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"strconv"
+	"strings"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+// checkChunk verifies one chunk and returns its hi, 0 if nothing trustworthy says what it is. Entry is its manifest's
+// description, nil if no manifest lists it yet.
+func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.Seq) chat.Seq {
+	meta, err := archive.ParseChunkMeta(c.obj.Metadata)
+	usable := err == nil && meta.Lo == lo
+	switch {
+	case err != nil:
+		v.add(kindOf(err, KindMetadata), c.key, "%v", err)
+	case !usable:
+		v.add(KindMetadata, c.key, "says that it begins at %d", meta.Lo)
+	case entry != nil:
+		v.checkEntry(c, meta, entry)
+	}
+	if entry != nil {
+		meta = entry.ChunkMeta // pinned by the chain of hashes; the object's metadata are pinned by nothing
+	} else if !usable {
+		return 0
+	}
+	v.count(meta, c.obj.Size)
+	if c.read {
+		v.checkBody(c, meta)
+	}
+	return meta.Hi
+}
+
+func (v *verifier) checkEntry(c chunkObject, meta archive.ChunkMeta, entry *archive.ChunkEntry) {
+	switch {
+	case meta != entry.ChunkMeta:
+		v.add(KindManifest, c.key, "the chunk's metadata are not what the manifest lists: %s", difference(meta, entry.ChunkMeta))
+	case c.obj.Size != entry.Bytes:
+		v.add(KindManifest, c.key, "the chunk has %d bytes, the manifest lists %d", c.obj.Size, entry.Bytes)
+	case strconv.FormatUint(c.obj.CRC64, 10) != entry.CRC64:
+		v.add(KindManifest, c.key, "the chunk's crc64 is %d, the manifest lists %s", c.obj.CRC64, entry.CRC64)
+	}
+}
+
+// difference names the members that differ.
+func difference(a, b archive.ChunkMeta) string {
+	x, y := a.Metadata(), b.Metadata()
+	var names []string
+	for _, name := range []string{
+		"lo", "hi", "messages", "system", "recalled", "placeholders", "expired", "absent", "repaired", "ts-min", "ts-max",
+		"raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer", "evidence",
+	} {
+		if x[name] != y[name] {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (v *verifier) count(meta archive.ChunkMeta, size int64) {
+	t := &v.report.Totals
+	t.Chunks++
+	t.Add(meta.Counts)
+	t.RawBytes += meta.RawBytes
+	t.Bytes += size
+	if meta.TsMin != 0 {
+		t.TsMax = max(t.TsMax, meta.TsMax)
+		if t.TsMin == 0 || meta.TsMin < t.TsMin {
+			t.TsMin = meta.TsMin
+		}
+	}
+}
+
+// checkBody reads the object: its bytes as a whole, then every line.
+func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
+	if int64(len(c.body)) != c.obj.Size {
+		v.add(KindCRC, c.key, "%d bytes were read of %d", len(c.body), c.obj.Size)
+	}
+	if crc := archive.CRC64(c.body); crc != c.obj.CRC64 {
+		v.add(KindCRC, c.key, "crc64 of the bytes read is %d, the store says %d", crc, c.obj.CRC64)
+	}
+	if hash := sum(c.body); hash != meta.SHA256 {
+		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, meta.SHA256)
+	}
+	l := newLines(v.stream, meta)
+	content, err := archive.ReadChunk(bytes.NewReader(c.body), v.stream, meta.Lo, meta.Hi, l.visit)
+	if err != nil {
+		v.add(l.kind(c.body, err), c.key, "%v", err)
+		return
+	}
+	if l.foreign != 0 {
+		v.add(KindLine, c.key, "the line of seq %d carries the ids of another stream", l.foreign)
+	}
+	v.checkContent(c.key, content, meta, l)
+	l.end()
+	if meta.Absent > 0 { // an expired range is not absent, and a chunk is of one sort or the other
+		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), maxRanges-len(v.report.Absent))]...)
+	}
+}
+
+func (v *verifier) checkContent(key string, content archive.Content, meta archive.ChunkMeta, l *lines) {
+	if content.RawSHA256 != meta.RawSHA256 {
+		v.add(KindHash, key, "sha256 of the lines is %s, not %s", content.RawSHA256, meta.RawSHA256)
+	}
+	want := meta.Counts
+	want.Expired, want.Absent, want.Repaired = 0, 0, 0
+	switch {
+	case content.Counts != want:
+		v.add(KindCounts, key, "the lines count %s, the metadata say %s", classes(content.Counts), classes(want))
+	case content.RawBytes != meta.RawBytes:
+		v.add(KindCounts, key, "the lines have %d bytes, the metadata say %d", content.RawBytes, meta.RawBytes)
+	case content.TsMin != meta.TsMin || content.TsMax != meta.TsMax:
+		v.add(KindCounts, key, "times are [%d, %d], the metadata say [%d, %d]", content.TsMin, content.TsMax, meta.TsMin, meta.TsMax)
+	case meta.Repaired > l.replaced:
+		v.add(KindCounts, key, "%d lines have U+FFFD, but %d are said to be repaired", l.replaced, meta.Repaired)
+	}
+}
+
+func classes(c archive.Counts) string {
+	return strconv.FormatInt(c.Messages, 10) + " messages, " + strconv.FormatInt(c.System, 10) + " system, " +
+		strconv.FormatInt(c.Recalled, 10) + " recalled, " + strconv.FormatInt(c.Placeholders, 10) + " placeholders"
+}
+
+// lines looks at what archive.ReadChunk leaves to its caller: the values of the ids, holes, and replaced bytes.
+type lines struct {
+	stream   chat.Stream
+	meta     archive.ChunkMeta
+	prefix   []byte // how a line begins whose ids were spliced in
+	next     chat.Seq
+	holes    []Range
+	foreign  chat.Seq // the first line with other ids
+	replaced int64    // lines with U+FFFD
+}
+
+func newLines(s chat.Stream, meta archive.ChunkMeta) *lines {
+	return &lines{stream: s, meta: meta, prefix: splice(s), next: meta.Lo}
+}
+
+func (l *lines) visit(e chat.Element) error {
+	if e.Seq > l.next && len(l.holes) < maxRanges {
+		l.holes = append(l.holes, Range{l.next, e.Seq - 1})
+	}
+	l.next = e.Seq + 1
+	if l.foreign == 0 && !bytes.HasPrefix(e.JSON, l.prefix) && !carries(e.JSON, l.stream) {
+		l.foreign = e.Seq
+	}
+	if bytes.Contains(e.JSON, []byte("\uFFFD")) {
+		l.replaced++
+	}
+	return nil
+}
+
+func (l *lines) end() {
+	if l.next <= l.meta.Hi && len(l.holes) < maxRanges {
+		l.holes = append(l.holes, Range{l.next, l.meta.Hi})
+	}
+}
+
+// kind tells the faults apart that archive.ReadChunk reports alike. It reads the object again, with the standard
+// library's decompressor, and only after a fault.
+func (l *lines) kind(body []byte, err error) Kind {
+	src := bytes.NewReader(body)
+	zip, zipErr := gzip.NewReader(src)
+	if zipErr != nil || zip.Name != "" || zip.Comment != "" || !zip.ModTime.IsZero() || len(zip.Extra) > 0 {
+		return KindGzip
+	}
+	zip.Multistream(false)
+	if _, zipErr := io.Copy(io.Discard, zip); zipErr != nil || src.Len() > 0 {
+		return KindGzip
+	}
+	if l.disordered(body) {
+		return KindOrder
+	}
+	return kindOf(err, KindLine)
+}
+
+// disordered reports whether seqs that can be read do not ascend within the range before a line is met that cannot.
+func (l *lines) disordered(body []byte) bool {
+	zip, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return false
+	}
+	in := bufio.NewScanner(zip)
+	in.Buffer(nil, archive.MaxLineBytes)
+	var last chat.Seq
+	for in.Scan() {
+		e, err := chat.ScanElement(in.Bytes())
+		if err != nil {
+			return false
+		}
+		if e.Seq <= last || e.Seq < l.meta.Lo || e.Seq > l.meta.Hi {
+			return true
+		}
+		last = e.Seq
+	}
+	return false
+}
+
+// splice returns how a line begins whose element had no ids of its own.
+func splice(s chat.Stream) []byte {
+	out := append([]byte{'{'}, groupMember(s)...)
+	if s.TopicID != "" {
+		out = append(append(out, ','), topicMember(s)...)
+	}
+	return append(out, ',')
+}
+
+func groupMember(s chat.Stream) []byte { return append([]byte(`"GroupId":`), quote(s.GroupID)...) }
+
+func topicMember(s chat.Stream) []byte { return append([]byte(`"TopicId":`), quote(s.TopicID)...) }
+
+func quote(id string) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(id); err != nil {
+		panic(err) // a string can always be encoded
+	}
+	return bytes.TrimSpace(buf.Bytes())
+}
+
+// carries reports whether a line that was not spliced has the stream's ids among its own members.
+func carries(line []byte, s chat.Stream) bool {
+	var members map[string]json.RawMessage // exact names: a struct would take "groupid", too
+	if json.Unmarshal(line, &members) != nil {
+		return false
+	}
+	return member(members, "GroupId") == s.GroupID && (s.TopicID == "" || member(members, "TopicId") == s.TopicID)
+}
+
+func member(members map[string]json.RawMessage, name string) string {
+	var text string
+	if json.Unmarshal(members[name], &text) != nil {
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,176 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"unicode/utf8"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// maxSeqs bounds the lists of a Diff.
+const maxSeqs = 100
+
+// Diff is how an archive differs from what it should hold.
+type Diff struct {
+	Equal     int64      `json:"equal"`     // elements that are archived as they should be
+	Missing   int64      `json:"missing"`   // expected, not archived
+	Extra     int64      `json:"extra"`     // archived, not expected
+	Different int64      `json:"different"` // archived with another content
+	Seqs      []chat.Seq `json:"seqs,omitempty"`
+}
+
+// Same reports whether there is no difference.
+func (d *Diff) Same() bool { return d.Missing == 0 && d.Extra == 0 && d.Different == 0 }
+
+// String returns the numbers and the first seqs that differ, on one line.
+func (d *Diff) String() string {
+	text := fmt.Sprintf("%d equal, %d missing, %d extra, %d different", d.Equal, d.Missing, d.Extra, d.Different)
+	if len(d.Seqs) > 0 {
+		text += fmt.Sprintf(", first at %v", d.Seqs[:min(len(d.Seqs), 10)])
+	}
+	return text
+}
+
+func (d *Diff) note(count *int64, seq chat.Seq) {
+	*count++
+	if len(d.Seqs) < maxSeqs {
+		d.Seqs = append(d.Seqs, seq)
+	}
+}
+
+// Compare reads the stream's chunks from genesis to the end of the chain and compares each line with the truth: seqs in
+// ascending order with the element's JSON as the service sends it. A line is equal if it is that JSON, but for
+// insignificant white space, bytes that are not UTF-8, and the stream's ids spliced in. Every seq of truth must be
+// archived exactly once, in order. A placeholder (IsPlaceMsg 1) that truth does not have is not a difference.
+//
+// It shares no code with the reading of pages, so that it can prove that. A chunk that cannot be read is an error that
+// wraps archive.ErrInvalid or archive.ErrFormat. Without a genesis, all of truth is missing.
+func Compare(ctx context.Context, store Store, s chat.Stream, truth iter.Seq2[chat.Seq, []byte]) (Diff, error) {
+	next, stop := iter.Pull2(truth)
+	defer stop()
+	c := &comparison{stream: s, prefix: splice(s), next: next}
+	c.pop()
+	err := eachLine(ctx, store, s, c.line)
+	for err == nil && c.more {
+		c.diff.note(&c.diff.Missing, c.seq)
+		c.pop()
+	}
+	if err != nil {
+		return c.diff, fmt.Errorf("compare %s: %w", s, err)
+	}
+	return c.diff, nil
+}
+
+// eachLine gives visit every line of the chain, in order.
+func eachLine(ctx context.Context, store Store, s chat.Stream, visit func(chat.Element) error) error {
+	body, _, err := store.Get(ctx, layout.Genesis(s))
+	if errors.Is(err, objstore.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	genesis, err := archive.ParseGenesis(body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", layout.Genesis(s), err)
+	}
+	for lo := genesis.FirstLo; lo <= chat.MaxSeq; {
+		key := layout.Chunk(s, lo)
+		body, obj, err := store.Get(ctx, key)
+		if errors.Is(err, objstore.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		meta, err := archive.ParseChunkMeta(obj.Metadata)
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		if _, err := archive.ReadChunk(bytes.NewReader(body), s, lo, meta.Hi, visit); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		lo = meta.Hi + 1
+	}
+	return nil
+}
+
+type comparison struct {
+	stream chat.Stream
+	prefix []byte
+	diff   Diff
+
+	next func() (chat.Seq, []byte, bool)
+	seq  chat.Seq
+	json []byte
+	more bool
+}
+
+func (c *comparison) pop() { c.seq, c.json, c.more = c.next() }
+
+func (c *comparison) line(e chat.Element) error {
+	for c.more && c.seq < e.Seq {
+		c.diff.note(&c.diff.Missing, c.seq)
+		c.pop()
+	}
+	if !c.more || c.seq != e.Seq {
+		if e.Retained() {
+			c.diff.note(&c.diff.Extra, e.Seq)
+		}
+		return nil
+	}
+	want, err := normal(c.json)
+	if err != nil {
+		return fmt.Errorf("truth of seq %d: %w", c.seq, err)
+	}
+	if c.equal(e.JSON, want) {
+		c.diff.Equal++
+	} else {
+		c.diff.note(&c.diff.Different, e.Seq)
+	}
+	c.pop()
+	return nil
+}
+
+// equal takes the line as the element itself if it has all ids of its own, else with the spliced ones in front.
+func (c *comparison) equal(line, want []byte) bool {
+	if bytes.Equal(line, want) {
+		return carries(want, c.stream)
+	}
+	if rest, ok := bytes.CutPrefix(line, c.prefix); ok && bytes.Equal(rest, want[1:]) {
+		return true
+	}
+	// One of a topic's two ids may be the element's own: then only the other was put in front.
+	for _, part := range [][]byte{groupMember(c.stream), topicMember(c.stream)} {
+		if rest, ok := bytes.CutPrefix(line[1:], append(part, ',')); ok && bytes.Equal(rest, want[1:]) {
+			return carries(line, c.stream)
+		}
+	}
+	return false
+}
+
+// normal brings JSON from the service to the form that a line has.
+func normal(raw []byte) ([]byte, error) {
+	var valid []byte
+	for len(raw) > 0 {
+		r, size := utf8.DecodeRune(raw)
+		valid = utf8.AppendRune(valid, r) // U+FFFD for each byte that is not UTF-8
+		raw = raw[size:]
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, valid); err != nil {
+		return nil, err
+	}
+	if out.Len() < 2 || out.Bytes()[0] != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,72 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"chatexport/internal/archive"
+)
+
+// Kind is what sort of fault a finding is. The names are stable: scripts may test for them.
+type Kind string
+
+// The kinds of findings.
+const (
+	KindGenesis       Kind = "genesis"        // missing although something was archived, invalid, or another stream's or app's
+	KindFormat        Kind = "format"         // the object says it is of another format; it was not looked into
+	KindGap           Kind = "gap"            // seqs that no chunk covers although later ones are covered
+	KindMissingChunk  Kind = "missing_chunk"  // a chunk that a manifest or the listing names cannot be had
+	KindOverlap       Kind = "overlap"        // a chunk within the range of another
+	KindForeign       Kind = "foreign"        // an object where none may be
+	KindMetadata      Kind = "metadata"       // a chunk's metadata are incomplete or contradict each other or its key
+	KindCRC           Kind = "crc"            // bytes read are not those that the store took
+	KindHash          Kind = "hash"           // bytes read are not those that the metadata name
+	KindGzip          Kind = "gzip"           // the object is not exactly one whole gzip member of the expected form
+	KindLine          Kind = "line"           // a line is not an element of the stream
+	KindOrder         Kind = "order"          // seqs do not ascend within the chunk's range
+	KindCounts        Kind = "counts"         // classes, sizes or times of the lines are not those of the metadata
+	KindManifest      Kind = "manifest"       // a manifest is invalid, or lists a chunk otherwise than it is
+	KindManifestChain Kind = "manifest_chain" // a manifest does not follow the one before by range and sha256
+	KindState         Kind = "state"          // the state is invalid or contradicts itself
+	KindStateAhead    Kind = "state_ahead"    // the state is beyond what is archived
+)
+
+// Finding is one fault.
+type Finding struct {
+	Kind Kind   `json:"kind"`
+	Key  string `json:"key"`  // of the object, below the archive's prefix
+	Text string `json:"text"` // what is wrong; never message content
+}
+
+// String returns the finding on one line.
+func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Key, f.Text) }
+
+func (v *verifier) add(kind Kind, key, format string, args ...any) {
+	if len(v.report.Findings) >= maxFindings(v.opts) {
+		v.report.Omitted++
+		return
+	}
+	v.report.Findings = append(v.report.Findings, Finding{Kind: kind, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+func maxFindings(opts Options) int {
+	if opts.MaxFindings > 0 {
+		return opts.MaxFindings
+	}
+	return defaultMaxFindings
+}
+
+// kindOf is KindFormat for an object of another format, and otherwise for all else.
+func kindOf(err error, otherwise Kind) Kind {
+	if errors.Is(err, archive.ErrFormat) {
+		return KindFormat
+	}
+	return otherwise
+}
+
+func sum(body []byte) string {
+	hash := sha256.Sum256(body)
+	return hex.EncodeToString(hash[:])
+}

@@ -1,0 +1,234 @@
+// Package verify reads an archive back and proves it, or says what is wrong with it.
+//
+// It owns the judgement whether an archive is sound: tests, the demo and operators all use this one verifier. It trusts
+// nothing but the genesis: it follows the chain of chunks from there, as a reader would, and compares every object with
+// what its metadata, the manifests and the listing say of it. It must never write, repair, or know a network.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// Store is what the verifier reads from. It repeats transient failures itself, so an error other than
+// objstore.ErrNotExist and objstore.ErrCorrupt ends the verification. Keys are those of package layout, below the archive's prefix.
+type Store interface {
+	// Get reads a whole object. ErrNotExist is certain: the store said NoSuchKey. ErrCorrupt means that the object cannot
+	// be had with the bytes that its checksum is of.
+	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	// Head describes an object.
+	Head(ctx context.Context, key string) (objstore.Object, error)
+	// List yields the objects whose keys begin with prefix and sort behind after, in ascending order of their bytes. It
+	// may miss objects that were written lately; it must not invent any. An error ends it.
+	List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Entry, error]
+}
+
+// ErrNothing means that the store has no object at all of a stream: more likely a mistyped id than a sound archive.
+var ErrNothing = errors.New("nothing is archived of this stream")
+
+// Level says how much is read.
+type Level int
+
+const (
+	// LevelFull reads every chunk whole and checks each line. The zero value, since only this is proof.
+	LevelFull Level = iota
+	// LevelChain looks at the chunks' metadata only: one HEAD a chunk instead of its bytes.
+	LevelChain
+)
+
+// Options say what is expected and how much is done.
+type Options struct {
+	Level    Level
+	SDKAppID int // the app that the archive must belong to; 0 accepts any
+	// MaxFindings bounds the findings of one report; the rest is only counted. 0 means 1000.
+	MaxFindings int
+	// Parallel is how many streams Archive verifies side by side. 0 means 1.
+	Parallel int
+}
+
+const (
+	defaultMaxFindings = 1000
+	// maxRanges bounds Report.Absent: enough to look at, whatever a group's history is like.
+	maxRanges = 1000
+)
+
+// Range is a closed range of seqs.
+type Range struct {
+	Lo chat.Seq `json:"lo"`
+	Hi chat.Seq `json:"hi"`
+}
+
+// Report is what was found of one stream. The numbers are those of the objects that were found, sound or not.
+type Report struct {
+	Stream   chat.Stream `json:"-"`
+	GroupID  string      `json:"group_id"`
+	TopicID  string      `json:"topic_id,omitempty"`
+	SDKAppID int         `json:"sdkappid"` // of the genesis; 0 without one
+
+	Lo     chat.Seq       `json:"lo"`     // the genesis' first_lo; 0 without a genesis
+	Hi     chat.Seq       `json:"hi"`     // last seq of the last chunk; 0 without a chunk
+	Totals archive.Totals `json:"totals"` // by the metadata of all chunks of the chain
+
+	Manifests int          `json:"manifests"`
+	Newest    archive.Link `json:"newest_manifest"` // its sha256 is what to compare with an anchor outside the bucket
+	ListedTo  chat.Seq     `json:"listed_to"`       // hi of the newest manifest: up to here the archive is pinned
+	Finished  string       `json:"finished"`        // status of the newest manifest: complete, partial or gone
+	Status    string       `json:"status"`          // of the state, a hint; empty without one
+
+	// Absent are ranges that the service did not return though asked twice, the first 1000 of them. LevelFull only.
+	Absent []Range `json:"absent,omitempty"`
+
+	Findings []Finding `json:"findings,omitempty"`
+	Omitted  int       `json:"omitted,omitempty"` // findings beyond Options.MaxFindings
+}
+
+// Sound reports whether nothing is wrong.
+func (r *Report) Sound() bool { return len(r.Findings) == 0 }
+
+// verifier verifies one stream once.
+type verifier struct {
+	store  Store
+	stream chat.Stream
+	opts   Options
+	report *Report
+
+	genesis     archive.Genesis
+	genesisLink archive.Link // its Key is empty without a valid genesis
+	state       *archive.State
+	listed      []chat.Seq // manifests that the listing shows, ascending
+	afterHi     chat.Seq   // hi of the chunk that the state's after names; 0 if it was not met
+	any         bool       // an object of the stream was seen
+}
+
+// Stream verifies the archive of one stream. It may run beside an export: what grows meanwhile is either verified or
+// left out. What is wrong with the archive is in the report; the error is a failed read, the context's, ErrNothing, or
+// chat.ErrInvalidStream. The report is filled as far as the verification came.
+//
+// Memory is bounded by one chunk's object, one line of it, one manifest and MaxFindings.
+func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Report, error) {
+	report := Report{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
+	if err := s.Validate(); err != nil {
+		return report, fmt.Errorf("verify: %w", err)
+	}
+	v := &verifier{store: store, stream: s, opts: opts, report: &report}
+	if err := v.run(ctx); err != nil {
+		return report, fmt.Errorf("verify %s: %w", s, err)
+	}
+	return report, nil
+}
+
+// run reads what is written last first: the state, then the manifests' names, then the chunks. So whatever an earlier
+// step saw, a later one must find, even while an export goes on.
+func (v *verifier) run(ctx context.Context) error {
+	if err := v.readState(ctx); err != nil {
+		return err
+	}
+	if err := v.listManifests(ctx); err != nil {
+		return err
+	}
+	known, err := v.readGenesis(ctx)
+	if err != nil || !known {
+		return err
+	}
+	if err := v.walk(ctx); err != nil {
+		return err
+	}
+	v.checkState()
+	if !v.any {
+		return ErrNothing
+	}
+	return nil
+}
+
+// read gets a small object whole. What is absent has no body; what is corrupt has none either, and a finding.
+func (v *verifier) read(ctx context.Context, key string) (body []byte, found bool, err error) {
+	body, _, err = v.store.Get(ctx, key)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		return nil, false, nil
+	case errors.Is(err, objstore.ErrCorrupt):
+		v.any = true
+		v.add(KindCRC, key, "%v", err)
+		return nil, true, nil
+	case err != nil:
+		return nil, false, err
+	}
+	v.any = true
+	if body == nil {
+		body = []byte{} // present, but empty
+	}
+	return body, true, nil
+}
+
+// readGenesis reports false if the archive is of a format that must not be guessed at.
+func (v *verifier) readGenesis(ctx context.Context) (bool, error) {
+	key := layout.Genesis(v.stream)
+	body, _, err := v.read(ctx, key)
+	if err != nil || body == nil {
+		return true, err // whether an absent genesis is a fault depends on what else there is: see start
+	}
+	g, err := archive.ParseGenesis(body)
+	if errors.Is(err, archive.ErrFormat) {
+		v.add(KindFormat, key, "%v", err)
+		return false, nil
+	}
+	switch {
+	case err != nil:
+		v.add(KindGenesis, key, "%v", err)
+		return true, nil
+	case g.Stream() != v.stream:
+		v.add(KindGenesis, key, "is the genesis of %s", g.Stream())
+		return true, nil
+	case v.opts.SDKAppID != 0 && g.SDKAppID != v.opts.SDKAppID:
+		v.add(KindGenesis, key, "belongs to the app %d, not to %d", g.SDKAppID, v.opts.SDKAppID)
+	}
+	v.genesis = g
+	v.genesisLink = archive.Link{Key: key, SHA256: sum(body)}
+	v.report.SDKAppID = g.SDKAppID
+	v.report.Lo = g.FirstLo
+	return true, nil
+}
+
+func (v *verifier) readState(ctx context.Context) error {
+	key := layout.State(v.stream)
+	body, _, err := v.read(ctx, key)
+	if err != nil || body == nil {
+		return err
+	}
+	state, err := archive.ParseState(body)
+	if err != nil {
+		v.add(kindOf(err, KindState), key, "%v", err)
+		return nil
+	}
+	v.state = &state
+	v.report.Status = state.Status
+	return nil
+}
+
+// checkState compares the hints with what was found. A hint may be low; it is never ahead of the archive.
+func (v *verifier) checkState() {
+	if v.state == nil {
+		return
+	}
+	key := layout.State(v.stream)
+	end := max(v.report.Hi+1, v.report.Lo)
+	if v.genesisLink.Key == "" && v.state.Frontier > 0 {
+		v.add(KindGenesis, layout.Genesis(v.stream), "is missing, but the state has the frontier %d", v.state.Frontier)
+		end = v.report.Hi + 1
+	}
+	switch {
+	case v.state.Frontier > end:
+		v.add(KindStateAhead, key, "frontier is %d, but the chunks end below %d", v.state.Frontier, end)
+	case v.state.After != 0 && v.afterHi == 0:
+		v.add(KindState, key, "after names the chunk at %d, which is not in the chain", v.state.After)
+	case v.state.After != 0 && v.afterHi+1 != v.state.Frontier:
+		v.add(KindState, key, "frontier is %d, but the chunk that after names ends at %d", v.state.Frontier, v.afterHi)
+	}
+}

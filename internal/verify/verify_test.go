@@ -1,0 +1,273 @@
+package verify_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/verify"
+)
+
+func group() chat.Stream { return chat.Stream{GroupID: "@TGS#1"} }
+
+func topic() chat.Stream { return chat.Stream{GroupID: "@TGS#_c", TopicID: "@TGS#_c@TOPIC#_t,1"} }
+
+func hash(body []byte) string {
+	h := sha256.Sum256(body)
+	return hex.EncodeToString(h[:])
+}
+
+func TestSoundArchiveHasNoFindings(t *testing.T) {
+	t.Parallel()
+	for _, s := range []chat.Stream{group(), topic()} {
+		for _, level := range []verify.Level{verify.LevelFull, verify.LevelChain} {
+			t.Run(fmt.Sprintf("%s level %d", s, level), func(t *testing.T) {
+				t.Parallel()
+				store := newMemStore()
+				b := sound(t, store, s)
+				got, err := verify.Stream(t.Context(), store, s, verify.Options{Level: level, SDKAppID: appID})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := verify.Report{
+					Stream: s, GroupID: s.GroupID, TopicID: s.TopicID, SDKAppID: appID, Lo: 1, Hi: 100, Manifests: 2,
+					Newest: b.link, ListedTo: 80, Finished: archive.StatusComplete, Status: archive.StatusComplete,
+				}
+				if level == verify.LevelFull {
+					for _, seq := range []chat.Seq{10, 20, 30, 40, 70, 80, 90, 100} {
+						want.Absent = append(want.Absent, verify.Range{Lo: seq, Hi: seq})
+					}
+				}
+				totals := got.Totals
+				got.Totals = archive.Totals{}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("report (-want +got):\n%s", diff)
+				}
+				counts := archive.Counts{Messages: 51, System: 8, Recalled: 9, Placeholders: 9, Expired: 15, Absent: 8}
+				if diff := cmp.Diff(counts, totals.Counts); diff != "" {
+					t.Errorf("counts (-want +got):\n%s", diff)
+				}
+				if totals.Chunks != 6 || totals.Sum() != 100 || totals.TsMin != 1700000001 || totals.TsMax != 1700000099 {
+					t.Errorf("totals %+v", totals)
+				}
+			})
+		}
+	}
+}
+
+func TestArchiveThatBeginsAboveAnExpiredRangeIsSound(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	b := build(t, store, group(), 4000000001)
+	b.expiredTo(chat.MaxSeq - 10)
+	b.chunkTo(chat.MaxSeq)
+	b.manifest(archive.StatusComplete)
+	b.state(nil)
+	report := verified(t, store, verify.Options{})
+	if !report.Sound() || report.Lo != 4000000001 || report.Hi != chat.MaxSeq || report.Totals.Chunks != 2 {
+		t.Errorf("report %+v", report)
+	}
+}
+
+func TestFreshArchivesAreSound(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(b *builder){
+		"genesis only": func(*builder) {},
+		"state without a seq": func(b *builder) {
+			b.remove(layout.Genesis(group()))
+			b.state(func(s *archive.State) { s.Frontier, s.Head = 0, 0 })
+		},
+		"state at first_lo": func(b *builder) { b.state(nil) },
+		"stale state": func(b *builder) {
+			b.chunkTo(20)
+			b.state(nil)
+			b.chunkTo(40)
+		},
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := newMemStore()
+			prepare(build(t, store, group(), 1))
+			if report := verified(t, store, verify.Options{}); !report.Sound() {
+				t.Errorf("findings %v", report.Findings)
+			}
+		})
+	}
+}
+
+func verified(t *testing.T, store *memStore, opts verify.Options) verify.Report {
+	t.Helper()
+	report, err := verify.Stream(t.Context(), store, group(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func kinds(findings []verify.Finding) []verify.Kind {
+	var out []verify.Kind
+	for _, f := range findings {
+		out = append(out, f.Kind)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func TestFindingNamesTheObjectAndTheRange(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group()).remove(layout.Chunk(group(), 81))
+	report := verified(t, store, verify.Options{})
+	want := []verify.Finding{{
+		Kind: verify.KindGap, Key: layout.Chunk(group(), 81), Text: "no chunk covers [81, 90], but one begins at 91",
+	}}
+	if diff := cmp.Diff(want, report.Findings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestArchiveOfAnotherAppIsAFinding(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	report := verified(t, store, verify.Options{SDKAppID: 7})
+	if diff := cmp.Diff([]verify.Kind{verify.KindGenesis}, kinds(report.Findings)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCorruptObjectIsAFindingAndTheChainGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]string{
+		"chunk":    layout.Chunk(group(), 21),
+		"manifest": layout.Manifest(group(), 1),
+		"state":    layout.State(group()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := newMemStore()
+			sound(t, store, group())
+			first := true
+			store.onRead = func(read string) error {
+				if read == key && first {
+					first = false // the HEAD that follows is answered
+					return fmt.Errorf("get %s: %w", read, objstore.ErrCorrupt)
+				}
+				return nil
+			}
+			report := verified(t, store, verify.Options{})
+			if diff := cmp.Diff([]verify.Kind{verify.KindCRC}, kinds(report.Findings)); diff != "" || report.Hi != 100 {
+				t.Errorf("hi %d, findings %v", report.Hi, report.Findings)
+			}
+		})
+	}
+}
+
+func TestChunksWrittenDuringTheVerificationAreNoFault(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	b := sound(t, store, group())
+	grown := false
+	store.onRead = func(key string) error {
+		if key == layout.Chunk(group(), 91) && !grown {
+			grown = true
+			b.chunkTo(110)
+			b.chunkTo(120)
+		}
+		return nil
+	}
+	if report := verified(t, store, verify.Options{}); !report.Sound() || report.Hi != 120 {
+		t.Errorf("hi %d, findings %v", report.Hi, report.Findings)
+	}
+
+	// Here the end was looked at before the next chunks appeared, and the listing shows them.
+	store = newMemStore()
+	b = sound(t, store, group())
+	key := layout.Chunk(group(), 101)
+	store.onRead = func(read string) error {
+		if read == key {
+			store.onRead = nil
+			b.chunkTo(110)
+			b.chunkTo(120)
+			return fmt.Errorf("just now: %w", objstore.ErrNotExist)
+		}
+		return nil
+	}
+	if report := verified(t, store, verify.Options{}); !report.Sound() {
+		t.Errorf("findings %v", report.Findings)
+	}
+}
+
+func TestUnprovenWordsOfTheStoreEndTheVerification(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		layout.State(group()), layout.Genesis(group()), layout.Manifest(group(), 46), layout.Chunk(group(), 81),
+	} {
+		store := newMemStore()
+		sound(t, store, group())
+		store.onRead = func(read string) error {
+			if read == key {
+				return fmt.Errorf("get %s: %w", read, objstore.ErrDenied)
+			}
+			return nil
+		}
+		if _, err := verify.Stream(t.Context(), store, group(), verify.Options{}); !errors.Is(err, objstore.ErrDenied) {
+			t.Errorf("%s: error %v", key, err)
+		}
+	}
+}
+
+func TestStreamWithoutAnyObjectIsAnError(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	if _, err := verify.Stream(t.Context(), store, topic(), verify.Options{}); !errors.Is(err, verify.ErrNothing) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := verify.Stream(t.Context(), store, chat.Stream{}, verify.Options{}); !errors.Is(err, chat.ErrInvalidStream) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFindingsAreBounded(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	for i := range 50 {
+		store.put(fmt.Sprintf("%sx%d", layout.ChunkPrefix(group()), i), nil, nil)
+	}
+	report := verified(t, store, verify.Options{MaxFindings: 5})
+	if len(report.Findings) != 5 || report.Omitted != 45 {
+		t.Errorf("%d findings, %d omitted", len(report.Findings), report.Omitted)
+	}
+}
+
+func TestFindingsNeverQuoteMessages(t *testing.T) {
+	t.Parallel()
+	const secret = "the very private text"
+	for name, change := range map[string]func([]byte) []byte{
+		"no JSON":     replace(`"m 81"`, `"`+secret+`" `+secret),
+		"no seq":      replace(`"MsgSeq":81`, `"MsgSeq":"`+secret+`"`),
+		"another id":  replace(`"GroupId":"@TGS#1"`, `"GroupId":"`+secret+`"`),
+		"wrong order": replace(`"MsgSeq":81`, `"X":"`+secret+`","MsgSeq":89`),
+	} {
+		store := newMemStore()
+		b := sound(t, store, group())
+		b.rewrite(81, change)
+		report := verified(t, store, verify.Options{})
+		if report.Sound() || strings.Contains(fmt.Sprint(report.Findings), secret) {
+			t.Errorf("%s: findings %v", name, report.Findings)
+		}
+	}
+}

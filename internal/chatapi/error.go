@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -69,6 +70,20 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " [random %d]", e.Random)
 	}
 	return b.String()
+}
+
+// ErrorCode names the failure for states and logs: the service's code, or "http_<status>" where there was none.
+func (e *Error) ErrorCode() string {
+	switch {
+	case e.Code != 0:
+		return strconv.Itoa(e.Code)
+	case e.HTTPStatus != 0 && e.HTTPStatus != http.StatusOK:
+		return "http_" + strconv.Itoa(e.HTTPStatus)
+	case errors.Is(e.Err, chat.ErrMalformed):
+		return "malformed_page"
+	default:
+		return "network"
+	}
 }
 
 // Advice says what an operator can do, empty if nothing is known.

@@ -47,7 +47,11 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 		<-produced
 		return moved, err
 	}
-	return false, <-produced
+	err = <-produced
+	if err != nil && pull.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errTimeUp, err)
+	}
+	return false, err
 }
 
 func (b *batch) storeAll(ctx context.Context, chunks <-chan archive.Chunk) (moved bool, err error) {

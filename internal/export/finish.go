@@ -9,6 +9,9 @@ import (
 	"chatexport/internal/archive"
 )
 
+// errTimeUp means that the time for pulling ended while pages were under way, which is how most batches end.
+var errTimeUp = errors.New("time is up")
+
 // errNoProgress is wrapped by the error of a batch that moved nothing: a continuation of it would run for ever.
 var errNoProgress = errors.New("batch made no progress")
 
@@ -37,7 +40,7 @@ func (b *batch) handOver(ctx context.Context, cause error) error {
 		}
 		return fmt.Errorf("%w at seq %d: %w", errNoProgress, b.frontier, cause)
 	}
-	if cause != nil && codeOf(cause) != "no_time" {
+	if cause != nil && !errors.Is(cause, errTimeUp) {
 		b.Log.Warn().Str("code", codeOf(cause)).Err(cause).Msg("pulling stopped early; the next batch goes on")
 	}
 	return b.publish(ctx)

@@ -16,7 +16,7 @@ const (
 	maxLease = 15 * time.Minute
 	// handoverLease bridges the time that a continuation waits in the queue.
 	handoverLease = 10 * time.Minute
-	// lastWords is the time for the state that tells of a failure, when the batch's own time may be over.
+	// lastWords bounds the write of the state that tells of a failure: the store itself may be what failed.
 	lastWords = 5 * time.Second
 
 	contentJSON = "application/json"
@@ -68,7 +68,7 @@ func (b *batch) takeLease(ctx context.Context) error {
 	// A crash right after this write: the redelivered event has the same owner and passes; others wait at most until
 	// the deadline.
 	if err := b.writeState(ctx); err != nil {
-		return fmt.Errorf("take lease: %w", err)
+		return b.refused(fmt.Errorf("take lease: %w", err))
 	}
 	b.ownsLease = true
 	return nil
@@ -129,7 +129,10 @@ func (b *batch) fail(ctx context.Context, cause error) {
 	if errors.Is(cause, archive.ErrFormat) {
 		return // a newer version's stream: touch nothing
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	if ctx.Err() != nil {
+		return // the own lease ends with the deadline
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	lease := b.state.Lease
 	if b.ownsLease {

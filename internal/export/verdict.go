@@ -82,7 +82,7 @@ func codeOf(err error) string {
 		return "malformed_page"
 	case errors.Is(err, objstore.ErrVersioned):
 		return "versioned_bucket"
-	case errors.Is(err, retry.ErrNoTime), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errTimeUp), errors.Is(err, retry.ErrNoTime), errors.Is(err, context.DeadlineExceeded):
 		return "no_time"
 	default:
 		return "error"

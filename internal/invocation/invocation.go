@@ -26,6 +26,11 @@ const (
 	// maxTimeLimit is the longest an invocation can last (SCF documentation, 583/11637). A deadline further away is a
 	// broken clock or a mistake.
 	maxTimeLimit = 900 * time.Second
+	// marginShare of the time is left to the platform: an invocation that ends itself can say what went wrong, one that
+	// is killed cannot.
+	marginShare = 0.02
+	minMargin   = 50 * time.Millisecond
+	maxMargin   = 500 * time.Millisecond
 	// defaultTimeLimit is what the platform gives a function whose limit nobody set.
 	defaultTimeLimit = 3 * time.Second
 )
@@ -60,6 +65,7 @@ func New(getenv func(string) string, logs io.Writer) *Handler {
 func (h *Handler) Invoke(ctx context.Context, p Platform, payload []byte) ([]byte, error) {
 	start := time.Now()
 	deadline := deadlineOf(ctx, p, start)
+	deadline = deadline.Add(-max(minMargin, min(maxMargin, time.Duration(marginShare*float64(deadline.Sub(start))))))
 	// The context's own deadline may be absurd (a zero deadline arrives as 1970): it is replaced, cancellation is kept.
 	ctx, cancel := keepCancel(ctx, deadline)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
@@ -96,8 +97,11 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	}
 	result, err := v.engine.Run(ctx, req)
 	v.report(log, result, err)
-	if result.Outcome == export.Continued {
+	switch result.Outcome {
+	case export.Continued:
 		v.handedOn++
+	case archive.StatusFailed:
+		v.checked = false // perhaps the bucket has changed: look at it again before the next write
 	}
 	if err == nil {
 		return nil

@@ -1,6 +1,7 @@
 package requeue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -54,6 +55,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // RetryClass implements retry.Classified.
 func (e *Error) RetryClass() retry.Class { return e.class }
+
+// ErrorCode names the failure for states and logs: the service's code, or "requeue" where there was none.
+func (e *Error) ErrorCode() string { return cmp.Or(e.Code, "requeue") }
 
 // Advice says what a person can do about the error; it is empty when there is nothing but to wait.
 func (e *Error) Advice() string {

@@ -19,8 +19,9 @@ const (
 	// of which this level takes a few per cent of a core, so bytes, which are kept for years, count more.
 	gzipLevel = 6
 
-	// MaxLineBytes bounds one line of a chunk, so that a reader's memory is bounded, too. The service sends at most
-	// 1 MB in a whole page (10018), which can grow threefold where bytes that are not UTF-8 are replaced.
+	// MaxLineBytes bounds one line of a chunk, its end included, so that a reader's memory is bounded, too. The service
+	// sends at most 1 MB in a whole page (10018) and the client takes at most 4 MB, which can grow threefold where bytes
+	// that are not UTF-8 are replaced.
 	MaxLineBytes = 16 << 20
 )
 
@@ -107,7 +108,7 @@ func (w *ChunkWriter) check(hi chat.Seq, elements []chat.Element) error {
 			return invalid("seq %d does not ascend from %d to %d", e.Seq, last, hi)
 		case !bytes.HasPrefix(e.JSON, []byte(`{"`)):
 			return invalid("seq %d is not an object with members", e.Seq)
-		case len(e.JSON)+w.splice.length() >= MaxLineBytes:
+		case len(e.JSON)+w.splice.length() > MaxLineBytes:
 			return invalid("seq %d has %d bytes, a line holds %d", e.Seq, len(e.JSON), MaxLineBytes)
 		}
 		last = e.Seq

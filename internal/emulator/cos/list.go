@@ -27,7 +27,7 @@ type listing struct {
 // list answers GET Bucket (version 1). Keys newer than ListLag are left out, as COS documents.
 func (s *Server) list(a *answer, r *http.Request, b *bucket) *apiError {
 	q := r.URL.Query()
-	l := &listing{prefix: q.Get("prefix"), delimiter: q.Get("delimiter"), marker: q.Get("marker"), max: maxListKeys}
+	l := &listing{prefix: q.Get("prefix"), delimiter: q.Get("delimiter"), marker: q.Get("marker"), max: s.opts.ListMax}
 	switch v := q.Get("encoding-type"); v {
 	case "url":
 		l.encode = true
@@ -40,7 +40,7 @@ func (s *Server) list(a *answer, r *http.Request, b *bucket) *apiError {
 		if err != nil || n < 0 {
 			return newError(http.StatusBadRequest, "InvalidArgument", "max-keys must be a number from 0 to 1000")
 		}
-		l.max = min(n, maxListKeys)
+		l.max = min(n, s.opts.ListMax)
 	}
 	now := s.opts.Now()
 	b.collect(l, func(e *entry) bool { return e.previous != nil || now.Sub(e.changed) >= s.opts.ListLag })

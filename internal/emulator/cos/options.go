@@ -50,6 +50,7 @@ type Options struct {
 	StaleFor  time.Duration // how long GET and HEAD show what an overwrite replaced
 	AbsentFor time.Duration // how long HEAD answers 404 for a new key
 
+	ListMax int       // most keys of a listing's page, whatever was asked for; COS's 1000 when 0
 	Fault   FaultFunc // see SetFault
 	LogSize int       // most requests kept for Log; 10000 when 0
 	// Durable also survives a power failure, at the price of an fsync or four for every write. Without it a write
@@ -87,6 +88,9 @@ func (o *Options) check() error {
 	}
 	if o.AuthNow == nil {
 		o.AuthNow = time.Now
+	}
+	if o.ListMax <= 0 || o.ListMax > maxListKeys {
+		o.ListMax = maxListKeys
 	}
 	if o.LogSize <= 0 {
 		o.LogSize = 10000

@@ -1,0 +1,154 @@
+package cosstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/cosstore"
+)
+
+func TestMissingCredentialsAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []cosstore.Credentials{{}, {SecretID: "id"}, {SecretKey: "key"}, {Token: "token"}, {SecretID: " id", SecretKey: "key"}} {
+		emu, url := startEmulator(t, nil)
+		s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = c })
+		_, createErr := s.Create(t.Context(), "k", objstore.Write{})
+		for op, err := range map[string]error{"create": createErr, "preflight": s.Preflight(t.Context())} {
+			if !errors.Is(err, objstore.ErrDenied) || errors.Is(err, objstore.ErrUnknown) {
+				t.Errorf("%s: %v, want ErrDenied", op, err)
+			}
+			if c.SecretID == "" && !strings.Contains(err.Error(), "execution role") {
+				t.Errorf("%s: %q does not say that the execution role is missing", op, err)
+			}
+		}
+		if n := len(emu.Log()); n != 0 {
+			t.Errorf("%d requests were sent without credentials", n)
+		}
+	}
+}
+
+func TestCredentialsAreReadAgainOnceWhenTheyExpire(t *testing.T) {
+	t.Parallel()
+	fresh := cosstore.Credentials{SecretID: "AKIDNEW", SecretKey: "NEWSECRET", Token: "NEWTOKEN"}
+	old := credentials()
+	for name, test := range map[string]struct {
+		expires   time.Time
+		refreshed cosstore.Credentials
+		calls     int64
+		requests  int
+		want      error
+	}{
+		"expired token":                 {time.Now().Add(-time.Minute), fresh, 1, 2, nil},
+		"expired, refreshed is no good": {time.Now().Add(-time.Minute), old, 1, 2, objstore.ErrDenied},
+		"expired, refreshed is empty":   {time.Now().Add(-time.Minute), cosstore.Credentials{}, 1, 1, objstore.ErrDenied},
+		"still good":                    {time.Now().Add(time.Hour), fresh, 0, 1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			emu, url := startEmulator(t, func(o *cosemu.Options) {
+				o.Credentials = func(id string) (cosemu.Credential, bool) {
+					switch id {
+					case old.SecretID:
+						return cosemu.Credential{SecretKey: old.SecretKey, Token: old.Token, Expires: test.expires}, true
+					case fresh.SecretID:
+						return cosemu.Credential{SecretKey: fresh.SecretKey, Token: fresh.Token}, true
+					}
+					return cosemu.Credential{}, false
+				}
+			})
+			var calls atomic.Int64
+			s := openStore(t, url, func(cfg *cosstore.Config) {
+				cfg.Refresh = func() cosstore.Credentials { calls.Add(1); return test.refreshed }
+			})
+			_, err := s.Create(t.Context(), "k", objstore.Write{Body: []byte("x")})
+			if !errors.Is(err, test.want) || test.want == nil && err != nil {
+				t.Errorf("create: %v, want %v", err, test.want)
+			}
+			if calls.Load() != test.calls || emu.Counts()[cosemu.OpPut] != test.requests {
+				t.Errorf("%d refreshes and %d PUTs, want %d and %d", calls.Load(), emu.Counts()[cosemu.OpPut], test.calls, test.requests)
+			}
+		})
+	}
+}
+
+func TestSetCredentialsServesLaterRequests(t *testing.T) {
+	t.Parallel()
+	_, url := startEmulator(t, nil)
+	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = cosstore.Credentials{} })
+	s.SetCredentials(credentials())
+	if err := s.Preflight(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLostWriteStaysUnknownWhenTheCredentialsExpire(t *testing.T) {
+	t.Parallel()
+	emu, url := startEmulator(t, nil)
+	emu.SetFault(func(r *cosemu.Request) *cosemu.Fault {
+		if r.N == 1 {
+			return &cosemu.Fault{LoseAnswer: true}
+		}
+		return &cosemu.Fault{Status: 400, Code: "ExpiredToken"}
+	})
+	_, err := openStore(t, url, nil).Create(t.Context(), "k", objstore.Write{Body: []byte("x")})
+	if !errors.Is(err, objstore.ErrUnknown) || !errors.Is(err, objstore.ErrDenied) {
+		t.Errorf("create: %v, want ErrUnknown and ErrDenied", err)
+	}
+}
+
+// TestErrorsHoldNoCredentials looks at errors of every kind in every form that a logger could print.
+func TestErrorsHoldNoCredentials(t *testing.T) {
+	t.Parallel()
+	c := credentials()
+	faults := map[string]*cosemu.Fault{
+		"echo":      {Status: 403, Code: "SignatureDoesNotMatch", Message: "StringToSign q-signature=abc&token=" + c.Token + " " + c.SecretKey},
+		"long echo": {Status: 400, Code: "InvalidArgument", Message: strings.Repeat("m", 1000) + c.SecretKey},
+		"reset":     {Reset: true},
+		"cut":       {Truncate: true},
+		"checksum":  {WrongCRC: true},
+		"hang":      {Hang: true},
+		"missing":   {Status: 404, Code: "NoSuchKey"},
+	}
+	for name, fault := range faults {
+		emu, url := startEmulator(t, nil)
+		emu.SetFault(func(*cosemu.Request) *cosemu.Fault { return fault })
+		s := openStore(t, url, func(cfg *cosstore.Config) {
+			cfg.StallTimeout, cfg.Retry.Attempts = 100*time.Millisecond, 1
+			if name == "cut" {
+				cfg.StallTimeout = 5 * time.Second
+			}
+		})
+		checkSecrecy(t, name, url, s)
+	}
+	// A wrong secret: the emulator, as COS, repeats the string to sign with the token in its answer.
+	_, url := startEmulator(t, nil)
+	checkSecrecy(t, "wrong secret", url, openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials.SecretKey = "WRONGSECRET" }))
+}
+
+func checkSecrecy(t *testing.T, name, url string, s *cosstore.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, _, getErr := s.Get(ctx, "k")
+	_, headErr := s.Head(ctx, "k")
+	_, createErr := s.Create(ctx, "k", objstore.Write{Body: []byte("x")})
+	preErr := s.Preflight(ctx)
+	c := credentials()
+	for op, err := range map[string]error{"get": getErr, "head": headErr, "create": createErr, "preflight": preErr} {
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			text := fmt.Sprintf("%v %+v %#v", e, e, e)
+			for _, secret := range []string{c.SecretID, c.SecretKey, c.Token, "WRONGSECRET", "q-signature", "q-ak", "Authorization", url} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%s: the error of %s holds %q: %s", name, op, secret, text)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package cosstore_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/cosstore"
+)
+
+func TestPreflightTellsWhatToDo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fault  cosemu.FaultFunc
+		change func(*cosstore.Config)
+		want   error
+		text   string
+	}{
+		"usable":            {nil, nil, nil, ""},
+		"one slow moment":   {first(1, cosemu.OpHeadBucket, status(503, "SlowDown")), nil, nil, ""},
+		"no bucket":         {nil, func(c *cosstore.Config) { c.Bucket = "other-1250000000" }, objstore.ErrNoBucket, "COS_REGION"},
+		"wrong secret":      {nil, func(c *cosstore.Config) { c.Credentials.SecretKey = "x" }, objstore.ErrDenied, "cos:HeadBucket"},
+		"unknown id":        {nil, func(c *cosstore.Config) { c.Credentials.SecretID = "x" }, objstore.ErrDenied, "execution role"},
+		"wrong token":       {nil, func(c *cosstore.Config) { c.Credentials.Token = "x" }, objstore.ErrDenied, "execution role"},
+		"redirect":          {first(1, cosemu.OpHeadBucket, status(301, "PermanentRedirect")), nil, objstore.ErrNoBucket, "region"},
+		"versioning denied": {first(1, cosemu.OpGetVersioning, status(403, "AccessDenied")), nil, objstore.ErrDenied, "cos:GetBucketVersioning"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			emu, url := startEmulator(t, nil)
+			emu.SetFault(test.fault)
+			err := openStore(t, url, test.change).Preflight(t.Context())
+			if test.want == nil {
+				if err != nil {
+					t.Errorf("preflight: %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("preflight: %v, want %v that says %q", err, test.want, test.text)
+			}
+		})
+	}
+}
+
+func TestVersioningIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, status := range []cosemu.Versioning{cosemu.VersioningEnabled, cosemu.VersioningSuspended} {
+		t.Run(string(status), func(t *testing.T) {
+			t.Parallel()
+			emu, url := startEmulator(t, func(o *cosemu.Options) { o.Buckets[0].Versioning = status })
+			s := openStore(t, url, nil)
+			if err := s.Preflight(t.Context()); !errors.Is(err, objstore.ErrVersioned) {
+				t.Errorf("preflight: %v, want ErrVersioned", err)
+			}
+			for n := range 2 {
+				o, err := s.Create(t.Context(), "k", objstore.Write{Body: []byte("x")})
+				if !errors.Is(err, objstore.ErrVersioned) || errors.Is(err, objstore.ErrUnknown) {
+					t.Errorf("create %d: %v, want ErrVersioned", n, err)
+				}
+				if o.Size != 1 || o.CRC64 == 0 {
+					t.Errorf("create %d does not tell that the object was stored: %+v", n, o)
+				}
+			}
+			if n := emu.Counts()[cosemu.OpPut]; n != 2 {
+				t.Errorf("%d PUTs, want 2", n)
+			}
+		})
+	}
+}
+
+func TestNewReportsAllProblems(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cfg  cosstore.Config
+		want []string // empty: accepted
+	}{
+		"production":       {cosstore.Config{Bucket: bucket, Region: region}, nil},
+		"empty":            {cosstore.Config{}, []string{"bucket", "region"}},
+		"no appid":         {cosstore.Config{Bucket: "bucket", Region: region}, []string{"bucket"}},
+		"everything":       {cosstore.Config{Bucket: "B", Region: "R", Prefix: "/x", Endpoint: "ftp://x"}, []string{"bucket", "region", "prefix", "endpoint"}},
+		"plain http":       {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://10.0.0.1"}, []string{"https"}},
+		"http to loopback": {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://[::1]:80/"}, nil},
+		"https":            {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://cos.example.com"}, nil},
+		"with a path":      {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://x/y"}, []string{"endpoint"}},
+		"with a password":  {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://user:pw@x"}, []string{"endpoint"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := cosstore.New(test.cfg)
+			if (err != nil) != (len(test.want) > 0) {
+				t.Fatalf("error %v, want problems with %v", err, test.want)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not name %s", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "pw@") {
+				t.Errorf("error %q holds a password", err)
+			}
+		})
+	}
+}

@@ -84,8 +84,8 @@ func FaultAny(funcs ...FaultFunc) FaultFunc {
 }
 
 // faultBefore does the part of a fault that replaces the work; true means that the call is over.
-func (s *Server) faultBefore(w http.ResponseWriter, x *exchange) bool {
-	f, ctx := x.fault, x.http.Context()
+func (s *Server) faultBefore(ctx context.Context, w http.ResponseWriter, x *exchange) bool {
+	f := x.fault
 	if !pause(ctx, f.Delay) {
 		x.call.Status = 0
 		return true
@@ -96,12 +96,13 @@ func (s *Server) faultBefore(w http.ResponseWriter, x *exchange) bool {
 		x.call.Status = 0
 	case f.ResetBefore:
 		x.call.Status = 0
+		s.end(x)
 		reset(w)
 	case f.ActionStatus != "" || f.ErrorCode != 0:
 		x.call.Code = f.ErrorCode
-		s.send(w, x, f.envelope())
+		s.send(ctx, w, x, f.envelope())
 	case f.HTML || f.Status != 0 || f.Body != nil:
-		s.sendRaw(w, x)
+		s.sendRaw(ctx, w, x)
 	default:
 		return false
 	}
@@ -120,7 +121,7 @@ func (f *Fault) envelope() []byte {
 }
 
 // sendRaw answers as a gateway in front of the service would.
-func (s *Server) sendRaw(w http.ResponseWriter, x *exchange) {
+func (s *Server) sendRaw(ctx context.Context, w http.ResponseWriter, x *exchange) {
 	f := x.fault
 	if f.Status != 0 {
 		x.call.Status = f.Status
@@ -133,11 +134,11 @@ func (s *Server) sendRaw(w http.ResponseWriter, x *exchange) {
 			"</h1></center>\r\n<hr><center>nginx/1.7.10</center>\r\n</body>\r\n</html>\r\n")
 		w.Header().Set("Content-Type", "text/html")
 	}
-	s.send(w, x, body)
+	s.send(ctx, w, x, body)
 }
 
 // send writes an answer, with what a fault does to it.
-func (s *Server) send(w http.ResponseWriter, x *exchange, body []byte) {
+func (s *Server) send(ctx context.Context, w http.ResponseWriter, x *exchange, body []byte) {
 	f := x.fault
 	if f == nil {
 		f = &Fault{}
@@ -150,6 +151,7 @@ func (s *Server) send(w http.ResponseWriter, x *exchange, body []byte) {
 	}
 	if f.ResetAfter {
 		x.call.Status = 0
+		s.end(x)
 		reset(w)
 		return
 	}
@@ -164,38 +166,35 @@ func (s *Server) send(w http.ResponseWriter, x *exchange, body []byte) {
 	if f.Close || every(x.quirks.CloseAfter, uint64(x.call.ConnCall)) {
 		header.Set("Connection", "close")
 	}
+	w.WriteHeader(x.call.Status)
 	if f.BreakBody {
-		w.WriteHeader(x.call.Status)
+		x.call.Status = 0
+		s.end(x)
 		_, _ = w.Write(body[:len(body)/2]) // the connection ends anyway
 		_ = http.NewResponseController(w).Flush()
-		x.call.Status = 0
 		panic(http.ErrAbortHandler)
 	}
-	w.WriteHeader(x.call.Status)
-	if err := write(x.http.Context(), w, body, f.SlowBody); err != nil {
+	body, whole := drip(ctx, w, body, f.SlowBody)
+	if !whole {
 		x.call.Status = 0
+		return
 	}
+	s.end(x)
+	_, _ = w.Write(body) // a client that left meanwhile is none of ours
 }
 
-// write sends a body, in eight pieces if it shall take time.
-func write(ctx context.Context, w http.ResponseWriter, body []byte, d time.Duration) error {
+// drip sends all but the last of eight pieces of a body over a time and returns the rest; false when the client left.
+func drip(ctx context.Context, w http.ResponseWriter, body []byte, d time.Duration) (rest []byte, ok bool) {
 	const pieces = 8
 	flush := http.NewResponseController(w)
 	for i := 0; d > 0 && i < pieces-1; i++ {
 		n := len(body) / (pieces - i)
-		if _, err := w.Write(body[:n]); err != nil {
-			return err
-		}
-		if err := flush.Flush(); err != nil {
-			return err
+		if _, err := w.Write(body[:n]); err != nil || flush.Flush() != nil || !pause(ctx, d/pieces) {
+			return nil, false
 		}
 		body = body[n:]
-		if !pause(ctx, d/pieces) {
-			return ctx.Err()
-		}
 	}
-	_, err := w.Write(body)
-	return err
+	return body, true
 }
 
 // reset ends the connection without an answer, with a TCP reset where there is TCP.

@@ -17,88 +17,53 @@ import (
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	failed := func(t *testing.T, a answer, err error, want ...error) {
-		t.Helper()
-		for _, w := range want {
-			if errors.Is(err, w) {
-				return
-			}
-		}
-		t.Errorf("got %s, %v, want one of %v", a.Raw, err, want)
-	}
+	broken := func(_ answer, err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) }
 	tests := []struct {
 		name  string
 		fault chatemu.Fault
-		check func(t *testing.T, a answer, err error)
+		check func(a answer, err error) bool
 		found int // messages that the emulator says it sent: the work was done
 	}{
-		{"code", chatemu.Fault{ErrorCode: 10002}, func(t *testing.T, a answer, err error) {
-			if err != nil || a.ErrorCode != 10002 || a.ActionStatus != "FAIL" || a.ErrorInfo == "" || a.Status != 200 {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"code", chatemu.Fault{ErrorCode: 10002}, func(a answer, err error) bool {
+			return err == nil && a.ErrorCode == 10002 && a.ActionStatus == "FAIL" && a.ErrorInfo != "" && a.Status == 200
 		}, 0},
-		{"FAIL with code 0", chatemu.Fault{ActionStatus: "FAIL"}, func(t *testing.T, a answer, err error) {
-			if err != nil || a.ErrorCode != 0 || a.ActionStatus != "FAIL" {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"FAIL with code 0", chatemu.Fault{ActionStatus: "FAIL"}, func(a answer, err error) bool {
+			return err == nil && a.ErrorCode == 0 && a.ActionStatus == "FAIL"
 		}, 0},
-		{"OK with a code", chatemu.Fault{ActionStatus: "OK", ErrorCode: 1, ErrorInfo: "one"}, func(t *testing.T, a answer, err error) {
-			if err != nil || a.ErrorCode != 1 || a.ActionStatus != "OK" || a.ErrorInfo != "one" {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"OK with a code", chatemu.Fault{ActionStatus: "OK", ErrorCode: 1, ErrorInfo: "one"}, func(a answer, err error) bool {
+			return err == nil && a.ErrorCode == 1 && a.ActionStatus == "OK" && a.ErrorInfo == "one"
 		}, 0},
-		{"gateway", chatemu.Fault{Status: 502}, func(t *testing.T, a answer, err error) {
-			if err == nil || a.Status != 502 || !bytes.Contains(a.Raw, []byte("<html>")) || a.Header.Get("Content-Type") != "text/html" {
-				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
-			}
+		{"gateway", chatemu.Fault{Status: 502}, func(a answer, err error) bool {
+			return err != nil && a.Status == 502 && bytes.Contains(a.Raw, []byte("<html>")) && a.Header.Get("Content-Type") == "text/html"
 		}, 0},
-		{"HTML with 200", chatemu.Fault{HTML: true}, func(t *testing.T, a answer, err error) {
-			if err == nil || a.Status != 200 || !bytes.Contains(a.Raw, []byte("<html>")) {
-				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
-			}
+		{"HTML with 200", chatemu.Fault{HTML: true}, func(a answer, err error) bool {
+			return err != nil && a.Status == 200 && bytes.Contains(a.Raw, []byte("<html>"))
 		}, 0},
-		{"body", chatemu.Fault{Status: 503, Body: []byte("{}")}, func(t *testing.T, a answer, err error) {
-			if err != nil || a.Status != 503 || string(a.Raw) != "{}" {
-				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
-			}
+		{"body", chatemu.Fault{Status: 503, Body: []byte("{}")}, func(a answer, err error) bool {
+			return err == nil && a.Status == 503 && string(a.Raw) == "{}"
 		}, 0},
-		{"truncated JSON", chatemu.Fault{TruncateBody: true}, func(t *testing.T, a answer, err error) {
-			if _, ok := errors.AsType[*json.SyntaxError](err); !ok || a.Status != 200 {
-				t.Errorf("%d %s, %v", a.Status, a.Raw, err)
-			}
+		{"truncated JSON", chatemu.Fault{TruncateBody: true}, func(a answer, err error) bool {
+			_, ok := errors.AsType[*json.SyntaxError](err)
+			return ok && a.Status == 200
 		}, 20},
-		{"broken body", chatemu.Fault{BreakBody: true}, func(t *testing.T, a answer, err error) {
-			failed(t, a, err, io.ErrUnexpectedEOF)
-		}, 20},
-		{"reset before", chatemu.Fault{ResetBefore: true}, func(t *testing.T, a answer, err error) {
-			failed(t, a, err, syscall.ECONNRESET, io.EOF)
-		}, 0},
-		{"reset after", chatemu.Fault{ResetAfter: true}, func(t *testing.T, a answer, err error) {
-			failed(t, a, err, syscall.ECONNRESET, io.EOF)
-		}, 20},
+		{"broken body", chatemu.Fault{BreakBody: true}, func(_ answer, err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }, 20},
+		{"reset before", chatemu.Fault{ResetBefore: true}, broken, 0},
+		{"reset after", chatemu.Fault{ResetAfter: true}, broken, 20},
 		{
 			"mutated",
 			chatemu.Fault{Mutate: func(b []byte) []byte { return bytes.Replace(b, []byte(`"ErrorCode":0`), []byte(`"ErrorCode":9`), 1) }},
-			func(t *testing.T, a answer, err error) {
-				if err != nil || a.ErrorCode != 9 {
-					t.Errorf("%s, %v", a.Raw, err)
-				}
+			func(a answer, err error) bool {
+				return err == nil && a.ErrorCode == 9
 			}, 20,
 		},
-		{"slow body", chatemu.Fault{SlowBody: 8 * time.Millisecond}, func(t *testing.T, a answer, err error) {
-			if err != nil || len(a.RspMsgList) != 20 {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"slow body", chatemu.Fault{SlowBody: 8 * time.Millisecond}, func(a answer, err error) bool {
+			return err == nil && len(a.RspMsgList) == 20
 		}, 20},
-		{"own quirks", chatemu.Fault{Quirks: &chatemu.Quirks{FinishedOmitted: true}}, func(t *testing.T, a answer, err error) {
-			if err != nil || a.IsFinished != nil {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"own quirks", chatemu.Fault{Quirks: &chatemu.Quirks{FinishedOmitted: true}}, func(a answer, err error) bool {
+			return err == nil && a.IsFinished == nil
 		}, 20},
-		{"delay, then right", chatemu.Fault{Delay: time.Millisecond}, func(t *testing.T, a answer, err error) {
-			if err != nil || len(a.RspMsgList) != 20 {
-				t.Errorf("%s, %v", a.Raw, err)
-			}
+		{"delay, then right", chatemu.Fault{Delay: time.Millisecond}, func(a answer, err error) bool {
+			return err == nil && len(a.RspMsgList) == 20
 		}, 20},
 	}
 	for _, tt := range tests {
@@ -111,7 +76,9 @@ func TestFaults(t *testing.T) {
 			c.http.Transport.(*http.Transport).DisableKeepAlives = true // the client's own retries stay out
 			body := `{"GroupId":"g","ReqMsgNumber":20}`
 			a, err := c.send(http.MethodPost, pagePath, c.query(), body)
-			tt.check(t, a, err)
+			if !tt.check(a, err) {
+				t.Errorf("answer %d %s, error %v", a.Status, a.Raw, err)
+			}
 			if again, err := c.send(http.MethodPost, pagePath, c.query(), body); err != nil || len(again.RspMsgList) != 20 {
 				t.Errorf("the next call: %s, %v", again.Raw, err)
 			}
@@ -206,19 +173,19 @@ func TestHooksChangeTheAppBetweenCalls(t *testing.T) {
 			must(t, s.Append(stream(), chatemu.Message{}))
 		}
 	})
-	if got := c.page(-1, 1).seqs(t); got[0] != 30 {
+	if got := c.page(-1, 1).seqs(); got[0] != 30 {
 		t.Errorf("call 1: %v", got)
 	}
-	if got := c.page(-1, 1).seqs(t); got[0] != 32 {
+	if got := c.page(-1, 1).seqs(); got[0] != 32 {
 		t.Errorf("call 2: %v", got)
 	}
-	if a := c.page(22, 20); a.finished(t) != 2 || a.elements(t)[2].Place != 1 || a.elements(t)[1].Place != 0 {
+	if a := c.page(22, 20); a.finished() != 2 || a.elements()[2].Place != 1 || a.elements()[1].Place != 0 {
 		t.Errorf("call 3: %s", a.Raw)
 	}
 	if a := c.page(-1, 1); a.ErrorCode != 10010 {
 		t.Errorf("call 4: %s", a.Raw)
 	}
-	if got := c.page(-1, 1).seqs(t); len(got) != 1 || got[0] != 1 {
+	if got := c.page(-1, 1).seqs(); len(got) != 1 || got[0] != 1 {
 		t.Errorf("call 5: %v", got)
 	}
 }

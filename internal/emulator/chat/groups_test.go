@@ -83,8 +83,10 @@ func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
 	must(t, s.Dissolve("gone"))
 	type list struct {
 		ErrorCode, TotalCount int
-		GroupIdList           []struct{ GroupId string } //nolint:revive // wire name
-		Next                  *json.Number
+		Groups                []struct {
+			ID string `json:"GroupId"`
+		} `json:"GroupIdList"`
+		Next *json.Number
 	}
 	ask := func(body string) list {
 		var l list
@@ -98,8 +100,8 @@ func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
 		if l.TotalCount != 7 {
 			t.Errorf("TotalCount = %d, want 7", l.TotalCount)
 		}
-		for _, g := range l.GroupIdList {
-			ids = append(ids, g.GroupId)
+		for _, g := range l.Groups {
+			ids = append(ids, g.ID)
 		}
 		if next = l.Next.String(); next == "0" {
 			break
@@ -111,7 +113,7 @@ func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
 	if diff := cmp.Diff([]string{"g0", "g1", "g2", "g3", "g4", "g5", "g6"}, ids); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}
-	if l := ask(`{"GroupType":"Private"}`); len(l.GroupIdList) != 2 || l.TotalCount != 2 || l.Next.String() != "0" {
+	if l := ask(`{"GroupType":"Private"}`); len(l.Groups) != 2 || l.TotalCount != 2 || l.Next.String() != "0" {
 		t.Errorf("private groups: %+v", l)
 	}
 	for _, body := range []string{`{"Limit":10001}`, `{"Limit":0}`, `{"Next":5}`, `{"Next":"0"}`, `{"GroupType":"Work"}`} {
@@ -120,7 +122,7 @@ func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
 		}
 	}
 	s.SetQuirks(chatemu.Quirks{ListEnd: chatemu.ListEndOmitted})
-	if l := ask(`{}`); l.Next != nil || len(l.GroupIdList) != 7 {
+	if l := ask(`{}`); l.Next != nil || len(l.Groups) != 7 {
 		t.Errorf("Next is on the last page: %+v", l)
 	}
 }
@@ -139,7 +141,8 @@ func TestTopicsHaveTheirOwnSeqs(t *testing.T) {
 		TopicAndSelfInfo []struct {
 			ErrorCode int
 			TopicInfo struct {
-				TopicId, GroupID, TopicName         string //nolint:revive // wire name
+				TopicID                             string `json:"TopicId"`
+				GroupID, TopicName                  string
 				NextMsgSeq, LastMsgTime, CreateTime int64
 			}
 		}
@@ -148,7 +151,7 @@ func TestTopicsHaveTheirOwnSeqs(t *testing.T) {
 	if len(got.TopicAndSelfInfo) != 2 {
 		t.Fatalf("answer %s", a.Raw)
 	}
-	if info := got.TopicAndSelfInfo[0].TopicInfo; info.TopicId != one.TopicID || info.GroupID != "@TGS#_c" || info.TopicName != "first" ||
+	if info := got.TopicAndSelfInfo[0].TopicInfo; info.TopicID != one.TopicID || info.GroupID != "@TGS#_c" || info.TopicName != "first" ||
 		info.NextMsgSeq != 1 || info.LastMsgTime != 0 || info.CreateTime != 9 {
 		t.Errorf("first topic %+v", info)
 	}
@@ -158,7 +161,7 @@ func TestTopicsHaveTheirOwnSeqs(t *testing.T) {
 	page := func(id chat.Stream) answer {
 		return c.call(pagePath, `{"GroupId":"`+id.GroupID+`","TopicId":"`+id.TopicID+`","ReqMsgNumber":20}`)
 	}
-	if diff := cmp.Diff(down(2, 1), page(two).seqs(t)); diff != "" {
+	if diff := cmp.Diff(down(2, 1), page(two).seqs()); diff != "" {
 		t.Errorf("page of a topic (-want +got):\n%s", diff)
 	}
 	must(t, s.DeleteTopic(two))

@@ -32,6 +32,8 @@ type client struct {
 }
 
 type answer struct {
+	tb testing.TB
+
 	Status       int
 	Header       http.Header
 	Raw          []byte
@@ -56,28 +58,28 @@ func options() chatemu.Options {
 	return chatemu.Options{SDKAppID: testApp, SecretKey: testKey}
 }
 
-func sign(t testing.TB) string {
-	t.Helper()
+func sign(tb testing.TB) string {
+	tb.Helper()
 	sig, err := tencentyun.GenUserSig(testApp, testKey, testAdmin, 86400)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return sig
 }
 
-func start(t testing.TB, opts chatemu.Options) (*chatemu.Server, *client) {
-	t.Helper()
+func start(tb testing.TB, opts chatemu.Options) (*chatemu.Server, *client) {
+	tb.Helper()
 	s := chatemu.New(opts)
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
-	t.Cleanup(transport.CloseIdleConnections)
-	c := &client{t: t, base: s.StartT(t), http: &http.Client{Transport: transport, Timeout: 20 * time.Second}, sig: sign(t)}
+	tb.Cleanup(transport.CloseIdleConnections)
+	c := &client{t: tb, base: s.StartT(tb), http: &http.Client{Transport: transport, Timeout: 20 * time.Second}, sig: sign(tb)}
 	return s, c
 }
 
 // memory returns a client without sockets, for tests in a bubble of virtual time.
-func memory(t testing.TB, s *chatemu.Server) *client {
-	t.Helper()
-	return &client{t: t, base: "http://chat.invalid", http: &http.Client{Transport: s.RoundTripper()}, sig: sign(t)}
+func memory(tb testing.TB, s *chatemu.Server) *client {
+	tb.Helper()
+	return &client{t: tb, base: "http://chat.invalid", http: &http.Client{Transport: s.RoundTripper()}, sig: sign(tb)}
 }
 
 func (c *client) query() url.Values {
@@ -96,14 +98,14 @@ func (c *client) send(method, path string, query url.Values, body string) (answe
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, err
+		return answer{tb: c.t}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{}, err
+		return answer{tb: c.t}, err
 	}
-	a := answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw}
+	a := answer{tb: c.t, Status: resp.StatusCode, Header: resp.Header, Raw: raw}
 	return a, json.Unmarshal(raw, &a)
 }
 
@@ -126,38 +128,38 @@ func (c *client) page(seq chat.Seq, number int) answer {
 	return c.call(pagePath, body+"}")
 }
 
-func (a answer) elements(t testing.TB) []element {
-	t.Helper()
+func (a answer) elements() []element {
+	a.tb.Helper()
 	list := make([]element, len(a.RspMsgList))
 	for i, raw := range a.RspMsgList {
 		if err := json.Unmarshal(raw, &list[i]); err != nil {
-			t.Fatalf("element %d: %v", i, err)
+			a.tb.Fatalf("element %d: %v", i, err)
 		}
 	}
 	return list
 }
 
-func (a answer) seqs(t testing.TB) []chat.Seq {
-	t.Helper()
+func (a answer) seqs() []chat.Seq {
+	a.tb.Helper()
 	var seqs []chat.Seq
-	for _, e := range a.elements(t) {
+	for _, e := range a.elements() {
 		seqs = append(seqs, e.Seq)
 	}
 	return seqs
 }
 
-func (a answer) finished(t testing.TB) int {
-	t.Helper()
+func (a answer) finished() int {
+	a.tb.Helper()
 	if a.IsFinished == nil {
-		t.Fatalf("no IsFinished in %s", a.Raw)
+		a.tb.Fatalf("no IsFinished in %s", a.Raw)
 	}
 	return *a.IsFinished
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -173,17 +175,17 @@ func down(hi, lo chat.Seq) []chat.Seq {
 func stream() chat.Stream { return chat.Stream{GroupID: "g"} }
 
 // plain adds group "g" with so many ordinary messages.
-func plain(t testing.TB, s *chatemu.Server, count int) {
-	t.Helper()
-	must(t, s.AddGroup(chatemu.Group{ID: "g"}))
+func plain(tb testing.TB, s *chatemu.Server, count int) {
+	tb.Helper()
+	must(tb, s.AddGroup(chatemu.Group{ID: "g"}))
 	for range count {
-		must(t, s.Append(stream(), chatemu.Message{From: "u", Body: json.RawMessage(`[]`)}))
+		must(tb, s.Append(stream(), chatemu.Message{From: "u", Body: json.RawMessage(`[]`)}))
 	}
 }
 
-func compact(t testing.TB, raw []byte) string {
-	t.Helper()
+func compact(tb testing.TB, raw []byte) string {
+	tb.Helper()
 	var b bytes.Buffer
-	must(t, json.Compact(&b, raw))
+	must(tb, json.Compact(&b, raw))
 	return b.String()
 }

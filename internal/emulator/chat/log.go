@@ -73,7 +73,8 @@ type recorder struct {
 	calls    []Call // a ring once it has keep calls
 	next     int
 	counters Counters
-	parallel int
+	parallel int // calls that are not answered yet
+	active   int // handlers that have not returned yet
 }
 
 func (r *recorder) init(keep int) {
@@ -107,10 +108,13 @@ func (r *recorder) begin(ctx context.Context, c *Call) {
 	if len(n.Seconds) > 2*keepSeconds {
 		maps.DeleteFunc(n.Seconds, func(s int64, _ int) bool { return s < second-keepSeconds })
 	}
+	r.active++
 	r.parallel++
 	n.MaxParallel = max(n.MaxParallel, r.parallel)
 }
 
+// end notes a call with its answer. It comes before the last byte of the answer is sent: who has the answer finds the
+// call in the log.
 func (r *recorder) end(c *Call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +138,14 @@ func (r *recorder) end(c *Call) {
 		r.next = (r.next + 1) % r.keep
 	}
 	r.parallel--
-	if r.parallel == 0 {
+}
+
+// leave notes that a handler is about to return.
+func (r *recorder) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active--
+	if r.active == 0 {
 		r.idle.Broadcast()
 	}
 }
@@ -153,11 +164,11 @@ func (r *recorder) connected() int {
 	return r.counters.Connections
 }
 
-// wait returns when no call is being answered.
+// wait returns when no handler runs.
 func (r *recorder) wait() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.parallel > 0 {
+	for r.active > 0 {
 		r.idle.Wait()
 	}
 }

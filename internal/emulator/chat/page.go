@@ -92,20 +92,19 @@ func (st *stream) top(seq chat.Seq, present bool, q *Quirks) chat.Seq {
 
 // collect finds the elements of a window, newest first, and sets its lower end.
 func (st *stream) collect(w *window, number int, v view) []shown {
-	top := min(w.hi+chat.Seq(v.quirks.Overlap), max(st.newest(), w.hi))
+	var found []shown
+	byMessages := v.quirks.Counting == CountMessages
 	w.lo = max(1, w.hi-chat.Seq(number)+1)
-	if v.quirks.Counting == CountMessages {
+	if byMessages {
 		w.lo = 1
 	}
-	var found []shown
-	for seq := min(top, st.newest()); seq >= w.lo; seq-- {
-		if v.quirks.Counting == CountMessages {
-			if len(found) >= number || (seq < st.floor && v.quirks.Expired == HoleIsOmitted) {
-				if len(found) >= number {
-					w.lo = seq + 1
-				}
-				break
-			}
+	for seq := min(w.hi, st.newest()); seq >= w.lo; seq-- {
+		if byMessages && len(found) >= number {
+			w.lo = seq + 1
+			break
+		}
+		if byMessages && seq < st.floor && v.quirks.Expired == HoleIsOmitted {
+			break // nothing will be found below, however far down
 		}
 		if element, ok := st.element(seq, v); ok {
 			found = append(found, shown{seq, element})
@@ -184,6 +183,9 @@ func (st *stream) violate(found []shown, x *exchange, asked window, v view) []sh
 	}
 	if q.AboveWindow && len(found) > 0 {
 		add(asked.hi + 7)
+	}
+	for i := range q.Overlap {
+		add(asked.hi + chat.Seq(i+1))
 	}
 	slices.SortStableFunc(found, func(a, b shown) int { return int(b.seq - a.seq) })
 	if q.Duplicate && len(found) > 0 {

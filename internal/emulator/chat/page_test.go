@@ -2,6 +2,8 @@ package chatemu_test
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,10 +38,10 @@ func TestPageIsAWindowOfSeqsNewestFirst(t *testing.T) {
 			if a.ErrorCode != 0 || a.ActionStatus != "OK" {
 				t.Fatalf("answer %s", a.Raw)
 			}
-			if diff := cmp.Diff(tt.want, a.seqs(t)); diff != "" {
+			if diff := cmp.Diff(tt.want, a.seqs()); diff != "" {
 				t.Errorf("seqs (-want +got):\n%s", diff)
 			}
-			if got := a.finished(t); got != tt.finished {
+			if got := a.finished(); got != tt.finished {
 				t.Errorf("IsFinished = %d, want %d", got, tt.finished)
 			}
 		})
@@ -116,10 +118,10 @@ func TestKindsHaveTheirShapes(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
 	}
-	if a.finished(t) != 2 {
-		t.Errorf("IsFinished = %d, want 2: nothing retained below the page", a.finished(t))
+	if a.finished() != 2 {
+		t.Errorf("IsFinished = %d, want 2: nothing retained below the page", a.finished())
 	}
-	without := c.call(pagePath, `{"GroupId":"g","ReqMsgNumber":1}`).elements(t)
+	without := c.call(pagePath, `{"GroupId":"g","ReqMsgNumber":1}`).elements()
 	if len(without) != 1 || without[0].Place != 1 {
 		t.Errorf("without WithRecalledMsg: %+v, want a hole", without)
 	}
@@ -134,17 +136,17 @@ func TestSparseStreamServesTheTopOfTheSeqSpace(t *testing.T) {
 		t.Error("a message above 4294967295 was accepted")
 	}
 	a := c.page(-1, 20)
-	if diff := cmp.Diff(down(chat.MaxSeq, chat.MaxSeq-19), a.seqs(t)); diff != "" {
+	if diff := cmp.Diff(down(chat.MaxSeq, chat.MaxSeq-19), a.seqs()); diff != "" {
 		t.Errorf("newest page (-want +got):\n%s", diff)
 	}
 	a = c.page(chat.MaxSeq-99+9, 20)
-	if diff := cmp.Diff(down(chat.MaxSeq-90, chat.MaxSeq-109), a.seqs(t)); diff != "" {
+	if diff := cmp.Diff(down(chat.MaxSeq-90, chat.MaxSeq-109), a.seqs()); diff != "" {
 		t.Errorf("page around the floor (-want +got):\n%s", diff)
 	}
-	if a.finished(t) != 2 {
-		t.Errorf("IsFinished = %d around the floor, want 2", a.finished(t))
+	if a.finished() != 2 {
+		t.Errorf("IsFinished = %d around the floor, want 2", a.finished())
 	}
-	if a = c.page(2000000000, 20); len(a.RspMsgList) != 20 || a.elements(t)[0].Place != 1 || a.finished(t) != 2 {
+	if a = c.page(2000000000, 20); len(a.RspMsgList) != 20 || a.elements()[0].Place != 1 || a.finished() != 2 {
 		t.Errorf("page in the expired range: %s", a.Raw)
 	}
 }
@@ -153,7 +155,7 @@ func TestTruthIsWhatPagesReturn(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g"}))
-	must(t, s.Generate(stream(), 203, chatemu.Varied))
+	must(t, s.Generate(stream(), 103, chatemu.Varied))
 	must(t, s.SetFloor(stream(), 12))
 	must(t, s.Modify(stream(), 30, json.RawMessage(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"edited"}}]`)))
 	must(t, s.Recall(stream(), 31))
@@ -163,15 +165,15 @@ func TestTruthIsWhatPagesReturn(t *testing.T) {
 		}
 		s.SetQuirks(q)
 		pulled := make(map[chat.Seq]string)
-		for seq := chat.Seq(203); seq > 0; seq -= 20 {
+		for seq := chat.Seq(103); seq > 0; seq -= 20 {
 			a := c.page(seq, 20)
-			for i, e := range a.elements(t) {
+			for i, e := range a.elements() {
 				pulled[e.Seq] = compact(t, a.RspMsgList[i])
 			}
 		}
 		truth, newest, err := s.Truth(stream())
 		must(t, err)
-		if newest != 203 {
+		if newest != 103 {
 			t.Fatalf("newest = %d", newest)
 		}
 		next := chat.Seq(12)
@@ -194,8 +196,33 @@ func TestTruthIsWhatPagesReturn(t *testing.T) {
 				}
 			}
 		}
-		if next != 204 {
+		if next != 104 {
 			t.Errorf("%s: truth ends before %d", name, next)
+		}
+	}
+}
+
+func TestSmallAndExpiredGroups(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, options())
+	for _, size := range []int{0, 1, 19, 20, 21, 40} {
+		id := "size" + strconv.Itoa(size)
+		all := chat.Stream{GroupID: id}
+		must(t, s.AddGroup(chatemu.Group{ID: id}))
+		for range size {
+			must(t, s.Append(all, chatemu.Message{}))
+		}
+		ask := func() answer { return c.call(pagePath, `{"GroupId":"`+id+`","ReqMsgNumber":20}`) }
+		lo := max(1, chat.Seq(size)-19)
+		if a := ask(); a.ErrorCode != 0 || a.finished() != 1 || !slices.Equal(a.seqs(), down(chat.Seq(size), lo)) {
+			t.Errorf("group of %d: %s", size, a.Raw)
+		}
+		if size == 0 {
+			continue
+		}
+		must(t, s.SetFloor(all, chat.Seq(size)+1))
+		if a := ask(); a.finished() != 2 || len(a.RspMsgList) != min(size, 20) || a.elements()[0].Place != 1 {
+			t.Errorf("expired group of %d: %s", size, a.Raw)
 		}
 	}
 }

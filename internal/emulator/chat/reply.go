@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"chatexport/internal/chat"
@@ -32,6 +33,9 @@ func number[T ~int | ~int64 | ~uint64](key string, value T) member {
 
 // quote returns a JSON string with <, > and & left as they are, as the service sends them.
 func quote(s string) []byte {
+	if plainASCII(s) {
+		return slices.Concat([]byte{'"'}, []byte(s), []byte{'"'})
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -41,8 +45,22 @@ func quote(s string) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// plainASCII reports whether nothing in a string needs an escape.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 func object(members []member) []byte {
-	b := make([]byte, 0, 256)
+	size := 2
+	for _, m := range members {
+		size += len(m.key) + len(m.value) + 4
+	}
+	b := make([]byte, 0, size)
 	b = append(b, '{')
 	for i, m := range members {
 		if i > 0 {

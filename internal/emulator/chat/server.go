@@ -121,6 +121,15 @@ type exchange struct {
 	members map[string]json.RawMessage // of the request's body; nil when that is not a JSON object
 	quirks  Quirks
 	fault   *Fault
+	ended   bool // noted in the log
+}
+
+// end notes the call in the log, once.
+func (s *Server) end(x *exchange) {
+	if !x.ended {
+		x.ended = true
+		s.record.end(&x.call)
+	}
 }
 
 // ServeHTTP answers one call.
@@ -130,7 +139,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := s.receive(r)
-	defer s.record.end(&x.call)
+	defer s.record.leave()
+	defer s.end(x)
 
 	s.mu.Lock()
 	hook, fault := s.onCall, s.fault
@@ -150,7 +160,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if x.fault.Quirks != nil {
 			x.quirks = *x.fault.Quirks
 		}
-		if s.faultBefore(w, x) {
+		if s.faultBefore(r.Context(), w, x) {
 			return
 		}
 	}
@@ -158,7 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.call.Status = 0
 		return
 	}
-	s.send(w, x, s.encode(x, s.work(x)))
+	s.send(r.Context(), w, x, s.encode(x, s.work(x)))
 }
 
 // receive reads a request and numbers it.

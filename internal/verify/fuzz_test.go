@@ -19,14 +19,13 @@ func FuzzAnyChangedByteIsFound(f *testing.F) {
 			f.Add(uint8(object), offset*offset, byte(1<<(offset%8)))
 		}
 	}
+	original := newMemStore()
+	sound(f, original, group())
+	keys := slices.Sorted(maps.Keys(original.objects))
+	keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasPrefix(key, layout.StatePrefix) })
 	f.Fuzz(func(t *testing.T, object uint8, offset uint16, mask byte) {
 		store := newMemStore()
-		b := sound(t, store, group())
-		b.remove(layout.Chunk(group(), 91)) // one chunk that no manifest lists is enough
-		b.next, b.after = 91, 81
-		b.state(nil)
-		keys := slices.Sorted(maps.Keys(store.objects))
-		keys = slices.DeleteFunc(keys, func(key string) bool { return strings.HasPrefix(key, layout.StatePrefix) })
+		maps.Copy(store.objects, original.objects)
 		key := keys[int(object)%len(keys)]
 		o := store.objects[key]
 		body := slices.Clone(o.body)

@@ -118,7 +118,7 @@ func message(seq chat.Seq) (string, bool) {
 	}
 }
 
-func element(t *testing.T, raw string) chat.Element {
+func element(t testing.TB, raw string) chat.Element {
 	t.Helper()
 	e, err := chat.ScanElement([]byte(raw))
 	if err != nil {
@@ -127,7 +127,7 @@ func element(t *testing.T, raw string) chat.Element {
 	return e
 }
 
-func chunk(t *testing.T, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
+func chunk(t testing.TB, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
 	t.Helper()
 	w := archive.NewChunkWriter(s, lo)
 	var elements []chat.Element
@@ -146,7 +146,7 @@ func chunk(t *testing.T, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
 	return c
 }
 
-func expired(t *testing.T, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
+func expired(t testing.TB, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
 	t.Helper()
 	c, err := archive.NewExpiredChunk(s, lo, hi, archive.EvidenceProbe, run, requestID, writer)
 	if err != nil {
@@ -157,7 +157,7 @@ func expired(t *testing.T, s chat.Stream, lo, hi chat.Seq) archive.Chunk {
 
 // builder writes an archive step by step.
 type builder struct {
-	t      *testing.T
+	t      testing.TB
 	store  *memStore
 	stream chat.Stream
 	next   chat.Seq
@@ -166,7 +166,7 @@ type builder struct {
 	link   archive.Link
 }
 
-func build(t *testing.T, store *memStore, s chat.Stream, firstLo chat.Seq) *builder {
+func build(t testing.TB, store *memStore, s chat.Stream, firstLo chat.Seq) *builder {
 	t.Helper()
 	g := archive.Genesis{
 		Format: archive.Format, SDKAppID: appID, GroupID: s.GroupID, TopicID: s.TopicID, CreateTime: 1600000000,
@@ -231,7 +231,7 @@ func (b *builder) state(change func(*archive.State)) {
 
 // sound builds an archive with all that an archive can have: two manifests, an expired range, and two chunks that no
 // manifest lists yet.
-func sound(t *testing.T, store *memStore, s chat.Stream) *builder {
+func sound(t testing.TB, store *memStore, s chat.Stream) *builder {
 	t.Helper()
 	b := build(t, store, s, 1)
 	b.chunkTo(20)
@@ -246,7 +246,7 @@ func sound(t *testing.T, store *memStore, s chat.Stream) *builder {
 	return b
 }
 
-func must(t *testing.T) func([]byte, error) []byte {
+func must(t testing.TB) func([]byte, error) []byte {
 	t.Helper()
 	return func(body []byte, err error) []byte {
 		t.Helper()

@@ -120,5 +120,5 @@ func (s *scanner) repair(raw []byte) []byte {
 // keep takes what was appended to the result of reserve into the arena.
 func (s *scanner) keep(out []byte) []byte {
 	s.arena = s.arena[:len(s.arena)+len(out)]
-	return out[:len(out):len(out)]
+	return slices.Clip(out)
 }

@@ -140,7 +140,8 @@ func (v *visit) handOn(ctx context.Context, units []unit) error {
 	var groups []event.Group
 	flush := func() {
 		if len(groups) > 0 {
-			failure = errors.Join(failure, v.publish(ctx, event.Task{Groups: groups, V: event.Version, Continue: &event.Continue{}}))
+			// Without a continuation, which would belong to one group: it is a tick for those groups.
+			failure = errors.Join(failure, v.publish(ctx, event.Task{Groups: groups}))
 			groups = nil
 		}
 	}

@@ -20,7 +20,7 @@ type logLine struct {
 }
 
 // LoadLog reads a recorded chat, one JSON object a line, `{"time","from","text"}` or `{"time","system"}`, as messages:
-// texts as TIMTextElem, system lines as tips about joining and leaving. limit 0 reads all. An error is the last thing
+// texts as TIMTextElem, system lines as tips about members. limit 0 reads all. An error is the last thing
 // it yields.
 func LoadLog(r io.Reader, limit int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
@@ -60,13 +60,15 @@ func textBody(value string) []byte {
 	return array([][]byte{object([]member{{"MsgContent", content}, text("MsgType", "TIMTextElem")})})
 }
 
-// tip is the MsgBody of a system message: an object, with OpType 1 for somebody who joins and 2 for one who leaves.
+// tip is the MsgBody of a system message: an object, with OpType 1 for somebody who joins, 2 for one who leaves and 7
+// for one who changes, as a new nick does.
 func tip(line string) []byte {
-	op := 1
-	for _, word := range []string{" left", " quit", " kicked", " part"} {
-		if strings.Contains(line, word) {
-			op = 2
-		}
+	op := 7
+	switch {
+	case strings.Contains(line, " has joined"):
+		op = 1
+	case strings.Contains(line, " has left"), strings.Contains(line, " has quit"):
+		op = 2
 	}
 	who := "somebody"
 	if words := strings.Fields(strings.TrimLeft(line, "=* ")); len(words) > 0 {

@@ -1,0 +1,108 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/verify"
+)
+
+// checked is what verification found of one group.
+type checked struct {
+	stream   chat.Stream
+	expected int
+	report   verify.Report
+	diff     verify.Diff
+	state    archive.State
+}
+
+// sound means that the archive is proved, complete, and holds exactly the group's messages.
+func (c *checked) sound() bool {
+	return c.report.Sound() && c.diff.Same() && c.diff.Equal == int64(c.expected) && (c.expected == 0 || c.report.Finished == archive.StatusComplete)
+}
+
+// verdict is the same in words.
+func (c *checked) verdict() string {
+	switch {
+	case !c.report.Sound():
+		return "UNSOUND: " + c.report.Findings[0].String()
+	case !c.diff.Same() && c.diff.Extra == 0 && c.diff.Different == 0:
+		return fmt.Sprintf("INCOMPLETE: %d messages are not archived", c.diff.Missing)
+	case !c.diff.Same() || c.diff.Equal != int64(c.expected):
+		return "WRONG: " + c.diff.String()
+	case c.expected > 0 && c.report.Finished != archive.StatusComplete:
+		return "INCOMPLETE: no manifest says complete"
+	case c.expected == 0:
+		return "sound, empty"
+	default:
+		return "sound, complete"
+	}
+}
+
+// check proves the whole archive, and compares each group with what the Chat emulator holds.
+func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary, error) {
+	reports := make(map[chat.Stream]verify.Report)
+	summary, err := verify.Archive(ctx, w.store, verify.Options{SDKAppID: sdkAppID}, func(r verify.Report) error {
+		reports[r.Stream] = r
+		return nil
+	})
+	if err != nil {
+		return nil, summary, err
+	}
+	results := make([]checked, 0, len(c.groups))
+	for _, g := range c.groups {
+		result := checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
+		if result.state, err = readState(ctx, w.store, g.stream); err != nil {
+			return nil, summary, err
+		}
+		truth, err := truthOf(w, g.stream)
+		if err != nil {
+			return nil, summary, err
+		}
+		result.diff, err = verify.Compare(ctx, w.store, g.stream, truth)
+		// A chunk that cannot be read is a finding of the report already.
+		if err != nil && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrFormat) && !errors.Is(err, objstore.ErrCorrupt) {
+			return nil, summary, err
+		}
+		results = append(results, result)
+	}
+	return results, summary, nil
+}
+
+// truthOf yields the elements that the service has of a stream.
+func truthOf(w *world, s chat.Stream) (iter.Seq2[chat.Seq, []byte], error) {
+	retained, _, err := w.chat.Truth(s)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(chat.Seq, []byte) bool) {
+		for r := range retained {
+			if r.JSON != nil && !yield(r.Seq, r.JSON) {
+				return
+			}
+		}
+	}, nil
+}
+
+// readState returns the stream's hints, empty ones where it has none that can be read.
+func readState(ctx context.Context, store *cosstore.Store, s chat.Stream) (archive.State, error) {
+	body, _, err := store.Get(ctx, layout.State(s))
+	if errors.Is(err, objstore.ErrNotExist) {
+		return archive.State{}, nil
+	}
+	if err != nil {
+		return archive.State{}, err
+	}
+	state, err := archive.ParseState(body)
+	if err != nil {
+		return archive.State{}, nil //nolint:nilerr // the verifier says what is wrong with it
+	}
+	return state, nil
+}

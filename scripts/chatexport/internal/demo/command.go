@@ -1,0 +1,75 @@
+// Package demo is the command that shows the whole function at work on one machine, with nothing configured: emulated
+// Chat, COS and cloud API on loopback, real chat in emulated groups, and the very handler that the function runs.
+//
+// It owns the emulated surroundings and what a person sees of them. It must never have a way around the function's own
+// path: whatever gets into the archive came through invocation.Handler, real HTTP and the SDKs.
+package demo
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chatexport/scripts/chatexport/internal/cli"
+)
+
+const (
+	defaultOut     = "chatexport-demo"
+	defaultLatency = 20 * time.Millisecond // a service in the same region
+	// defaultTimeLimit is what the platform gives a function whose limit nobody set. It makes several batches of the
+	// excerpt.
+	defaultTimeLimit = 3 * time.Second
+	// defaultQPS is the function's own default: the excerpt takes some seconds, long enough to watch.
+	defaultQPS = 50
+)
+
+// options are the flags.
+type options struct {
+	data       string
+	messages   int
+	out        string
+	latency    time.Duration
+	qps        int
+	timeLimit  time.Duration
+	span       int64
+	chunkBytes int64
+	log        bool
+	json       bool
+}
+
+// Command returns the command.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Archive a real group chat with emulated services, on this machine alone",
+		Long: `demo starts emulators of Tencent Chat, COS and the cloud API on 127.0.0.1, fills groups with a real chat, fires a
+timer, and serves the function's events until all is archived. Then it reads the archive back, proves it, and compares
+every message with what the emulated service holds. It needs no account and no configuration, and talks to nothing
+outside this machine.
+
+It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it goes on where it stopped.
+Started again after it was done, it fires a second timer, which finds nothing new.
+
+` + cli.ExitCodes,
+		Example: `  chatexport demo
+  chatexport demo --log --qps 200
+  chatexport demo --data chat.ndjson.gz --time-limit 20s --qps 200 --out /tmp/demo`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd.Context(), o, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.data, "data", "", `messages to fill the groups with: NDJSON, plain or gzip, one {"time","from","text"} or {"time","system"} a line (default: an excerpt of a real chat)`)
+	f.IntVar(&o.messages, "messages", 0, "take only the first `N` messages; 0 takes all")
+	f.StringVar(&o.out, "out", defaultOut, "`folder` of the archive and of what the emulators keep")
+	f.DurationVar(&o.latency, "latency", defaultLatency, "round trip to the emulated services, up to 5s")
+	f.IntVar(&o.qps, "qps", defaultQPS, "calls a second: the emulated app's quota, and the function's CHAT_QPS")
+	f.DurationVar(&o.timeLimit, "time-limit", defaultTimeLimit, "of the emulated function, 1s to 900s; a small one makes more batches")
+	f.Int64Var(&o.span, "span", 0, "most messages in a chunk, the function's EXPORT_SPAN (default: the function's)")
+	f.Int64Var(&o.chunkBytes, "chunk-bytes", 0, "size at which a chunk is closed, the function's EXPORT_CHUNK_BYTES (default: the function's)")
+	f.BoolVar(&o.log, "log", false, "show the function's log lines")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}

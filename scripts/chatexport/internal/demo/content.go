@@ -1,0 +1,123 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	"chatexport/testdata"
+)
+
+// The emulated app's groups: one of each kind that an archive knows.
+const (
+	plainGroup = "ubuntu"
+	community  = "@TGS#_ubuntu"
+	topic      = "@TGS#_ubuntu@TOPIC#_help"
+	tinyGroup  = "lobby"
+)
+
+// group is a stream of the emulated app and what it holds.
+type group struct {
+	stream   chat.Stream
+	messages []chatemu.Message
+}
+
+// content is what the groups are filled with.
+type content struct {
+	source string // for people
+	sha256 string // of the lines
+	groups []group
+	total  int
+}
+
+// readContent reads the messages and deals them out: the same lines always to the same groups.
+func readContent(o options) (content, error) {
+	c := content{source: "an excerpt of the public #ubuntu IRC logs (CC BY 4.0, see testdata/chat/README.md)"}
+	lines := testdata.ChatLog()
+	if o.data != "" {
+		c.source = filepath.Base(o.data)
+		var err error
+		if lines, err = readFile(o.data); err != nil {
+			return content{}, err
+		}
+	}
+	lines = firstLines(lines, o.messages)
+	sum := sha256.Sum256(lines)
+	c.sha256 = hex.EncodeToString(sum[:])
+
+	var messages []chatemu.Message
+	for m, err := range chatemu.LoadLog(bytes.NewReader(lines), 0) {
+		if err != nil {
+			return content{}, fmt.Errorf("%s: %w", c.source, err)
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return content{}, fmt.Errorf("%s has no messages", c.source)
+	}
+	c.total = len(messages)
+	c.groups = deal(messages)
+	return c, nil
+}
+
+// deal gives most messages to a plain group, a fifth to a topic and a handful to a tiny group, in their order.
+func deal(messages []chatemu.Message) []group {
+	const handful = 3
+	tiny := min(handful, len(messages)/5)
+	inTopic := len(messages) / 5
+	plain := len(messages) - inTopic - tiny
+	return []group{
+		{chat.Stream{GroupID: plainGroup}, messages[:plain]},
+		{chat.Stream{GroupID: community, TopicID: topic}, messages[plain : plain+inTopic]},
+		{chat.Stream{GroupID: tinyGroup}, messages[plain+inTopic:]},
+	}
+}
+
+// readFile reads a file, unpacked if it is gzip, whatever its name says.
+func readFile(path string) (lines []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read --data: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewReader(f)
+	var r io.Reader = buffered
+	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unpacked, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("read --data %s: %w", path, err)
+		}
+		r = unpacked
+	}
+	if lines, err = io.ReadAll(r); err != nil {
+		return nil, fmt.Errorf("read --data %s: %w", path, err)
+	}
+	return lines, nil
+}
+
+// firstLines cuts behind the n-th line that is not empty; 0 leaves all.
+func firstLines(lines []byte, n int) []byte {
+	if n == 0 {
+		return lines
+	}
+	size := 0
+	for line := range bytes.Lines(lines) {
+		if n == 0 {
+			break
+		}
+		size += len(line)
+		if len(bytes.TrimRight(line, "\r\n")) > 0 {
+			n--
+		}
+	}
+	return lines[:size]
+}

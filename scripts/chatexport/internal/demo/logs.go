@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/scripts/chatexport/internal/cli"
+)
+
+// logLine is what the demo reads of the function's log: the summary line of a batch, and warnings.
+type logLine struct {
+	Level     string   `json:"level"`
+	Message   string   `json:"message"`
+	Error     string   `json:"error"`
+	GroupID   string   `json:"group_id"`
+	TopicID   string   `json:"topic_id"`
+	Run       string   `json:"run"`
+	Hop       int      `json:"hop"`
+	Lo        chat.Seq `json:"lo"`
+	Hi        chat.Seq `json:"hi"`
+	Head      chat.Seq `json:"head"`
+	Messages  int64    `json:"messages"`
+	Chunks    int      `json:"chunks"`
+	Bytes     int64    `json:"bytes"`
+	Retries   int64    `json:"retries"`
+	ElapsedMS int64    `json:"elapsed_ms"`
+	Outcome   string   `json:"outcome"`
+}
+
+func (l logLine) stream() chat.Stream { return chat.Stream{GroupID: l.GroupID, TopicID: l.TopicID} }
+
+// isBatch tells the one summary line of a stream and batch.
+func (l logLine) isBatch() bool { return l.Outcome != "" && l.GroupID != "" && l.Run != "" }
+
+// logs is where the function logs to. It shows each batch as it ends, and what went wrong; all lines if asked to.
+type logs struct {
+	console *cli.Console
+	all     bool
+	tracker *tracker
+	width   int // of the longest name
+
+	mu       sync.Mutex
+	batches  int
+	messages int64 // archived by the batches
+	retries  int64
+}
+
+// Write takes one line.
+func (l *logs) Write(p []byte) (int, error) {
+	if l.all {
+		if n, err := l.console.Write(p); err != nil {
+			return n, err
+		}
+	}
+	var line logLine
+	if err := json.Unmarshal(bytes.TrimSpace(p), &line); err != nil {
+		return len(p), nil //nolint:nilerr // a line that is not the function's form is nothing to count
+	}
+	switch {
+	case line.isBatch():
+		l.batch(line)
+	case !l.all && (line.Level == "warn" || line.Level == "error"):
+		l.console.Line("%s: %s", line.Level, said(line))
+	}
+	return len(p), nil
+}
+
+func said(line logLine) string {
+	if line.Error == "" {
+		return line.Message
+	}
+	return line.Message + ": " + line.Error
+}
+
+func (l *logs) batch(line logLine) {
+	l.mu.Lock()
+	l.batches++
+	n := l.batches
+	l.messages += line.Messages
+	l.retries += line.Retries
+	l.mu.Unlock()
+	l.tracker.add(line.stream(), 1, line.Hi)
+	l.console.Line("batch %-3d %-*s  %s", n, l.width, name(line.stream()), result(line))
+	if line.Level == "error" && !l.all {
+		l.console.Line("error: %s", said(line))
+	}
+}
+
+// result says on one line what a batch did.
+func result(line logLine) string {
+	what := "nothing new"
+	if line.Hi >= line.Lo && line.Chunks > 0 {
+		what = fmt.Sprintf("%s..%s of %s in %s, %s", cli.Count(line.Lo), cli.Count(line.Hi), cli.Count(line.Head),
+			cli.Plural(line.Chunks, "chunk"), cli.Bytes(line.Bytes))
+	} else if line.Level == "error" || line.Outcome != "complete" {
+		what = "nothing archived"
+	}
+	elapsed := cli.Seconds(time.Duration(line.ElapsedMS) * time.Millisecond)
+	return fmt.Sprintf("%s, %s, %s", what, elapsed, line.Outcome)
+}
+
+// name is how people are shown a stream: a topic's id names its community, too.
+func name(s chat.Stream) string {
+	if s.TopicID != "" {
+		return s.TopicID
+	}
+	return s.GroupID
+}

@@ -1,0 +1,181 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/layout"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+)
+
+// outcome is the result as --json prints it. Members are only ever added.
+type outcome struct {
+	Sound       bool             `json:"sound"`
+	Messages    int64            `json:"messages"` // in the archive
+	Exported    int64            `json:"exported"` // of them by this run
+	Resumed     bool             `json:"resumed"`  // an earlier run had left events in the queue
+	Archive     string           `json:"archive"`  // folder
+	Groups      []groupOutcome   `json:"groups"`
+	Findings    []verify.Finding `json:"findings,omitempty"` // that belong to no group
+	Error       string           `json:"error,omitempty"`
+	ElapsedMS   int64            `json:"elapsed_ms"` // from the timer to the last invocation's end
+	PerSecond   float64          `json:"messages_per_second"`
+	Invocations int              `json:"invocations"`
+	Batches     int              `json:"batches"`
+	Redelivered int              `json:"redelivered"`
+	ChatCalls   int              `json:"chat_calls"`
+	Throttled   int              `json:"throttled"`
+	COSRequests int              `json:"cos_requests"`
+}
+
+type groupOutcome struct {
+	GroupID   string           `json:"group_id"`
+	TopicID   string           `json:"topic_id,omitempty"`
+	Expected  int              `json:"expected"` // messages that the emulated service holds
+	Messages  int64            `json:"messages"` // lines in the archive
+	Chunks    int              `json:"chunks"`
+	Bytes     int64            `json:"bytes"`
+	Batches   int64            `json:"batches"` // of all runs, as far as the stream's state knows
+	Manifests int              `json:"manifests"`
+	Sound     bool             `json:"sound"`
+	Verdict   string           `json:"verdict"`
+	Compared  verify.Diff      `json:"compared"`
+	Findings  []verify.Finding `json:"findings,omitempty"`
+}
+
+func (d *demo) outcome() outcome {
+	chat := d.world.chat.Counters()
+	o := outcome{
+		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.archive(),
+		Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
+		Invocations: d.drain.invocations, Batches: d.logs.batches, Redelivered: d.drain.retries,
+		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: d.cosCount,
+	}
+	if seconds := d.exported.Seconds(); seconds > 0 {
+		o.PerSecond = float64(int64(10*float64(o.Exported)/seconds)) / 10
+	}
+	if d.failure != nil {
+		o.Error = d.failure.Error()
+	}
+	for i := range d.results {
+		r := &d.results[i]
+		g := groupOutcome{
+			GroupID: r.stream.GroupID, TopicID: r.stream.TopicID, Expected: r.expected,
+			Messages: r.report.Totals.Lines(), Chunks: r.report.Totals.Chunks, Bytes: r.report.Totals.Bytes,
+			Batches: r.state.Counters.Batches, Manifests: r.report.Manifests,
+			Sound: r.sound(), Verdict: r.verdict(), Compared: r.diff, Findings: r.report.Findings,
+		}
+		o.Messages += g.Messages
+		o.Groups = append(o.Groups, g)
+	}
+	return o
+}
+
+func requests(counts map[cosemu.Op]int) int {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	return total
+}
+
+// report prints the result.
+func (d *demo) report(out io.Writer) error {
+	o := d.outcome()
+	var text string
+	if d.options.json {
+		encoded, err := json.MarshalIndent(o, "", "  ")
+		if err != nil {
+			return err
+		}
+		text = string(encoded) + "\n"
+	} else {
+		text = d.text(o)
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+func (d *demo) text(o outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", table(o))
+	elapsed := cli.Seconds(time.Duration(o.ElapsedMS) * time.Millisecond)
+	if o.Exported > 0 {
+		fmt.Fprintf(&b, "%s in %s (%s/s)", cli.Plural(o.Exported, "message"), elapsed, cli.Count(int64(o.PerSecond)))
+	} else {
+		fmt.Fprintf(&b, "nothing new in %s", elapsed)
+	}
+	fmt.Fprintf(&b, " by %s: %s, %s throttled, %s, %s\n", cli.Plural(o.Invocations, "invocation"), cli.Plural(o.ChatCalls, "Chat call"),
+		cli.Count(o.Throttled), cli.Plural(o.COSRequests, "COS request"), redelivered(o.Redelivered))
+	for _, f := range o.Findings {
+		fmt.Fprintf(&b, "%s\n", f)
+	}
+	for _, g := range o.Groups {
+		for _, f := range g.Findings {
+			fmt.Fprintf(&b, "%s\n", f)
+		}
+	}
+	if !o.Sound {
+		fmt.Fprintf(&b, "NOT SOUND, see above. The archive is in %s\n", o.Archive)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "sound: %s, compared with the source one by one\n\n%s", cli.Plural(o.Messages, "message"), d.howToLook(o))
+	return b.String()
+}
+
+func redelivered(n int) string {
+	if n == 0 {
+		return "no event delivered twice"
+	}
+	return cli.Plural(n, "event") + " delivered again after an error"
+}
+
+func table(o outcome) string {
+	rows := [][]string{{"group", "messages", "chunks", "bytes", "batches", "verdict"}}
+	var chunks int
+	var bytes, batches int64
+	row := func(name string, messages int64, chunks int, bytes, batches int64, verdict string) {
+		rows = append(rows, []string{name, cli.Count(messages), cli.Count(chunks), cli.Bytes(bytes), cli.Count(batches), verdict})
+	}
+	for _, g := range o.Groups {
+		id := g.GroupID
+		if g.TopicID != "" {
+			id = g.TopicID
+		}
+		row(id, g.Messages, g.Chunks, g.Bytes, g.Batches, g.Verdict)
+		chunks, bytes, batches = chunks+g.Chunks, bytes+g.Bytes, batches+g.Batches
+	}
+	row("all", o.Messages, chunks, bytes, batches, "")
+	last := len(rows[0]) - 1
+	return cli.Table(rows, func(column int) bool { return column == 0 || column == last })
+}
+
+func (d *demo) archive() string { return filepath.Join(d.options.out, bucket) }
+
+// howToLook says where the files lie and what to try with them.
+func (d *demo) howToLook(o outcome) string {
+	first := d.results[0]
+	chunk := filepath.Join(o.Archive, filepath.FromSlash(layout.Chunk(first.stream, first.report.Lo)))
+	manifest := filepath.Join(o.Archive, filepath.FromSlash(layout.Manifest(first.stream, first.report.Lo)))
+	glob := path.Join(filepath.ToSlash(o.Archive), "data/*/*/*.ndjson.gz")
+	query := "SELECT From_Account, count(*) AS messages FROM read_json('" + strings.ReplaceAll(glob, "'", "''") +
+		"', union_by_name=true) GROUP BY ALL ORDER BY messages DESC LIMIT 5"
+	var b strings.Builder
+	fmt.Fprintf(&b, "The archive is in %s, as it would be in a bucket:\n", o.Archive)
+	fmt.Fprintf(&b, "  data/      chunks: every message as the service sent it, gzipped NDJSON, never changed once written\n")
+	fmt.Fprintf(&b, "  manifest/  per group the genesis, and the lists that say what is complete\n")
+	fmt.Fprintf(&b, "  state/     hints for the next run\n")
+	fmt.Fprintf(&b, "Look at it:\n")
+	fmt.Fprintf(&b, "  zcat %s | head -n 3\n", cli.ShellQuote(chunk))
+	fmt.Fprintf(&b, "  cat %s\n", cli.ShellQuote(manifest))
+	fmt.Fprintf(&b, "  duckdb -c \"%s\"\n", query)
+	fmt.Fprintf(&b, "Run the same command again for a second tick, which finds nothing new; remove %s to begin afresh.\n", d.options.out)
+	return b.String()
+}

@@ -1,0 +1,172 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"chatexport/internal/invocation"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+)
+
+// demo is one run of the command.
+type demo struct {
+	options options
+	content content
+	console *cli.Console
+	tracker *tracker
+	world   *world
+
+	logs  *logs
+	drain *drain
+
+	resumed  bool          // an earlier start left events behind
+	already  int64         // messages that were archived before
+	exported time.Duration // time of the draining
+	cosCount int           // requests of the function to COS
+	failure  error         // of events that were given up
+	results  []checked
+	summary  verify.Summary
+}
+
+// run does the whole demo. Progress goes to the console, the result to out.
+func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (err error) {
+	if err := o.validate(); err != nil {
+		return cli.Usage(err)
+	}
+	env, err := newEnv(o)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	c, err := readContent(o)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	closeFolder, err := openFolder(o.out, c)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	defer func() { err = errors.Join(err, closeFolder()) }()
+
+	d := &demo{options: o, content: c, console: console, tracker: newTracker(c)}
+	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
+		return cli.Service(err)
+	}
+	defer func() { err = errors.Join(err, d.world.close()) }()
+	return d.run(ctx, out)
+}
+
+func (o options) validate() error {
+	const maxLatency, maxTimeLimit = 5 * time.Second, 900 * time.Second
+	var problems []error
+	if o.messages < 0 {
+		problems = append(problems, fmt.Errorf("--messages %d is negative", o.messages))
+	}
+	if o.latency < 0 || o.latency > maxLatency {
+		problems = append(problems, fmt.Errorf("--latency %s is not between 0s and %s", o.latency, maxLatency))
+	}
+	if o.timeLimit < time.Second || o.timeLimit > maxTimeLimit {
+		problems = append(problems, fmt.Errorf("--time-limit %s is not between 1s and %s", o.timeLimit, maxTimeLimit))
+	}
+	if o.out == "" {
+		problems = append(problems, errors.New("--out is empty"))
+	}
+	return errors.Join(problems...)
+}
+
+// run exports, verifies and reports.
+func (d *demo) run(ctx context.Context, out io.Writer) error {
+	err := d.export(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return d.interrupted(err)
+	case err != nil && d.drain != nil && len(d.drain.givenUp) > 0:
+		d.failure = err // what is archived is worth a look all the same
+	case err != nil:
+		return cli.Service(err)
+	}
+	d.console.Line("verifying: every object, and every message against the emulated service")
+	if d.results, d.summary, err = check(ctx, d.world, d.content); err != nil {
+		if ctx.Err() != nil {
+			return d.interrupted(err)
+		}
+		return cli.Service(errors.Join(d.failure, err))
+	}
+	if err := d.report(out); err != nil {
+		return cli.Service(fmt.Errorf("print the result: %w", err))
+	}
+	switch {
+	case d.failure != nil:
+		return cli.Service(d.failure)
+	case !d.sound():
+		return cli.Wrong(errors.New("the archive is not what it should be, see above"))
+	default:
+		return nil
+	}
+}
+
+func (d *demo) interrupted(err error) error {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.console.Line("%v", err)
+	}
+	return cli.Interrupted(fmt.Errorf("interrupted; what is archived is kept. To go on: %s", d.command()))
+}
+
+// export fires the timer and serves the function's events.
+func (d *demo) export(ctx context.Context) error {
+	if err := d.lookBack(ctx); err != nil {
+		return err
+	}
+	d.logs = &logs{console: d.console, all: d.options.log, tracker: d.tracker}
+	for _, s := range d.content.streams() {
+		d.logs.width = max(d.logs.width, len(name(s)))
+	}
+	d.drain = &drain{
+		queue: d.world.queue, console: d.console, timeLimit: d.options.timeLimit,
+		handler: invocation.New(func(name string) string { return d.world.env[name] }, d.logs),
+	}
+	d.console.Line("emulators: Chat %s, COS %s, cloud API %s", d.world.env["CHAT_ENDPOINT"], d.world.env["COS_ENDPOINT"], d.world.env["CLOUD_ENDPOINT"])
+	d.console.Line("groups: %s messages of %s", cli.Count(d.content.total), d.content.source)
+	if queued, _ := d.world.queue.Len(); queued > 0 {
+		d.resumed = true
+		d.console.Line("going on: %s in the queue, %s messages archived already", cli.Plural(queued, "event"), cli.Count(d.already))
+	} else {
+		d.console.Line("firing the timer for %s", cli.Plural(len(d.content.groups), "group"))
+		if err := d.drain.tick(d.content.streams()); err != nil {
+			return err
+		}
+	}
+	d.world.cos.ResetCounts() // looking back was the demo's
+	start := time.Now()
+	stop := d.console.Follow("pulled", "messages", int64(d.content.total), d.tracker.count)
+	err := d.drain.run(ctx)
+	stop()
+	d.exported = time.Since(start)
+	d.cosCount = requests(d.world.cos.Counts())
+	return err
+}
+
+// lookBack finds what an earlier start archived.
+func (d *demo) lookBack(ctx context.Context) error {
+	for _, s := range d.content.streams() {
+		state, err := readState(ctx, d.world.store, s)
+		if err != nil {
+			return err
+		}
+		d.tracker.add(s, 1, state.Frontier-1)
+	}
+	d.already = d.tracker.count()
+	return nil
+}
+
+func (d *demo) sound() bool {
+	for i := range d.results {
+		if !d.results[i].sound() {
+			return false
+		}
+	}
+	return d.summary.Sound()
+}

@@ -1,0 +1,49 @@
+package demo
+
+import (
+	"sync"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+)
+
+// tracker knows which messages have been asked for or are archived, to show progress: every seq once, however often it
+// is pulled.
+type tracker struct {
+	mu   sync.Mutex
+	seen map[chat.Stream][]bool // by seq - 1
+	done int64
+}
+
+func newTracker(c content) *tracker {
+	t := &tracker{seen: make(map[chat.Stream][]bool)}
+	for _, g := range c.groups {
+		t.seen[g.stream] = make([]bool, len(g.messages))
+	}
+	return t
+}
+
+// call sees a call to the Chat emulator. The page without a seq only looks for the head.
+func (t *tracker) call(c chatemu.Call) {
+	if q := c.Query; q.HasSeq && q.Number > 0 {
+		t.add(q.Stream, q.Seq-chat.Seq(q.Number)+1, q.Seq)
+	}
+}
+
+func (t *tracker) add(s chat.Stream, lo, hi chat.Seq) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seen := t.seen[s]
+	for seq := max(lo, 1); seq <= min(hi, chat.Seq(len(seen))); seq++ {
+		if !seen[seq-1] {
+			seen[seq-1] = true
+			t.done++
+		}
+	}
+}
+
+func (t *tracker) count() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done
+}

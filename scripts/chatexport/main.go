@@ -1,0 +1,54 @@
+// Command chatexport is the operator's command line: go run ./scripts/chatexport COMMAND.
+//
+// This file owns the root command, signals and exit codes; each command has a package of its own below internal. It
+// must never hold what the function itself does: that is package invocation's.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/demo"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the command cleanly; after it the second one finds the default, which kills.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteContextC(ctx)
+	return cli.Exit(command, err)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "chatexport",
+		Short: "Keep and look after an archive of Tencent Chat group history",
+		Long: `chatexport keeps a complete, provable archive of Tencent Chat group history in COS.
+This is its command line for people; the archive itself is kept by a cloud function.
+
+` + cli.ExitCodes,
+		Example:       "  chatexport demo",
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(demo.Command())
+	return root
+}

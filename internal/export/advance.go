@@ -69,10 +69,9 @@ func (b *batch) storeAll(ctx context.Context, chunks <-chan archive.Chunk) (move
 func (b *batch) storeChunk(ctx context.Context, chunk archive.Chunk) (bool, error) {
 	key := layout.Chunk(b.Stream, chunk.Meta.Lo)
 	// A crash right after this write: the chunk counts, and the redelivered event hops over it.
-	object, err := b.Store.Create(ctx, key, objstore.Write{
+	err := b.create(ctx, key, objstore.Write{
 		Body: chunk.Body, ContentType: contentGzip, Metadata: chunk.Meta.Metadata(),
 	})
-	b.saw(object, err)
 	var entry archive.ChunkEntry
 	own := true
 	switch {

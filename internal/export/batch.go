@@ -59,7 +59,7 @@ type batch struct {
 
 func newBatch(e *Engine, req Request) *batch {
 	now := time.Now()
-	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline), writer: randomHex()}
+	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline, e.Writes.reserve()), writer: randomHex()}
 	if c := req.Continuation; c != nil && c.Run != "" {
 		b.runID, b.hops, b.runHead = c.Run, c.Hop, c.Head
 	} else {
@@ -133,7 +133,12 @@ func (b *batch) end(ctx context.Context, pulled error) error {
 	}
 }
 
-func (b *batch) timeIsUp() bool { return !time.Now().Before(b.budget.lastStart) }
+// timeIsUp reports whether nothing should be begun any more. Writes that turn out slower than expected bring that
+// forward.
+func (b *batch) timeIsUp() bool {
+	now := time.Now()
+	return !now.Before(b.budget.lastStart) || !now.Before(newBudget(b.budget.start, b.budget.deadline, b.Writes.reserve()).lastStart)
+}
 
 // pullContext bounds everything that asks the source: what follows the pulling has the reserve for itself.
 func (b *batch) pullContext(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -149,6 +154,15 @@ func (b *batch) saw(object objstore.Object, err error) {
 	if failure, ok := errors.AsType[*objstore.Error](err); ok {
 		b.began = failure.Date
 	}
+}
+
+// create writes an object that must not exist yet. What a crash right after it means, each caller says.
+func (b *batch) create(ctx context.Context, key string, w objstore.Write) error {
+	start := time.Now()
+	object, err := b.Store.Create(ctx, key, w)
+	b.Writes.observe(time.Since(start))
+	b.saw(object, err)
+	return err
 }
 
 // progressed reports whether the frontier has moved beyond what this batch was told or could know for nothing.

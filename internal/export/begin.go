@@ -100,8 +100,7 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	}
 	key := layout.Genesis(b.Stream)
 	// A crash right after this write: the next batch takes this genesis.
-	object, err := b.Store.Create(ctx, key, objstore.Write{Body: body, ContentType: contentJSON})
-	b.saw(object, err)
+	err = b.create(ctx, key, objstore.Write{Body: body, ContentType: contentJSON})
 	taken := errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown)
 	if err != nil && !taken {
 		return b.refused(fmt.Errorf("write genesis: %w", err))

@@ -1,20 +1,38 @@
 package export
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 const (
 	// reserveShare of the time that is left at the start is kept for what must follow the pulling: the upload of the last
 	// chunks, manifest, state and continuation.
 	reserveShare = 0.2
 	// minReserve is four round trips to slow services; maxReserve is enough for two chunks of 16 MiB at 4 MB/s and the
-	// small writes after them, so that a limit of 900 s wastes less than 2 % on it.
+	// small writes after them, so that a limit of 900 s wastes less than 2 % on it. Slower stores get more.
 	minReserve = 300 * time.Millisecond
 	maxReserve = 15 * time.Second
+	// reserveWrites is how many of the slowest writes seen lately must fit: two chunks, a manifest and what it takes to
+	// look for its place, the continuation, the state.
+	reserveWrites = 5
 
 	// landingShare of the pulling time is for segments under way to come home: none is begun in it.
 	landingShare = 0.1
 	maxLanding   = 2 * time.Second
 )
+
+// WriteTimes remembers how long writes to the store take lately, for all batches of a process, so that the reserve fits
+// the store. The zero value is ready, and safe for concurrent use.
+type WriteTimes struct{ slowest atomic.Int64 }
+
+// observe notes a write that took d. A slow one is forgotten by and by.
+func (w *WriteTimes) observe(d time.Duration) {
+	old := w.slowest.Load()
+	w.slowest.Store(max(int64(d), old-old/8)) // a lost update costs one observation
+}
+
+func (w *WriteTimes) reserve() time.Duration { return reserveWrites * time.Duration(w.slowest.Load()) }
 
 // budget divides the time of a batch: segments are begun until lastStart, pages may arrive until pullEnd, and what
 // follows must be over at deadline.
@@ -22,9 +40,11 @@ type budget struct {
 	start, lastStart, pullEnd, deadline time.Time
 }
 
-func newBudget(now, deadline time.Time) budget {
+// newBudget keeps a reserve that fits the time and the writes, but never more than half of the time: the rest must be
+// enough to get on.
+func newBudget(now, deadline time.Time, writes time.Duration) budget {
 	total := max(0, deadline.Sub(now))
-	reserve := max(minReserve, min(maxReserve, time.Duration(reserveShare*float64(total))))
+	reserve := max(minReserve, min(maxReserve, time.Duration(reserveShare*float64(total))), writes)
 	reserve = min(reserve, total/2)
 	pullEnd := deadline.Add(-reserve)
 	landing := min(maxLanding, time.Duration(landingShare*float64(pullEnd.Sub(now))))

@@ -68,6 +68,7 @@ type Engine struct {
 	Requeuer Requeuer
 	Limiter  *retry.Limiter // shared by everything that calls the app's Chat API in this process
 	Limits   Limits
+	Writes   *WriteTimes // shared like Limiter
 }
 
 // Request is one batch to do.

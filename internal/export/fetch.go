@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"chatexport/internal/chat"
 )
@@ -45,7 +44,7 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 	defer close(f.slots)
 	workers := make(chan struct{}, b.Limits.Concurrency)
 	size := chat.Seq(chat.PageSize)
-	for lo <= hi && time.Now().Before(b.budget.lastStart) {
+	for lo <= hi && !b.timeIsUp() {
 		bottom, top := lo, min(hi, lo+size-1)
 		slot := make(chan fetched, 1)
 		select {

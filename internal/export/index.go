@@ -213,8 +213,7 @@ func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry,
 		return fmt.Errorf("encode manifest: %w", err)
 	}
 	// A crash right after this write: the next batch finds the name taken, and goes on behind it.
-	object, err := b.Store.Create(ctx, layout.Manifest(b.Stream, manifest.Lo), objstore.Write{Body: body, ContentType: contentJSON})
-	b.saw(object, err)
+	err = b.create(ctx, layout.Manifest(b.Stream, manifest.Lo), objstore.Write{Body: body, ContentType: contentJSON})
 	if err != nil && !errors.Is(err, objstore.ErrExist) && !errors.Is(err, objstore.ErrUnknown) {
 		return fmt.Errorf("write manifest: %w", err)
 	}

@@ -56,7 +56,7 @@ func (p *producer) pull(abort, ctx context.Context) (bool, error) {
 		if err := p.add(abort, seg); err != nil {
 			return false, err
 		}
-		if p.full && ctx.Err() != nil {
+		if p.full && p.timeIsUp() {
 			return false, nil // the reserve is for what is pulled already, not for another chunk
 		}
 		if !p.barrenLong() {

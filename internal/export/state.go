@@ -91,7 +91,9 @@ func (b *batch) writeState(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
+	start := time.Now()
 	object, err := b.Store.Overwrite(ctx, layout.State(b.Stream), objstore.Write{Body: body, ContentType: contentJSON})
+	b.Writes.observe(time.Since(start))
 	b.saw(object, err)
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)

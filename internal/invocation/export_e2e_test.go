@@ -124,7 +124,7 @@ func messages(n int) []chatemu.Message {
 
 func TestARunGoesOnOverSeveralBatches(t *testing.T) {
 	t.Parallel()
-	w := world.New(t, world.Options{TimeLimit: 2 * time.Second, Env: map[string]string{"EXPORT_SPAN": "700"}})
+	w := world.New(t, world.Options{TimeLimit: 3 * time.Second, Env: map[string]string{"EXPORT_SPAN": "1700"}})
 	s := w.Group("@TGS#1", 12_000)
 	if n := w.Tick(s); n < 2 {
 		t.Errorf("%d invocations, want several", n)

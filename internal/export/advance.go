@@ -8,6 +8,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
 )
 
 // advance archives from the frontier towards the head until that is reached or time is up. Its error is what stopped
@@ -48,10 +49,15 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 		return moved, err
 	}
 	err = <-produced
-	if err != nil && pull.Err() != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && (pull.Err() != nil || outOfTime(err)) {
 		err = fmt.Errorf("%w: %w", errTimeUp, err)
 	}
 	return false, err
+}
+
+// outOfTime reports whether a call was not made because it could not have ended in time, and for no other reason.
+func outOfTime(err error) bool {
+	return errors.Is(err, retry.ErrNoTime) && retry.ClassOf(err) == retry.Permanent
 }
 
 func (b *batch) storeAll(ctx context.Context, chunks <-chan archive.Chunk) (moved bool, err error) {

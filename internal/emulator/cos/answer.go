@@ -14,11 +14,21 @@ type answer struct {
 	requestID string
 	fault     *Fault
 	released  bool
+	recorded  bool
+	record    func() // writes the request to the log; called before the client can know the outcome
 
 	status int
 	code   string
 	sent   int64
 	limit  int64 // bytes of the body until the connection breaks; set by Truncate
+}
+
+// log writes the request to the log once.
+func (a *answer) log() {
+	if !a.recorded {
+		a.recorded = true
+		a.record()
+	}
 }
 
 // held reports whether the true answer is kept from the client.
@@ -53,6 +63,7 @@ func (a *answer) WriteHeader(status int) {
 		a.limit = length / 2
 	}
 	if !a.held() {
+		a.log()
 		a.ResponseWriter.WriteHeader(status)
 	}
 }
@@ -83,6 +94,7 @@ func (a *answer) writeString(s string) {
 // reset breaks the connection with RST, so that the client cannot take it for an orderly end.
 func (a *answer) reset() {
 	a.status, a.code = 0, ""
+	a.log()
 	conn, _, err := http.NewResponseController(a.ResponseWriter).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // not a real connection, or one that cannot be taken over

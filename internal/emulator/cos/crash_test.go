@@ -192,3 +192,30 @@ func TestOpenMendsWhatACrashLeft(t *testing.T) {
 func removeMeta(own, key string) error {
 	return os.Remove(filepath.Join(own, "meta", fmt.Sprintf("%x.json", sha256.Sum256([]byte(key)))))
 }
+
+func TestDurableStoreAndBrokenDisk(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	opts := options(root)
+	opts.Durable = true
+	_, c := start(t, opts)
+	put(t, c, "k", "one")
+	put(t, c, "k", "two")
+	if got := get(t, c, "k"); got != "two" {
+		t.Errorf("stored %q", got)
+	}
+	blobs := filepath.Join(root, ".cos", bucket, "blobs")
+	if err := os.Rename(blobs, blobs+".away"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Object.Put(t.Context(), "other", newBody("x"), nil)
+	wantCode(t, "put without a disk", err, http.StatusInternalServerError, "InternalError")
+	_, err = c.Object.Get(t.Context(), "k", nil)
+	wantCode(t, "get without a disk", err, http.StatusInternalServerError, "InternalError")
+	if err := os.Rename(blobs+".away", blobs); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, c, "k"); got != "two" {
+		t.Errorf("stored %q after the disk came back", got)
+	}
+}

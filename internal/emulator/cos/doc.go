@@ -5,8 +5,10 @@
 // It must never listen on anything but loopback, never be imported by production code, and never answer a call that it
 // does not know with anything but 501: a sub-resource that falls through to the object would hide a defect.
 //
-// What it proves is client logic against documented rules, not COS itself. It keeps no old versions of an object, even
-// where versioning is enabled, and has no multipart uploads.
+// What it proves is client logic against documented rules, not COS itself. Only a real bucket can show the text of a
+// conflict, create-only writes under load, how long listings and reads lag, what strict mode wants signed, and the
+// status of an expired token. The emulator keeps no old versions of an object, even where versioning is enabled, and
+// has no multipart uploads.
 //
 // On disk below Options.Root:
 //

@@ -27,12 +27,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Header().Set("Date", arrived.UTC().Format(http.TimeFormat))
 	a.Header().Set("Server", "tencent-cos")
 	a.Header().Set(requestIDHeader, a.requestID)
-	defer func() {
+	a.record = func() {
 		s.journal.finish(Record{
 			Time: arrived, Op: req.Op, Method: req.Method, Bucket: req.Bucket, Key: req.Key, Query: req.Query, N: req.N,
 			Status: a.status, Code: a.code, Fault: *fault != Fault{},
 		})
-	}()
+	}
+	defer a.log()
 	if !s.pause(r.Context(), s.opts.Latency+fault.Delay) || s.interrupt(a, r, fault) {
 		return
 	}

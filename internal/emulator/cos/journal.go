@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Record is one finished request in the log. It holds no credentials.
+// Record is one answered request in the log. It holds no credentials.
 type Record struct {
 	Time   time.Time // when it arrived
 	Op     Op
@@ -60,7 +60,8 @@ func (j *journal) finish(r Record) {
 	j.next = (j.next + 1) % j.size
 }
 
-// Log returns the newest finished requests, oldest first, at most Options.LogSize.
+// Log returns the newest answered requests, oldest first, at most Options.LogSize. A request is in it before its client
+// sees the answer, or the broken connection.
 func (s *Server) Log() []Record {
 	j := s.journal
 	j.mu.Lock()

@@ -42,8 +42,11 @@ func (s *Server) put(a *answer, r *http.Request, b *bucket, key string, fault *F
 		return newError(http.StatusInternalServerError, "InternalError", "no space left on device")
 	}
 	bl, err := b.receive(r.Body, fault.Damage)
-	if err != nil {
+	switch {
+	case errors.Is(err, errIncomplete):
 		return newError(http.StatusBadRequest, "IncompleteBody", "The body is shorter than Content-Length says.")
+	case err != nil:
+		return internalError(err)
 	}
 	committed := false
 	defer func() {

@@ -15,7 +15,10 @@ import (
 	"time"
 )
 
-var errTaken = errors.New("the key is taken")
+var (
+	errTaken      = errors.New("the key is taken")
+	errIncomplete = errors.New("the client broke off")
+)
 
 // record is all that is known of one stored object; it is what a metadata file holds.
 type record struct {
@@ -78,7 +81,11 @@ func (b *bucket) receive(body io.Reader, damage bool) (bl *blob, err error) {
 	if damage {
 		stored = &damagedWriter{w: stored}
 	}
-	if bl.size, err = io.Copy(io.MultiWriter(stored, sum), body); err != nil {
+	source := &bodyReader{r: body}
+	if bl.size, err = io.Copy(io.MultiWriter(stored, sum), source); err != nil {
+		if source.broken {
+			err = errIncomplete
+		}
 		return bl, err
 	}
 	bl.md5, bl.crc64 = [md5.Size]byte(sum.Sum(nil)), crc.Sum64()
@@ -86,6 +93,18 @@ func (b *bucket) receive(body io.Reader, damage bool) (bl *blob, err error) {
 		err = f.Sync()
 	}
 	return bl, err
+}
+
+// bodyReader tells a client that broke off from a disk that is full.
+type bodyReader struct {
+	r      io.Reader
+	broken bool
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.broken = err != nil && !errors.Is(err, io.EOF)
+	return n, err
 }
 
 // damagedWriter flips the first byte of what passes.

@@ -112,6 +112,7 @@ func judgeBadRequest(f *failure, text string) {
 	case "":
 		// The answer to a HEAD has no code; an expired token is the usual cause, a passing failure is possible.
 		f.class, f.expired = retry.Doubtful, true
+		f.err = errors.New(text + ": the answer gives no reason; expired credentials are the usual one")
 	}
 }
 

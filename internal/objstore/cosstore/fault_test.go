@@ -3,6 +3,7 @@ package cosstore_test
 import (
 	"context"
 	"errors"
+	"hash/crc64"
 	"net/http"
 	"strings"
 	"testing"
@@ -232,5 +233,21 @@ func testReadFaults(t *testing.T, op cosemu.Op, cases []faultCase, read func(*co
 				t.Errorf("%d requests, want %d", n, c.requests)
 			}
 		})
+	}
+}
+
+// TestDamagedCreateIsFoundByItsChecksum proves what callers rely on after ErrExist: the stored object's CRC64 is told.
+func TestDamagedCreateIsFoundByItsChecksum(t *testing.T) {
+	t.Parallel()
+	emu, url := startEmulator(t, nil)
+	emu.SetFault(first(1, cosemu.OpPut, cosemu.Fault{Damage: true}))
+	s := openStore(t, url, nil)
+	body := []byte("the body")
+	if _, err := s.Create(t.Context(), "k", objstore.Write{Body: body}); !errors.Is(err, objstore.ErrExist) {
+		t.Fatalf("create: %v, want ErrExist", err)
+	}
+	o, err := s.Head(t.Context(), "k")
+	if err != nil || o.Size != int64(len(body)) || o.CRC64 == crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) {
+		t.Errorf("head: %+v (%v), want another checksum than the body's", o, err)
 	}
 }

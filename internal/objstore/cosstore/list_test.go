@@ -95,7 +95,10 @@ func TestListGoesThroughAllPagesOfItsPrefix(t *testing.T) {
 	if got := listKeys(t, s, "nothing/", ""); got != nil {
 		t.Errorf("listing of nothing: %v", got)
 	}
-	for range s.List(t.Context(), "data/", "") {
+	for e, err := range s.List(t.Context(), "data/", "") {
+		if err != nil || e.Key != want[0] {
+			t.Errorf("first entry %v (%v), want %s", e, err, want[0])
+		}
 		break // must not call the body again
 	}
 }

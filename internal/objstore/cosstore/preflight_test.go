@@ -18,14 +18,18 @@ func TestPreflightTellsWhatToDo(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"usable":            {nil, nil, nil, ""},
-		"one slow moment":   {first(1, cosemu.OpHeadBucket, status(503, "SlowDown")), nil, nil, ""},
-		"no bucket":         {nil, func(c *cosstore.Config) { c.Bucket = "other-1250000000" }, objstore.ErrNoBucket, "COS_REGION"},
-		"wrong secret":      {nil, func(c *cosstore.Config) { c.Credentials.SecretKey = "x" }, objstore.ErrDenied, "cos:HeadBucket"},
-		"unknown id":        {nil, func(c *cosstore.Config) { c.Credentials.SecretID = "x" }, objstore.ErrDenied, "execution role"},
-		"wrong token":       {nil, func(c *cosstore.Config) { c.Credentials.Token = "x" }, objstore.ErrDenied, "execution role"},
-		"redirect":          {first(1, cosemu.OpHeadBucket, status(301, "PermanentRedirect")), nil, objstore.ErrNoBucket, "region"},
-		"versioning denied": {first(1, cosemu.OpGetVersioning, status(403, "AccessDenied")), nil, objstore.ErrDenied, "cos:GetBucketVersioning"},
+		"usable":          {nil, nil, nil, ""},
+		"slow moments":    {first(1, cosemu.OpHeadBucket, status(503, "SlowDown")), nil, nil, ""},
+		"no bucket":       {nil, func(c *cosstore.Config) { c.Bucket = "other-1250000000" }, objstore.ErrNoBucket, "COS_REGION"},
+		"no bucket, HEAD": {first(1, cosemu.OpHeadBucket, status(404, "")), nil, objstore.ErrNoBucket, "COS_BUCKET"},
+		"wrong secret":    {nil, func(c *cosstore.Config) { c.Credentials.SecretKey = "x" }, objstore.ErrDenied, "SignatureDoesNotMatch"},
+		"unknown id":      {nil, func(c *cosstore.Config) { c.Credentials.SecretID = "x" }, objstore.ErrDenied, "execution role"},
+		"wrong token":     {nil, func(c *cosstore.Config) { c.Credentials.Token = "x" }, objstore.ErrDenied, "execution role"},
+		"expired":         {first(always, cosemu.OpGetVersioning, status(400, "ExpiredToken")), nil, objstore.ErrDenied, "have expired"},
+		"skewed":          {first(1, cosemu.OpGetVersioning, status(403, "RequestTimeTooSkewed")), nil, objstore.ErrDenied, "clock"},
+		"redirect":        {first(1, cosemu.OpGetVersioning, status(301, "PermanentRedirect")), nil, objstore.ErrNoBucket, "COS_REGION"},
+		"no permission":   {first(1, cosemu.OpGetVersioning, status(403, "AccessDenied")), nil, objstore.ErrDenied, "cos:GetBucketVersioning"},
+		"nor for HEAD":    {first(2, cosemu.OpHeadBucket, status(403, "")), nil, objstore.ErrDenied, "execution role"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

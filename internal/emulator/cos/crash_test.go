@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/tencentyun/cos-go-sdk-v5"
@@ -217,5 +218,27 @@ func TestDurableStoreAndBrokenDisk(t *testing.T) {
 	}
 	if got := get(t, c, "k"); got != "two" {
 		t.Errorf("stored %q after the disk came back", got)
+	}
+}
+
+func TestBodyCutShortStoresNothing(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	emu, c := start(t, options(root))
+	opt := &cos.ObjectPutOptions{ObjectPutHeaderOptions: &cos.ObjectPutHeaderOptions{ContentLength: 100000}}
+	half := io.MultiReader(newBody(strings.Repeat("x", 50000)), iotest.ErrReader(errors.New("the client dies")))
+	if _, err := c.Object.Put(t.Context(), "k", half, opt); err == nil {
+		t.Error("half a body was accepted")
+	}
+	_, err := c.Object.Get(t.Context(), "k", nil)
+	wantCode(t, "get", err, http.StatusNotFound, "NoSuchKey")
+	if err := emu.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := countFiles(t, root, "blobs"); n != 0 {
+		t.Errorf("%d blobs left", n)
+	}
+	if n := emu.Count(cosemu.OpPut, "k"); n != 1 {
+		t.Errorf("%d PUTs, want 1", n)
 	}
 }

@@ -18,6 +18,10 @@ const (
 
 // ServeHTTP answers one request of the COS API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.enter() {
+		panic(http.ErrAbortHandler) // the store may be somebody else's by now
+	}
+	defer s.active.Done()
 	arrived := s.opts.Now()
 	b := s.bucketOf(r.Host)
 	req := describe(r, b)

@@ -76,7 +76,7 @@ func (s *Server) Counts() map[Op]int {
 	return maps.Clone(s.journal.byOp)
 }
 
-// Count returns how many requests of a kind have arrived for one key of any bucket.
+// Count returns how many requests of a kind have arrived for one whole key, prefix included, of any bucket.
 func (s *Server) Count(op Op, key string) int {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()

@@ -126,7 +126,8 @@ type Request struct {
 	Header http.Header
 }
 
-// FaultFunc chooses the fault of one request, nil for none. It is called by many goroutines.
+// FaultFunc chooses the fault of one request, nil for none. It is called by many goroutines, and must not close the
+// server, which waits for it.
 type FaultFunc func(*Request) *Fault
 
 // Fault makes one request go wrong. The zero Fault does nothing. Where several fields are set they apply in this order:

@@ -27,11 +27,13 @@ type Server struct {
 	journal *journal
 	closing chan struct{}
 
-	mu    sync.Mutex
-	fault FaultFunc
-	http  *http.Server
-	done  chan struct{} // closed when the http server has ended
-	end   sync.Once
+	active sync.WaitGroup // requests that are being served
+
+	mu     sync.Mutex // guards everything below
+	fault  FaultFunc
+	closed bool
+	http   *http.Server
+	done   chan struct{} // closed when the http server has ended
 }
 
 // Open makes or restores the store below opts.Root. It listens nowhere yet.
@@ -85,8 +87,8 @@ func Start(opts Options) (*Server, string, error) {
 func (s *Server) Start() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.http != nil {
-		return "", errors.New("cos emulator: already started")
+	if s.http != nil || s.closed {
+		return "", errors.New("cos emulator: already started or closed")
 	}
 	if err := checkLoopback(s.opts.Addr); err != nil {
 		return "", err
@@ -118,18 +120,33 @@ func checkLoopback(addr string) error {
 	return nil
 }
 
-// Close ends all connections, hanging requests too, and waits for the listener. What was acknowledged is on disk.
+// Close ends all connections, hanging requests too, and waits until nothing is served any more. What was acknowledged is
+// on disk.
 func (s *Server) Close() error {
-	s.end.Do(func() { close(s.closing) })
 	s.mu.Lock()
 	srv, done := s.http, s.done
-	s.mu.Unlock()
-	if srv == nil {
-		return nil
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
 	}
-	err := srv.Close()
-	<-done
+	s.mu.Unlock()
+	var err error
+	if srv != nil {
+		err = srv.Close()
+		<-done
+	}
+	s.active.Wait()
 	return err
+}
+
+// enter counts a request in, unless the server is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.active.Add(1)
+	}
+	return !s.closed
 }
 
 // SetFault replaces the fault function; nil ends all faults.

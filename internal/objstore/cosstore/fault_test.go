@@ -140,7 +140,7 @@ func testWriteFaults(t *testing.T, cases []faultCase, write writeFunc) {
 // stallFor is short only where the stall is what is tested.
 func stallFor(c faultCase) time.Duration {
 	if c.fault.Hang {
-		return 300 * time.Millisecond
+		return 700 * time.Millisecond
 	}
 	return 10 * time.Second
 }

@@ -99,7 +99,10 @@ func (c *call) refused(err error) error {
 // failed is the error of an operation whose last attempt failed.
 func (c *call) failed(ctx context.Context, err error) error {
 	f := c.last
-	if f == nil {
+	switch {
+	case f == nil && ctx.Err() != nil:
+		return c.refused(contextError(ctx))
+	case f == nil:
 		return c.refused(err)
 	}
 	cause := f.err

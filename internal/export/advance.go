@@ -45,7 +45,7 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 		for range chunks {
 			continue // pulled in vain
 		}
-		<-produced
+		_ = <-produced // what it was about to fail with no longer matters
 		return moved, err
 	}
 	err = <-produced

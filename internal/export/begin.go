@@ -16,7 +16,8 @@ import (
 // genesis. It reports true if there is nothing to archive yet.
 func (b *batch) begin(ctx context.Context) (bool, error) {
 	if b.head == 0 {
-		return true, b.nothingYet(ctx)
+		b.nothingYet(ctx)
+		return true, nil
 	}
 	pull, cancel := b.pullContext(ctx)
 	defer cancel()
@@ -29,7 +30,8 @@ func (b *batch) begin(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if b.head < f.first && f.first <= newest {
-		return true, b.nothingYet(ctx) // what there is may still be settling
+		b.nothingYet(ctx) // what there is may still be settling
+		return true, nil
 	}
 	if f.first > newest {
 		b.head = newest // everything has expired: the archive begins behind it
@@ -39,11 +41,10 @@ func (b *batch) begin(ctx context.Context) (bool, error) {
 }
 
 // nothingYet ends the batch of a stream without an archive: there is only its state.
-func (b *batch) nothingYet(ctx context.Context) error {
+func (b *batch) nothingYet(ctx context.Context) {
 	b.head = 0
 	b.outcome = Complete
 	b.settle(ctx, archive.StatusComplete, nil, nil)
-	return nil
 }
 
 // firstFloor finds the first seq that may still exist. Most groups have lost nothing, and their first page shows it.

@@ -73,7 +73,8 @@ func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
 		case err != nil:
 			return 0, false, err
 		case p.lowest > 0 && p.lowest <= low:
-			return 0, false, f.anomaly(p.lowest)
+			f.anomaly(p.lowest)
+			return 0, false, nil
 		case p.lowest > 0:
 			high = p.lowest
 		case p.expired:
@@ -88,16 +89,16 @@ func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
 			return 0, false, err
 		}
 		if p.lowest > 0 {
-			return 0, false, f.anomaly(p.lowest)
+			f.anomaly(p.lowest)
+			return 0, false, nil
 		}
 	}
 	return low + 1, true, nil
 }
 
 // anomaly notes that the service contradicts itself: its proof is no proof, and the void is treated as one without.
-func (f *finder) anomaly(seq chat.Seq) error {
+func (f *finder) anomaly(seq chat.Seq) {
 	f.Log.Warn().Int64("seq", int64(seq)).Msg("IsFinished 2 although an older message is still there; the void is probed instead")
-	return nil
 }
 
 // guess looks upwards in growing steps for the first retained element, and probes the void below it.
@@ -187,7 +188,11 @@ func (f *finder) peek(ctx context.Context, at chat.Seq) (probe, error) {
 
 func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
 	number := min(chat.PageSize, at-f.from+1)
-	page, err := f.page(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: int(number)})
+	query := chat.Query{Stream: f.Stream, Seq: at, Number: int(number)}
+	page, err := f.page(ctx, query)
+	if err == nil && len(page.Elements) == 0 && page.Finished != chat.FinishedExpired {
+		page, err = f.page(ctx, query) // a page may be empty for a moment, and much is concluded from a probe
+	}
 	if err != nil {
 		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
 	}

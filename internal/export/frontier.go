@@ -235,18 +235,18 @@ func (b *batch) headTaken(ctx context.Context, lo chat.Seq) (entry archive.Chunk
 		var err error
 		entry, modified, err = b.headChunk(ctx, lo)
 		if errors.Is(err, objstore.ErrNotExist) {
-			return maybeStale{err}
+			return staleError{err}
 		}
 		return err
 	})
 	return entry, modified, err
 }
 
-// maybeStale marks a 404 that may come from a replica that is behind.
-type maybeStale struct{ error }
+// staleError marks a 404 that may come from a replica that is behind.
+type staleError struct{ error }
 
-func (m maybeStale) Unwrap() error           { return m.error }
-func (m maybeStale) RetryClass() retry.Class { return retry.Transient }
+func (m staleError) Unwrap() error           { return m.error }
+func (m staleError) RetryClass() retry.Class { return retry.Transient }
 
 func sha256Hex(body []byte) string {
 	sum := sha256.Sum256(body)

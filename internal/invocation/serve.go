@@ -97,10 +97,10 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	}
 	result, err := v.engine.Run(ctx, req)
 	v.report(log, result, err)
-	switch result.Outcome {
-	case export.Continued:
+	if result.Outcome == export.Continued {
 		v.handedOn++
-	case archive.StatusFailed:
+	}
+	if result.Outcome == archive.StatusFailed {
 		v.checked = false // perhaps the bucket has changed: look at it again before the next write
 	}
 	if err == nil {

@@ -42,16 +42,16 @@ func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
 	if r.Next != nil {
 		s.NextCursor = r.Next.Cursor
 	}
-	line := log.Info()
+	level := zerolog.InfoLevel
 	if err != nil {
 		s.Outcome, s.Error = "error", err.Error()
-		line = log.Error().Err(err)
+		level = zerolog.ErrorLevel
 	}
 	v.summary.Streams = append(v.summary.Streams, s)
 	if r.ManifestSHA256 != "" {
-		line = line.Str("manifest_sha256", r.ManifestSHA256)
+		log = log.With().Str("manifest_sha256", r.ManifestSHA256).Logger()
 	}
-	line.Str("run", r.Run).Int("hop", r.Hop).Int64("lo", int64(r.Lo)).Int64("hi", int64(r.Hi)).Int64("head", int64(r.Head)).
+	log.WithLevel(level).Err(err).Str("run", r.Run).Int("hop", r.Hop).Int64("lo", int64(r.Lo)).Int64("hi", int64(r.Hi)).Int64("head", int64(r.Head)).
 		Int64("messages", r.Counts.Lines()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
 		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
 		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -106,9 +107,7 @@ func New(t testing.TB, o Options) *World {
 		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL,
 		"TENCENTCLOUD_SECRETID": SecretID, "TENCENTCLOUD_SECRETKEY": CloudKey, "TENCENTCLOUD_SESSIONTOKEN": Token,
 	}
-	for name, value := range o.Env {
-		w.Env[name] = value
-	}
+	maps.Copy(w.Env, o.Env)
 	w.Store = w.openStore(cosURL)
 	return w
 }

@@ -130,7 +130,7 @@ func TestLoadRefusesWhatCannotWork(t *testing.T) {
 		"CHAT_ADMIN":          {strings.Repeat("a", 33), "a b"},
 		"CHAT_REGION":         {"guangzhou", "cn"},
 		"CHAT_ENDPOINT":       {"http://console.tim.qq.com", "http://10.0.0.1", "ftp://127.0.0.1", "127.0.0.1:80", "https://", "https://u:p@host", "https://host?a=b", "https://host/#f", "http://127.0.0.1.example.com", "::"},
-		"CHAT_QPS":            {"0", "201", "-5", "fast", "1e2"},
+		"CHAT_QPS":            {"0", "10001", "-5", "fast", "1e2"},
 		"CHAT_CONCURRENCY":    {"0", "201"},
 		"CHAT_RETENTION_DAYS": {"0", "3651"},
 		"COS_BUCKET":          {"archive", "Archive-1250000000", "-a-1250000000", "a/b-1250000000", strings.Repeat("a", 60) + "-1250000000", "archive-12"},

@@ -92,8 +92,11 @@ func (p *Platform) request(v *Invocation, limit time.Duration) (*messages.Invoke
 		MemoryLimitInMb: int32(p.config.MemoryMB), TimeLimitInMs: int32(limit.Milliseconds()),
 		TencentcloudRegion: p.config.Region, TencentcloudAppID: accountID, TencentcloudUin: accountUIN,
 	}
+	if p.config.NoTimeLimit {
+		request.TimeLimitInMs = 0
+	}
 	if !p.config.ZeroDeadline {
-		deadline := v.Started.Add(limit)
+		deadline := v.Started.Add(limit).Add(p.config.Skew)
 		request.Deadline = messages.InvokeRequest_Timestamp{Seconds: deadline.Unix(), Nanos: int64(deadline.Nanosecond())}
 	}
 	return request, nil

@@ -40,6 +40,10 @@ type Config struct {
 	MaxUses int  // replace a process after so many invocations; 0 means never
 	// ZeroDeadline leaves the deadline out of the invocations: the library then makes it 1970.
 	ZeroDeadline bool
+	// Skew is added to the deadline of the invocations, as a wrong clock does. The platform kills when it is due.
+	Skew time.Duration
+	// NoTimeLimit leaves the time limit out of the invocations.
+	NoTimeLimit bool
 
 	// Fault, if set, decides what goes wrong with an invocation that is about to begin. It may be called concurrently.
 	Fault func(Invocation) Fault

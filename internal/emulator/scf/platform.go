@@ -183,18 +183,19 @@ func (p *Platform) acquire(ctx context.Context, v *Invocation) (*instance, error
 	p.starts++
 	number := p.starts
 	p.mu.Unlock()
+	begin := time.Now()
 	in, err := p.start(ctx, number)
 	if err != nil {
 		return nil, err
 	}
-	v.Instance, v.Cold = number, true
+	v.Instance, v.Cold, v.Start = number, true, time.Since(begin)
 	return in, nil
 }
 
 // release takes the process's output and keeps the process for the next event, if it may be kept.
 func (p *Platform) release(in *instance, v *Invocation, keep bool) {
 	in.uses++
-	v.PeakMemory = in.peakMemory()
+	v.PeakMemory, v.CPUTime = in.peakMemory(), in.cpuTime()
 	if !keep || (p.config.MaxUses > 0 && in.uses >= p.config.MaxUses) {
 		in.end()
 		keep = false

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // attributes keep an interrupt at the terminal from the function (the platform ends it, nobody else), and end it when
@@ -55,6 +57,32 @@ func (r *reservation) release() {
 func (in *instance) freeze() error { return in.cmd.Process.Signal(syscall.SIGSTOP) }
 
 func (in *instance) thaw() error { return in.cmd.Process.Signal(syscall.SIGCONT) }
+
+// clockTick is the unit of CPU times in /proc (USER_HZ, which Linux fixes at 100 for all user programs).
+const clockTick = 10 * time.Millisecond
+
+// cpuTime reads the CPU time, user and system, that the process has used so far.
+func (in *instance) cpuTime() time.Duration {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(in.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		return 0 // the process has ended
+	}
+	// The second field, the program's name, may hold anything: count from its closing parenthesis.
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	const user, system = 11, 12
+	if len(fields) <= system {
+		return 0
+	}
+	var ticks time.Duration
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * clockTick
+}
 
 // peakMemory reads the largest resident size of the process so far.
 func (in *instance) peakMemory() int64 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 )
 
 // attributes are those of any child: elsewhere than on Linux a function may outlive this process.
@@ -34,3 +35,5 @@ func (*instance) freeze() error { return nil }
 func (*instance) thaw() error { return nil }
 
 func (*instance) peakMemory() int64 { return 0 }
+
+func (*instance) cpuTime() time.Duration { return 0 }

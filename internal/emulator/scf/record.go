@@ -29,6 +29,9 @@ type Invocation struct {
 	Logs       []string // lines of standard output
 	Stderr     []string // lines of standard error: the library's, and a crash's trace
 	PeakMemory int64    // bytes resident at most since the process began; 0 where the system does not tell
+	// CPUTime is what the process has used since it began, to 10 ms; 0 where the system does not tell.
+	CPUTime time.Duration
+	Start   time.Duration // of a cold invocation: from starting the process until it answered
 }
 
 // Invocations returns the record of those that ended, in the order of their end.

@@ -45,6 +45,8 @@ type Options struct {
 	// Cloud is the cloud API's fault function.
 	Cloud func(*cloudemu.Call) *cloudemu.Fault
 	Queue cloudemu.QueueOptions
+	// Keys are known to COS and to the cloud API beside the world's own.
+	Keys []cloudemu.Credential
 	// TimeLimit of the function; 30 s if 0.
 	TimeLimit time.Duration
 	// Env replaces variables of the function.
@@ -83,7 +85,9 @@ func New(t testing.TB, o Options) *World {
 	if o.COS.Buckets == nil {
 		o.COS.Buckets = []cosemu.Bucket{{Name: Bucket}}
 	}
-	o.COS.Credentials = cosemu.StaticCredential(SecretID, cosemu.Credential{SecretKey: CloudKey, Token: Token})
+	if o.COS.Credentials == nil {
+		o.COS.Credentials = keys(o.Keys)
+	}
 	cos, cosURL, err := cosemu.Start(o.COS)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +97,7 @@ func New(t testing.TB, o Options) *World {
 
 	w.Queue = cloudemu.NewQueue(o.Queue)
 	w.Cloud = cloudemu.New(cloudemu.Config{
-		Credentials: []cloudemu.Credential{{SecretID: SecretID, SecretKey: CloudKey, Token: Token}},
+		Credentials: append([]cloudemu.Credential{{SecretID: SecretID, SecretKey: CloudKey, Token: Token}}, o.Keys...),
 		Region:      Region, Queue: w.Queue, Fault: o.Cloud,
 	})
 	cloudURL, err := w.Cloud.Listen(t.Context(), "127.0.0.1:0")

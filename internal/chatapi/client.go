@@ -45,7 +45,7 @@ func New(config Config) (*Client, error) {
 	}
 	transport := config.Transport
 	if transport == nil {
-		transport = newTransport(config.Concurrency)
+		transport = newTransport(config.Concurrency, config.Dial)
 	}
 	key := config.SecretKey
 	return &Client{

@@ -1,6 +1,7 @@
 package chatapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -44,6 +45,8 @@ type Config struct {
 
 	// Transport replaces the client's own connection pool, for tests that need no network; nil otherwise.
 	Transport http.RoundTripper
+	// Dial replaces the network below the client's own pool, for tests in virtual time; nil otherwise.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // String leaves the secret key out.

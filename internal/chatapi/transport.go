@@ -19,12 +19,14 @@ var errBroken = errors.New("the connection broke, or the answer is not HTTP")
 // newTransport makes the client's own pool. Go's default of two idle connections a host would open a new one for
 // nearly every call. There is no proxy: the only egress of a function is its own network, and a proxy would see the
 // UserSig of a plain-text loopback call. HTTP/1.1 is what the service documents.
-func newTransport(connections int) *http.Transport {
+func newTransport(connections int, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
+	}
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSHandshakeTimeout:    dialTimeout,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxIdleConns:           connections,

@@ -18,6 +18,7 @@ import (
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
+	"chatexport/internal/version"
 )
 
 var (
@@ -38,8 +39,8 @@ type instance struct {
 	checked   bool            // the preflight has passed
 }
 
-func newInstance(c config.Config, logs io.Writer) (*instance, error) {
-	log := logging.New(logs, c.LogLevel)
+func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error) {
+	log := logging.New(logs, c.LogLevel).With().Str("build", version.String()).Logger()
 	for _, warning := range c.Warnings() {
 		log.Warn().Msg(warning)
 	}
@@ -52,20 +53,24 @@ func newInstance(c config.Config, logs io.Writer) (*instance, error) {
 	}
 	source, err := chatapi.New(chatapi.Config{
 		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin,
-		BaseURL: base, Concurrency: c.ChatConcurrency,
+		BaseURL: base, Concurrency: c.ChatConcurrency, Dial: dial,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("chat client: %w", err)
 	}
 	store, err := cosstore.New(cosstore.Config{
-		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
+		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint, Dial: dial,
 	})
 	if err != nil {
 		return nil, err
 	}
+	transport := requeue.NewTransport()
+	if dial != nil {
+		transport.DialContext = dial
+	}
 	return &instance{
 		config: c, log: log, source: source, store: store,
-		limiter: retry.NewLimiter(float64(c.ChatQPS)), writes: new(export.WriteTimes), transport: requeue.NewTransport(),
+		limiter: retry.NewLimiter(float64(c.ChatQPS)), writes: new(export.WriteTimes), transport: transport,
 	}, nil
 }
 
@@ -112,6 +117,7 @@ func (i *instance) scope(getenv func(string) string, p Platform, log zerolog.Log
 	s.publisher = s.newPublisher(credentials)
 	s.engine = &export.Engine{
 		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Limiter: i.limiter, Writes: i.writes,
+		Build: version.String(),
 		Limits: export.Limits{
 			SDKAppID: i.config.ChatSDKAppID, Span: chat.Seq(i.config.ExportSpan), ChunkBytes: i.config.ExportChunkBytes,
 			Exhaustive: i.config.ExportVoid == config.VoidExhaustive, MaxHops: i.config.ExportMaxHops,

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,6 +21,7 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/logging"
+	"chatexport/internal/version"
 )
 
 const (
@@ -50,6 +52,7 @@ type Platform struct {
 type Handler struct {
 	getenv   func(string) string
 	logs     io.Writer
+	dial     Dialer
 	instance *instance // what lives as long as the instance; nil until the first invocation with a sound configuration
 }
 
@@ -58,6 +61,12 @@ type Handler struct {
 func New(getenv func(string) string, logs io.Writer) *Handler {
 	return &Handler{getenv: getenv, logs: logs}
 }
+
+// Dialer makes connections, as net.Dialer.DialContext does.
+type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialWith replaces the network, for tests in virtual time. It must be called before the first Invoke.
+func (h *Handler) DialWith(dial Dialer) { h.dial = dial }
 
 // Invoke serves one event and returns a JSON summary without message content. An error means that the platform should
 // deliver the event again; everything that a repetition cannot mend is a success. Invoke is over at the earlier of
@@ -72,7 +81,7 @@ func (h *Handler) Invoke(ctx context.Context, p Platform, payload []byte) ([]byt
 
 	if err := h.prepare(); err != nil {
 		log := logging.New(h.logs, "info")
-		log.Error().Str("request_id", p.RequestID).Err(err).Str("outcome", "error").Msg("configuration is not usable")
+		log.Error().Str("build", version.String()).Str("request_id", p.RequestID).Err(err).Str("outcome", "error").Msg("configuration is not usable")
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	log := h.instance.log.With().Str("request_id", p.RequestID).Logger()
@@ -102,7 +111,7 @@ func (h *Handler) prepare() error {
 	if err != nil {
 		return err
 	}
-	i, err := newInstance(c, h.logs)
+	i, err := newInstance(c, h.logs, h.dial)
 	if err != nil {
 		return err
 	}

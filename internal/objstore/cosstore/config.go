@@ -6,6 +6,7 @@
 package cosstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -61,6 +62,9 @@ type Config struct {
 	StallTimeout   time.Duration // an attempt that moves no byte for this long is given up, 20 s
 	DialTimeout    time.Duration // for a connection, and again for its TLS handshake, 5 s
 	Retry          retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
+
+	// Dial replaces the network, for tests in virtual time; nil otherwise.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (c *Config) setDefaults() {

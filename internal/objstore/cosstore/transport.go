@@ -16,9 +16,12 @@ const idleTimeout = 30 * time.Second
 var errStalled = errors.New("the connection moved no byte for too long")
 
 func newTransport(cfg Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}
+	dial := cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	return &http.Transport{
-		DialContext:         dialer.DialContext,
+		DialContext:         dial,
 		TLSHandshakeTimeout: cfg.DialTimeout,
 		MaxIdleConnsPerHost: cfg.Concurrency,
 		IdleConnTimeout:     idleTimeout,

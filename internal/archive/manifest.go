@@ -26,6 +26,7 @@ type Manifest struct {
 	StartedAt    time.Time    `json:"started_at"`
 	FinishedAt   time.Time    `json:"finished_at"`
 	Run          string       `json:"run"`
+	Build        string       `json:"build,omitempty"` // of the program that wrote it, for a person who looks for a defect
 	ExpiredBelow ExpiredBelow `json:"expired_below"`
 	Totals       Totals       `json:"totals"`
 	Chunks       []ChunkEntry `json:"chunks"`

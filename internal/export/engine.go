@@ -69,6 +69,7 @@ type Engine struct {
 	Limiter  *retry.Limiter // shared by everything that calls the app's Chat API in this process
 	Limits   Limits
 	Writes   *WriteTimes // shared like Limiter
+	Build    string      // the program's version, for manifests
 }
 
 // Request is one batch to do.

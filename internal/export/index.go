@@ -204,7 +204,7 @@ func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry,
 	}
 	manifest := archive.Manifest{
 		Format: archive.Format, SDKAppID: b.Limits.SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID,
-		Head: b.runHead, Status: status, Run: b.runID, StartedAt: started, FinishedAt: time.Now(),
+		Head: b.runHead, Status: status, Run: b.runID, Build: b.Build, StartedAt: started, FinishedAt: time.Now(),
 		ExpiredBelow: b.genesis.ExpiredBelow, Previous: b.index.link,
 	}
 	manifest.SetChunks(entries)

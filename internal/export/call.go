@@ -21,7 +21,9 @@ func callPolicy() retry.Policy {
 
 // call makes one call of the Chat API, paced, repeated and counted.
 func (b *batch) call(ctx context.Context, attempt func(ctx context.Context) error) error {
-	return callPolicy().Do(ctx, func(ctx context.Context, n int) error {
+	policy := callPolicy()
+	policy.Jitter = b.Jitter
+	return policy.Do(ctx, func(ctx context.Context, n int) error {
 		if err := b.Limiter.Wait(ctx); err != nil {
 			return err
 		}

@@ -70,6 +70,9 @@ type Engine struct {
 	Limits   Limits
 	Writes   *WriteTimes // shared like Limiter
 	Build    string      // the program's version, for manifests
+
+	// Jitter is that of retry.Policy for everything the engine repeats; nil in production.
+	Jitter func(bound time.Duration) time.Duration
 }
 
 // Request is one batch to do.

@@ -21,6 +21,10 @@ type Policy struct {
 	Base     time.Duration // upper bound of the first wait
 	Cap      time.Duration // upper bound of every wait
 	Attempts int           // attempts in all, at least 1
+
+	// Jitter picks a wait below the bound, which is positive; nil means a random one. A simulation that is to run twice
+	// the same way brings its own.
+	Jitter func(bound time.Duration) time.Duration
 }
 
 // Do calls fn until it succeeds, fails for good, or the attempts or the context are used up, and returns fn's last
@@ -61,6 +65,9 @@ func (p Policy) wait(attempt int) time.Duration {
 	}
 	if bound <= 0 {
 		return 0
+	}
+	if p.Jitter != nil {
+		return p.Jitter(bound)
 	}
 	return rand.N(bound)
 }

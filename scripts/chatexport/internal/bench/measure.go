@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"context"
+	"time"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	cosemu "chatexport/internal/emulator/cos"
+)
+
+// figures are what one measurement came to.
+type figures struct {
+	Name       string
+	Messages   int64
+	Calls      int64 // all of the API, refused ones included
+	Throttled  int64
+	Bytes      int64 // of the chunks
+	Elapsed    time.Duration
+	CPU        time.Duration // of the whole process
+	PeakMemory int64         // largest process
+	Requests   map[cosemu.Op]int
+	GBSeconds  float64 // memory as configured times duration, as SCF bills
+	Batches    int
+	Start      time.Duration // of the first process, until it answered
+	// Steady is the calls a second that were served in full seconds, without the first and the last.
+	Steady float64
+	// Shares are the messages a second of each group, where several were pulled at once.
+	Shares []float64
+}
+
+func (f *figures) rate() float64 {
+	if f.Elapsed <= 0 {
+		return 0
+	}
+	return float64(f.Messages) / f.Elapsed.Seconds()
+}
+
+// cpuPerMessage is in microseconds.
+func (f *figures) cpuPerMessage() float64 {
+	if f.Messages == 0 {
+		return 0
+	}
+	return float64(f.CPU.Microseconds()) / float64(f.Messages)
+}
+
+// excess is the calls made against the fewest possible.
+func (f *figures) excess() float64 {
+	least := (f.Messages + chat.PageSize - 1) / chat.PageSize
+	if least == 0 {
+		return 0
+	}
+	return float64(f.Calls) / float64(least)
+}
+
+// measure runs the function until the streams are archived.
+func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream) (figures, error) {
+	start := time.Now()
+	if err := s.run(ctx, streams...); err != nil {
+		return figures{}, err
+	}
+	f := figures{Name: name, Elapsed: time.Since(start), Requests: s.cos.Counts()}
+	cpu := make(map[int]time.Duration) // of each process, at the end of its last invocation
+	for _, v := range s.platform.Invocations() {
+		cpu[v.Instance] = max(cpu[v.Instance], v.CPUTime)
+		f.PeakMemory = max(f.PeakMemory, v.PeakMemory)
+		f.GBSeconds += v.Duration.Seconds() * float64(s.Memory) / 1024
+		if v.Cold && f.Start == 0 {
+			f.Start = v.Start
+		}
+	}
+	for _, d := range cpu {
+		f.CPU += d
+	}
+	for _, b := range s.batches() {
+		f.Batches++
+		f.Messages += b.Messages
+		f.Bytes += b.Bytes
+	}
+	counters := s.chat.Counters()
+	f.Calls, f.Throttled = int64(counters.Calls), int64(counters.Throttled)
+	f.Steady = steady(counters)
+	return f, nil
+}
+
+// steady is the mean of the calls in full seconds, but for the first and the last three, which are only partly used.
+func steady(c chatemu.Counters) float64 {
+	const edge = 3
+	var first, last int64
+	for second := range c.Seconds {
+		if first == 0 || second < first {
+			first = second
+		}
+		last = max(last, second)
+	}
+	total, seconds := 0, int64(0)
+	for second := first + edge; second <= last-edge; second++ {
+		total += c.Seconds[second]
+		seconds++
+	}
+	if seconds == 0 {
+		return 0
+	}
+	return float64(total) / float64(seconds)
+}

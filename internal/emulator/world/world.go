@@ -5,14 +5,13 @@
 package world
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"iter"
 	"maps"
+	"net/http"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,6 +50,10 @@ type Options struct {
 	TimeLimit time.Duration
 	// Env replaces variables of the function.
 	Env map[string]string
+	// Virtual puts the world on a network without sockets, for tests in a bubble of testing/synctest.
+	Virtual bool
+	// Wrap, if set, stands in front of a service: "chat", "cos" or "cloud".
+	Wrap func(service string, next http.Handler) http.Handler
 }
 
 // World is the emulated surroundings of one function.
@@ -62,6 +65,8 @@ type World struct {
 	Store *cosstore.Store // for looking at the archive; requests through it are counted, too
 	Env   map[string]string
 	Logs  *Log
+
+	Network *Network // nil where the world is on loopback
 
 	t         testing.TB
 	timeLimit time.Duration
@@ -75,37 +80,7 @@ func New(t testing.TB, o Options) *World {
 	if w.timeLimit == 0 {
 		w.timeLimit = 30 * time.Second
 	}
-	o.Chat.SDKAppID, o.Chat.SecretKey = SDKAppID, SecretKey
-	w.Chat = chatemu.New(o.Chat)
-	chatURL := w.Chat.StartT(t)
-
-	if o.COS.Root == "" {
-		o.COS.Root = t.TempDir()
-	}
-	if o.COS.Buckets == nil {
-		o.COS.Buckets = []cosemu.Bucket{{Name: Bucket}}
-	}
-	if o.COS.Credentials == nil {
-		o.COS.Credentials = keys(o.Keys)
-	}
-	cos, cosURL, err := cosemu.Start(o.COS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.COS = cos
-	t.Cleanup(func() { _ = cos.Close() })
-
-	w.Queue = cloudemu.NewQueue(o.Queue)
-	w.Cloud = cloudemu.New(cloudemu.Config{
-		Credentials: append([]cloudemu.Credential{{SecretID: SecretID, SecretKey: CloudKey, Token: Token}}, o.Keys...),
-		Region:      Region, Queue: w.Queue, Fault: o.Cloud,
-	})
-	cloudURL, err := w.Cloud.Listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.Cloud.Close() })
-
+	chatURL, cosURL, cloudURL := w.begin(o)
 	w.Env = map[string]string{
 		"CHAT_SDKAPPID": strconv.Itoa(SDKAppID), "CHAT_SECRET_KEY": SecretKey, "CHAT_ENDPOINT": chatURL, "CHAT_QPS": "200",
 		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL,
@@ -116,12 +91,68 @@ func New(t testing.TB, o Options) *World {
 	return w
 }
 
+// begin starts the services and returns their base URLs.
+func (w *World) begin(o Options) (chatURL, cosURL, cloudURL string) {
+	w.t.Helper()
+	own := o.Virtual || o.Wrap != nil // served here, not by the emulators themselves
+	if o.Virtual {
+		w.Network = NewNetwork()
+	}
+	if o.Wrap == nil {
+		o.Wrap = func(_ string, next http.Handler) http.Handler { return next }
+	}
+	o.Chat.SDKAppID, o.Chat.SecretKey = SDKAppID, SecretKey
+	w.Chat = chatemu.New(o.Chat)
+	if own {
+		chatURL = w.serve(o.Wrap("chat", w.Chat))
+	} else {
+		chatURL = w.Chat.StartT(w.t)
+	}
+
+	if o.COS.Root == "" {
+		o.COS.Root = w.t.TempDir()
+	}
+	if o.COS.Buckets == nil {
+		o.COS.Buckets = []cosemu.Bucket{{Name: Bucket}}
+	}
+	if o.COS.Credentials == nil {
+		o.COS.Credentials = keys(o.Keys)
+	}
+	var err error
+	w.COS, err = cosemu.Open(o.COS)
+	w.must(err)
+	w.t.Cleanup(func() { _ = w.COS.Close() })
+	if own {
+		cosURL = w.serve(o.Wrap("cos", w.COS))
+	} else {
+		cosURL, err = w.COS.Start()
+		w.must(err)
+	}
+
+	w.Queue = cloudemu.NewQueue(o.Queue)
+	w.Cloud = cloudemu.New(cloudemu.Config{
+		Credentials: append([]cloudemu.Credential{{SecretID: SecretID, SecretKey: CloudKey, Token: Token}}, o.Keys...),
+		Region:      Region, Queue: w.Queue, Fault: o.Cloud,
+	})
+	if own {
+		return chatURL, cosURL, w.serve(o.Wrap("cloud", w.Cloud))
+	}
+	cloudURL, err = w.Cloud.Listen(w.t.Context(), "127.0.0.1:0")
+	w.must(err)
+	w.t.Cleanup(func() { _ = w.Cloud.Close() })
+	return chatURL, cosURL, cloudURL
+}
+
 func (w *World) openStore(endpoint string) *cosstore.Store {
 	w.t.Helper()
-	store, err := cosstore.New(cosstore.Config{
+	config := cosstore.Config{
 		Bucket: Bucket, Region: Region, Prefix: w.Env["COS_PREFIX"], Endpoint: endpoint,
 		Credentials: cosstore.Credentials{SecretID: SecretID, SecretKey: CloudKey, Token: Token},
-	})
+	}
+	if w.Network != nil {
+		config.Dial = w.Network.Dial
+	}
+	store, err := cosstore.New(config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,7 +180,20 @@ func (w *World) must(err error) {
 
 // Instance starts an instance of the function: a handler with nothing warm.
 func (w *World) Instance() *invocation.Handler {
-	return invocation.New(func(name string) string { return w.Env[name] }, w.Logs)
+	h := invocation.New(func(name string) string { return w.Env[name] }, w.Logs)
+	if w.Network != nil {
+		h.DialWith(w.Network.Dial)
+	}
+	return h
+}
+
+// Process starts an instance as a process of its own on the world's network, which can be killed.
+func (w *World) Process() (*invocation.Handler, *Process) {
+	w.t.Helper()
+	h, p := w.Instance(), w.Network.NewProcess(w.t.Context())
+	h.DialWith(p.Dial)
+	w.t.Cleanup(p.Kill)
+	return h, p
 }
 
 // Timer returns the event of a timer whose argument names the streams. Every call is another tick.
@@ -244,36 +288,4 @@ func (w *World) truth(s chat.Stream) iter.Seq2[chat.Seq, []byte] {
 			}
 		}
 	}
-}
-
-// Log collects what the function logs.
-type Log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-// String returns all lines so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// Batches returns the summary lines of all batches so far.
-func (l *Log) Batches() []map[string]any {
-	var lines []map[string]any
-	for line := range bytes.Lines([]byte(l.String())) {
-		var fields map[string]any
-		if json.Unmarshal(line, &fields) == nil && fields["message"] == "batch" {
-			lines = append(lines, fields)
-		}
-	}
-	return lines
 }

@@ -106,3 +106,27 @@ func readState(ctx context.Context, store *cosstore.Store, s chat.Stream) (archi
 	}
 	return state, nil
 }
+
+// archivedTo returns the last seq of the stream's last chunk, 0 without one. It is for the picture of progress only:
+// the state may be older than the last chunk, and the emulator's listings, unlike the service's, are never late.
+func archivedTo(ctx context.Context, store *cosstore.Store, s chat.Stream) (chat.Seq, error) {
+	var last string
+	for entry, err := range store.List(ctx, layout.ChunkPrefix(s), "") {
+		if err != nil {
+			return 0, err
+		}
+		last = entry.Key
+	}
+	if last == "" {
+		return 0, nil
+	}
+	object, err := store.Head(ctx, last)
+	if err != nil {
+		return 0, err
+	}
+	meta, err := archive.ParseChunkMeta(object.Metadata)
+	if err != nil {
+		return 0, nil // the verifier says what is wrong with it
+	}
+	return meta.Hi, nil
+}

@@ -19,6 +19,8 @@ const (
 	// defaultTimeLimit is what the platform gives a function whose limit nobody set. It makes several batches of the
 	// excerpt.
 	defaultTimeLimit = 3 * time.Second
+	// defaultSpan makes several chunks of the excerpt: a chain to look at, and little to lose by an interruption.
+	defaultSpan = 1000
 	// defaultQPS is the function's own default: the excerpt takes some seconds, long enough to watch.
 	defaultQPS = 50
 )
@@ -61,14 +63,14 @@ Started again after it was done, it fires a second timer, which finds nothing ne
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.data, "data", "", `messages to fill the groups with: NDJSON, plain or gzip, one {"time","from","text"} or {"time","system"} a line (default: an excerpt of a real chat)`)
+	f.StringVar(&o.data, "data", "", "`file` of messages to fill the groups with: NDJSON, plain or gzip, one {\"time\",\"from\",\"text\"} or {\"time\",\"system\"} a line (default: an excerpt of a real chat)")
 	f.IntVar(&o.messages, "messages", 0, "take only the first `N` messages; 0 takes all")
 	f.StringVar(&o.out, "out", defaultOut, "`folder` of the archive and of what the emulators keep")
 	f.DurationVar(&o.latency, "latency", defaultLatency, "round trip to the emulated services, up to 5s")
 	f.IntVar(&o.qps, "qps", defaultQPS, "calls a second: the emulated app's quota, and the function's CHAT_QPS")
 	f.DurationVar(&o.timeLimit, "time-limit", defaultTimeLimit, "of the emulated function, 1s to 900s; a small one makes more batches")
-	f.Int64Var(&o.span, "span", 0, "most messages in a chunk, the function's EXPORT_SPAN (default: the function's)")
-	f.Int64Var(&o.chunkBytes, "chunk-bytes", 0, "size at which a chunk is closed, the function's EXPORT_CHUNK_BYTES (default: the function's)")
+	f.Int64Var(&o.span, "span", defaultSpan, "most messages in a chunk, the function's EXPORT_SPAN; 0 takes the function's default")
+	f.Int64Var(&o.chunkBytes, "chunk-bytes", 0, "size at which a chunk is closed, the function's EXPORT_CHUNK_BYTES; 0 takes the function's default")
 	f.BoolVar(&o.log, "log", false, "show the function's log lines")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd

@@ -41,7 +41,7 @@ type content struct {
 
 // readContent reads the messages and deals them out: the same lines always to the same groups.
 func readContent(o options) (content, error) {
-	c := content{source: "an excerpt of the public #ubuntu IRC logs (CC BY 4.0, see testdata/chat/README.md)"}
+	c := content{source: "the public #ubuntu IRC logs (an excerpt, CC BY 4.0, see testdata/chat/README.md)"}
 	lines := testdata.ChatLog()
 	if o.data != "" {
 		c.source = filepath.Base(o.data)

@@ -82,11 +82,13 @@ func (d *drain) deliver(ctx context.Context, delivery cloudemu.Delivery) error {
 	d.invocations++
 	failure := d.invoke(ctx, delivery)
 	switch {
+	case ctx.Err() != nil:
+		// The event stays under way, and the next start delivers it as the same attempt. That holds for a success, too:
+		// what the interruption kept the function from may be left to a later tick, which nobody here will fire.
+		return ctx.Err()
 	case failure == nil:
 		// A crash right before this: the event is delivered again, and the function hops over what it did.
 		return d.queue.Ack(delivery.ID)
-	case ctx.Err() != nil:
-		return ctx.Err() // stays under way: the next start delivers it as the same attempt
 	case delivery.Attempt >= maxAttempts:
 		d.givenUp = append(d.givenUp, fmt.Errorf("the function failed %d times with one event; the last error: %w", delivery.Attempt, failure))
 		return nil // stays under way, too

@@ -22,7 +22,7 @@ const (
 )
 
 // errOtherMessages means that a folder holds the archive of other messages: what is archived could not be theirs.
-var errOtherMessages = errors.New("holds the demo of other messages; choose another --out, or remove the folder")
+var errOtherMessages = errors.New("is the folder of a demo of other messages; choose another --out, or remove the folder")
 
 // record is demo.json: what the emulated groups of a folder hold. The Chat emulator keeps nothing on disk, so a later
 // start must fill it with the same.
@@ -84,7 +84,7 @@ func checkFolder(path string, want record) (fresh bool, err error) {
 			return false, fmt.Errorf("%s is not readable: %w", filepath.Join(path, recordName), err)
 		}
 		if !found.same(want) {
-			return false, fmt.Errorf("--out %s %w (it has %d messages of %s; asked for are %d of %s)",
+			return false, fmt.Errorf("--out %s %w: it has %d of %s, asked for are %d of %s",
 				path, errOtherMessages, found.Messages, found.Source, want.Messages, want.Source)
 		}
 		return false, nil

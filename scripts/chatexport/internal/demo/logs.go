@@ -41,7 +41,8 @@ type logs struct {
 	console *cli.Console
 	all     bool
 	tracker *tracker
-	width   int // of the longest name
+	width   int         // of the longest name
+	stopped func() bool // the command was interrupted: what fails now fails for that reason
 
 	mu       sync.Mutex
 	batches  int
@@ -61,6 +62,7 @@ func (l *logs) Write(p []byte) (int, error) {
 		return len(p), nil //nolint:nilerr // a line that is not the function's form is nothing to count
 	}
 	switch {
+	case l.stopped() && line.Level != "info":
 	case line.isBatch():
 		l.batch(line)
 	case !l.all && (line.Level == "warn" || line.Level == "error"):

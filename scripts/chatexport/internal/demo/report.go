@@ -175,7 +175,15 @@ func (d *demo) howToLook(o outcome) string {
 	fmt.Fprintf(&b, "Look at it:\n")
 	fmt.Fprintf(&b, "  zcat %s | head -n 3\n", cli.ShellQuote(chunk))
 	fmt.Fprintf(&b, "  cat %s\n", cli.ShellQuote(manifest))
-	fmt.Fprintf(&b, "  duckdb -c \"%s\"\n", query)
+	fmt.Fprintf(&b, "  duckdb -c %s\n", doubleQuote(query))
 	fmt.Fprintf(&b, "Run the same command again for a second tick, which finds nothing new; remove %s to begin afresh.\n", d.options.out)
 	return b.String()
+}
+
+// doubleQuote quotes a query for a shell in the readable way where that is enough.
+func doubleQuote(query string) string {
+	if strings.ContainsAny(query, "\"$`\\!") {
+		return cli.ShellQuote(query)
+	}
+	return `"` + query + `"`
 }

@@ -49,14 +49,22 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	if err != nil {
 		return cli.Usage(err)
 	}
-	defer func() { err = errors.Join(err, closeFolder()) }()
+	defer func() { err = closed(err, closeFolder()) }()
 
 	d := &demo{options: o, content: c, console: console, tracker: newTracker(c)}
 	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
 		return cli.Service(err)
 	}
-	defer func() { err = errors.Join(err, d.world.close()) }()
+	defer func() { err = closed(err, d.world.close()) }()
 	return d.run(ctx, out)
+}
+
+// closed adds the failure of closing something: it never hides how the command ended.
+func closed(err, failure error) error {
+	if err != nil || failure == nil {
+		return err
+	}
+	return cli.Service(failure)
 }
 
 func (o options) validate() error {
@@ -120,7 +128,9 @@ func (d *demo) export(ctx context.Context) error {
 	if err := d.lookBack(ctx); err != nil {
 		return err
 	}
-	d.logs = &logs{console: d.console, all: d.options.log, tracker: d.tracker}
+	d.logs = &logs{
+		console: d.console, all: d.options.log, tracker: d.tracker, stopped: func() bool { return ctx.Err() != nil },
+	}
 	for _, s := range d.content.streams() {
 		d.logs.width = max(d.logs.width, len(name(s)))
 	}
@@ -152,11 +162,11 @@ func (d *demo) export(ctx context.Context) error {
 // lookBack finds what an earlier start archived.
 func (d *demo) lookBack(ctx context.Context) error {
 	for _, s := range d.content.streams() {
-		state, err := readState(ctx, d.world.store, s)
+		hi, err := archivedTo(ctx, d.world.store, s)
 		if err != nil {
 			return err
 		}
-		d.tracker.add(s, 1, state.Frontier-1)
+		d.tracker.add(s, 1, hi)
 	}
 	d.already = d.tracker.count()
 	return nil

@@ -50,7 +50,7 @@ func newWorld(ctx context.Context, o options, c content, env map[string]string, 
 	if err := w.startChat(ctx, o, c, onCall); err != nil {
 		return nil, err
 	}
-	if err := w.startCOS(o); err != nil {
+	if err := w.startCOS(o); err != nil { //nolint:contextcheck // this server is ended by Close, not by a context
 		return nil, err
 	}
 	if err := w.startCloud(ctx, o); err != nil {
@@ -72,7 +72,7 @@ func newEnv(o options) (map[string]string, error) {
 		"CHAT_SDKAPPID": strconv.Itoa(sdkAppID), "CHAT_SECRET_KEY": rand.Text(), "CHAT_QPS": strconv.Itoa(o.qps),
 		"COS_BUCKET": bucket, "COS_REGION": region,
 		"TENCENTCLOUD_SECRETID": "AKID" + rand.Text(), "TENCENTCLOUD_SECRETKEY": rand.Text(), "TENCENTCLOUD_SESSIONTOKEN": rand.Text(),
-		"LOG_LEVEL": "info",
+		"SWEEP_LANES": "1", // the demo sweeps nothing: no warning of what lanes would do to the quota
 	}
 	if o.span != 0 {
 		env["EXPORT_SPAN"] = strconv.FormatInt(o.span, 10)
@@ -86,7 +86,7 @@ func newEnv(o options) (map[string]string, error) {
 
 // inFlags says the problems of the function's configuration in the words of the command line.
 func inFlags(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each joined error is looked at below
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var problems []error
 		for _, e := range joined.Unwrap() {
 			problems = append(problems, inFlags(e))

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+)
+
+func TestNumbersAreWrittenForPeople(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ got, want string }{
+		{Count(0), "0"},
+		{Count(999), "999"},
+		{Count(1000), "1,000"},
+		{Count(int64(219963)), "219,963"},
+		{Count(-1234567), "-1,234,567"},
+		{Plural(1, "chunk"), "1 chunk"},
+		{Plural(1200, "chunk"), "1,200 chunks"},
+		{Bytes(999), "999 B"},
+		{Bytes(1000), "1.0 kB"},
+		{Bytes(10_123_456), "10.1 MB"},
+		{Bytes(5_000_000_000_000_000_000), "5000.0 PB"},
+		{Seconds(240 * time.Millisecond), "0.24 s"},
+		{Seconds(61200 * time.Millisecond), "61.2 s"},
+		{ShellQuote("chatexport-demo/data/tid=-/1.gz"), "chatexport-demo/data/tid=-/1.gz"},
+		{ShellQuote("it's here"), `'it'\''s here'`},
+		{ShellQuote(""), "''"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("got %q, want %q", tc.got, tc.want)
+		}
+	}
+}
+
+func TestTableAlignsColumns(t *testing.T) {
+	t.Parallel()
+	rows := [][]string{{"group", "messages", "verdict"}, {"ubuntu", "3,197", "sound"}, {"é", "3", ""}}
+	want := "group   messages  verdict\nubuntu     3,197  sound\né              3\n"
+	if diff := cmp.Diff(want, Table(rows, func(column int) bool { return column != 1 })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExitCodesAreKept(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("cause")
+	for _, tc := range []struct {
+		err  error
+		code int
+		text string
+	}{
+		{nil, CodeGood, ""},
+		{Wrong(cause), CodeWrong, "chatexport: cause\n"},
+		{Usage(cause), CodeUsage, "chatexport: cause\n"},
+		{Service(fmt.Errorf("call: %w", cause)), CodeService, "chatexport: call: cause\n"},
+		{Interrupted(cause), CodeInterrupted, "chatexport: cause\n"},
+		{cause, CodeUsage, "chatexport: cause\nRun 'chatexport --help' for usage.\n"},
+	} {
+		var stderr strings.Builder
+		command := &cobra.Command{Use: "chatexport"}
+		command.SetErr(&stderr)
+		if code := Exit(command, tc.err); code != tc.code || stderr.String() != tc.text {
+			t.Errorf("%v: code %d and %q, want %d and %q", tc.err, code, stderr.String(), tc.code, tc.text)
+		}
+	}
+}
+
+func TestProgressOffATerminalIsPlainLines(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	c := NewConsole(&out)
+	stop := c.Follow("pulled", "messages", 10, func() int64 { return 5 })
+	c.Line("batch %d", 1)
+	c.show("pulled", "messages", 5, 10)
+	stop()
+	if diff := cmp.Diff("batch 1\npulled: 5 of 10 messages\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"chatexport/internal/chat"
 )
 
 const (
-	// segmentPages is how many pages a worker pulls in a row. Longer segments lose more when time runs out, shorter ones
-	// lose the overlap of audit and paging.
+	// segmentPages is how many pages a worker pulls in a row at most. Longer segments lose more when time runs out,
+	// shorter ones lose the overlap of audit and paging.
 	segmentPages = 5
 	// window is how many segments a worker may be ahead of the one that is written, on average: it bounds the memory for
 	// what came out of order.
@@ -61,8 +62,16 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 			defer func() { <-workers }()
 			slot <- b.fetchOne(ctx, bottom, top)
 		})
-		lo, size = top+1, segmentPages*chat.PageSize
+		lo, size = top+1, b.segmentSize()
 	}
+}
+
+// segmentSize keeps segments so short that those that are begun now come home in time, also where all workers share a
+// slow pace: what is under way when time is up is lost.
+func (b *batch) segmentSize() chat.Seq {
+	left := time.Until(b.budget.pullEnd).Seconds() / 2
+	pages := left * b.Limiter.Rate() / float64(b.Limits.Concurrency)
+	return chat.PageSize * chat.Seq(max(1, min(segmentPages, pages)))
 }
 
 // fetchOne turns a panic into an error: in a goroutine of its own it would kill the process, and with it the event.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"chatexport/internal/chat"
 )
@@ -15,46 +16,67 @@ type segment struct {
 	elements []chat.Element
 }
 
-// pullSegment reads [lo, hi] downwards, page by page, and asks once more for every seq that did not come: a page may
-// have been cut at its top, or have been empty for a moment. IsFinished, short pages and placeholders never end it.
+// pull is the reading of one segment.
+type pull struct {
+	*batch
+	lo, hi  chat.Seq
+	found   []chat.Element // by seq - lo; Seq is 0 where nothing came
+	covered []bool         // a page that was not cut went over this seq
+	came    int
+}
+
+// pullSegment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have
+// been cut at its top, or have been empty for a moment. IsFinished, short pages and placeholders never end it.
 func (b *batch) pullSegment(ctx context.Context, lo, hi chat.Seq) (segment, error) {
-	found := make([]chat.Element, hi-lo+1)
-	take := func(e *chat.Element) {
-		if slot := &found[e.Seq-lo]; slot.Seq == 0 {
-			*slot = *e
-		}
-	}
-	if err := b.walk(ctx, lo, hi, take); err != nil {
+	p := &pull{batch: b, lo: lo, hi: hi, found: make([]chat.Element, hi-lo+1), covered: make([]bool, hi-lo+1)}
+	if err := p.walk(ctx, lo, hi); err != nil {
 		return segment{}, err
 	}
-	for from := lo; from <= hi; from++ {
-		if found[from-lo].Seq != 0 {
-			continue
-		}
-		to := from
-		for to < hi && found[to+1-lo].Seq == 0 {
-			to++
-		}
-		if err := b.walk(ctx, from, to, take); err != nil {
-			return segment{}, err
-		}
-		from = to
+	if err := p.audit(ctx); err != nil {
+		return segment{}, err
 	}
-	seg := segment{lo: lo, hi: hi, elements: found[:0]}
-	for i := range found {
-		if found[i].Seq != 0 {
-			seg.elements = append(seg.elements, found[i])
+	seg := segment{lo: lo, hi: hi, elements: p.found[:0]}
+	for i := range p.found {
+		if p.found[i].Seq != 0 {
+			seg.elements = append(seg.elements, p.found[i])
 		}
 	}
 	return seg, nil
 }
 
-// walk asks for [lo, hi] from the top down and hands over every element in it that comes.
-func (b *batch) walk(ctx context.Context, lo, hi chat.Seq, take func(*chat.Element)) error {
+// audit asks for what did not come, run by run, as long as that brings something: pages that are cut at their top bring
+// a few seqs each. Seqs of which only empty or cut pages have told are asked for once more than others.
+func (p *pull) audit(ctx context.Context) error {
+	for from := p.lo; from <= p.hi; {
+		if p.found[from-p.lo].Seq != 0 {
+			from++
+			continue
+		}
+		to := from
+		for to < p.hi && p.found[to+1-p.lo].Seq == 0 {
+			to++
+		}
+		before, sure := p.came, !slices.Contains(p.covered[from-p.lo:to+1-p.lo], false)
+		err := p.walk(ctx, from, to)
+		if err == nil && p.came == before && !sure {
+			err = p.walk(ctx, from, to)
+		}
+		if err != nil {
+			return err
+		}
+		if p.came == before {
+			from = to + 1 // absent
+		} // else what is left of the run is asked for, too
+	}
+	return nil
+}
+
+// walk asks for [lo, hi] from the top down and keeps every element in it that comes.
+func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 	most := chat.Seq(chat.PageSize)
 	for cur := hi; cur >= lo; {
 		number := min(most, cur-lo+1)
-		page, err := b.page(ctx, chat.Query{Stream: b.Stream, Seq: cur, Number: int(number)})
+		page, err := p.page(ctx, chat.Query{Stream: p.Stream, Seq: cur, Number: int(number)})
 		if errors.Is(err, chat.ErrTooLarge) && number > 1 {
 			most = (number + 1) / 2
 			continue
@@ -62,16 +84,41 @@ func (b *batch) walk(ctx context.Context, lo, hi chat.Seq, take func(*chat.Eleme
 		if err != nil {
 			return fmt.Errorf("read page at %d: %w", cur, err)
 		}
-		for i := range page.Elements {
-			if e := &page.Elements[i]; e.Seq >= lo && e.Seq <= cur {
-				take(e)
-			}
-		}
-		if bottom := lowest(page); bottom > 0 {
-			cur = bottom - 1 // at most cur - 1: page refuses what lies wholly above
-		} else {
+		bottom := lowest(page)
+		came := p.take(page, lo, cur)
+		switch whole := page.Finished == chat.FinishedInterval; {
+		case bottom == 0:
 			cur -= number
+		case !came && !whole && number > 1:
+			most = (number + 1) / 2 // a page that goes far down and was cut at its top
+		default:
+			if whole {
+				p.cover(max(bottom, cur-number+1, lo), cur)
+			}
+			cur = bottom - 1 // below cur: page refuses what lies wholly above
 		}
 	}
 	return nil
+}
+
+// take keeps what of a page lies in [lo, hi], the first of equals, and reports whether there was any.
+func (p *pull) take(page chat.Page, lo, hi chat.Seq) (came bool) {
+	for i := range page.Elements {
+		e := &page.Elements[i]
+		if e.Seq < lo || e.Seq > hi {
+			continue
+		}
+		came = true
+		if slot := &p.found[e.Seq-p.lo]; slot.Seq == 0 {
+			*slot = *e
+			p.came++
+		}
+	}
+	return came
+}
+
+func (p *pull) cover(lo, hi chat.Seq) {
+	for seq := lo; seq <= hi; seq++ {
+		p.covered[seq-p.lo] = true
+	}
 }

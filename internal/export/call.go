@@ -60,6 +60,16 @@ func (b *batch) page(ctx context.Context, q chat.Query) (chat.Page, error) {
 	return page, err
 }
 
+// surePage reads a page from which much is concluded if it is empty. Since it may be so for a moment, it is then asked
+// again, unless it says itself that everything has expired.
+func (b *batch) surePage(ctx context.Context, q chat.Query) (chat.Page, error) {
+	page, err := b.page(ctx, q)
+	if err == nil && len(page.Elements) == 0 && page.Finished != chat.FinishedExpired {
+		return b.page(ctx, q)
+	}
+	return page, err
+}
+
 // protocolError is worth another attempt: a broken answer is more often a gateway's hiccup than a service's habit.
 type protocolError struct{ error }
 

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -188,17 +189,18 @@ func (f *finder) peek(ctx context.Context, at chat.Seq) (probe, error) {
 
 func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
 	number := min(chat.PageSize, at-f.from+1)
-	query := chat.Query{Stream: f.Stream, Seq: at, Number: int(number)}
-	page, err := f.page(ctx, query)
-	if err == nil && len(page.Elements) == 0 && page.Finished != chat.FinishedExpired {
-		page, err = f.page(ctx, query) // a page may be empty for a moment, and much is concluded from a probe
-	}
+	page, err := f.surePage(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: int(number)})
 	if err != nil {
 		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
 	}
 	p := probe{lowest: lowestRetained(page, f.from, at)}
-	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0
+	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0 && !cutAtTop(page, at)
 	return p, nil
+}
+
+// cutAtTop reports whether a page may lack its newest elements, any of which may be retained.
+func cutAtTop(page chat.Page, at chat.Seq) bool {
+	return len(page.Elements) > 0 && !slices.ContainsFunc(page.Elements, func(e chat.Element) bool { return e.Seq == at })
 }
 
 // lowestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.

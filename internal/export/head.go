@@ -24,39 +24,91 @@ const (
 func (b *batch) findHead(ctx context.Context) error {
 	ctx, cancel := b.pullContext(ctx)
 	defer cancel()
-	newest, err := b.page(ctx, chat.Query{Stream: b.Stream, Number: chat.PageSize})
-	if err != nil {
-		return fmt.Errorf("read the newest page: %w", err)
-	}
-	b.newest, b.head = newest, newest.Newest()
-	if err := b.checkIdentity(ctx); err != nil {
+	if err := b.readNewest(ctx); err != nil {
 		return err
+	}
+	if b.runHead == 0 || b.head == 0 || b.behind() {
+		group, err := b.group(ctx)
+		if err != nil {
+			return err
+		}
+		b.createTime = group.CreateTime
+		if b.head == 0 && group.NextSeq != 1 {
+			if err := b.lookAgain(ctx, group.NextSeq); err != nil {
+				return err
+			}
+		}
+		if err := b.checkIdentity(group); err != nil {
+			return err
+		}
 	}
 	if b.genesis == nil {
 		return nil // begin settles the head: what may be missing depends on where the history begins
 	}
-	return b.settleHead(ctx, newest, b.frontier)
+	return b.settleHead(ctx, b.newest, b.frontier)
 }
 
-// checkIdentity makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
-func (b *batch) checkIdentity(ctx context.Context) error {
-	first := b.runHead == 0
-	behind := b.genesis != nil && b.head > 0 && b.head < b.frontier-1
-	if !first && !behind {
-		return nil
-	}
-	group, err := b.group(ctx)
+// readNewest reads the newest page. One that is short may have been cut at its top, which is then looked for by itself:
+// the smallest page that is not empty begins with it.
+func (b *batch) readNewest(ctx context.Context) error {
+	page, err := b.newestPage(ctx, chat.PageSize)
 	if err != nil {
 		return err
 	}
-	b.createTime = group.CreateTime
+	if n := len(page.Elements); n > 0 && n < chat.PageSize && page.Finished != chat.FinishedInterval {
+		var top chat.Page
+		for n := 1; n < chat.PageSize && len(top.Elements) == 0; n++ {
+			if top, err = b.newestPage(ctx, n); err != nil {
+				return err
+			}
+		}
+		page.Elements = append(page.Elements, top.Elements...)
+	}
+	b.newest, b.head = page, page.Newest()
+	return nil
+}
+
+func (b *batch) newestPage(ctx context.Context, number int) (chat.Page, error) {
+	page, err := b.page(ctx, chat.Query{Stream: b.Stream, Number: number})
+	if err != nil {
+		return page, fmt.Errorf("read the newest page: %w", err)
+	}
+	return page, nil
+}
+
+// lookAgain finds the head of a stream whose newest page was empty although it has had messages: for a moment, or since
+// the newest were deleted. next is the seq of the next message, 0 if unknown.
+func (b *batch) lookAgain(ctx context.Context, next chat.Seq) error {
+	if err := b.readNewest(ctx); err != nil {
+		return err
+	}
+	top := next - 1 - chat.PageSize
+	if b.head > 0 || top < max(b.frontier, 1) {
+		return nil
+	}
+	page, err := b.surePage(ctx, chat.Query{Stream: b.Stream, Seq: top, Number: chat.PageSize})
+	if err != nil {
+		return fmt.Errorf("read below the newest page: %w", err)
+	}
+	b.newest, b.head = page, page.Newest()
+	if b.head == 0 {
+		b.head = max(0, next-1-settlingSeqs) // what is above may still be on its way
+	}
+	return nil
+}
+
+// behind reports whether the newest seq lies below what is archived.
+func (b *batch) behind() bool { return b.genesis != nil && b.head > 0 && b.head < b.frontier-1 }
+
+// checkIdentity makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
+func (b *batch) checkIdentity(group chat.Group) error {
 	if b.genesis == nil {
 		return nil
 	}
 	if was := b.genesis.CreateTime; was != 0 && group.CreateTime != 0 && was != group.CreateTime {
 		return recreated("the group was created at %d, the archived one at %d", group.CreateTime, was)
 	}
-	if (behind || b.head == 0 && group.NextSeq > 0) && group.NextSeq < b.frontier {
+	if (b.behind() || b.head == 0 && group.NextSeq > 0) && group.NextSeq < b.frontier {
 		return recreated("the group's newest seq is %d, and %d is archived", b.head, b.frontier-1)
 	}
 	return nil
@@ -85,7 +137,7 @@ func (b *batch) settleHead(ctx context.Context, newest chat.Page, from chat.Seq)
 }
 
 func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (chat.Seq, error) {
-	head := newest.Newest()
+	head := b.head
 	if !young(newest, head) {
 		return head, nil
 	}

@@ -178,13 +178,17 @@ func (st *stream) violate(found []shown, x *exchange, asked window, v view) []sh
 			found = append(found, shown{seq, element})
 		}
 	}
-	if q.BelowWindow && len(found) > 0 {
+	empty := len(found) == 0
+	if q.BelowWindow && !empty {
 		add(asked.lo - 3)
 	}
-	if q.AboveWindow && len(found) > 0 {
+	if q.AboveWindow && !empty {
 		add(asked.hi + 7)
 	}
 	for i := range q.Overlap {
+		if empty {
+			break // a page wholly above what was asked would be no page at all
+		}
 		add(asked.hi + chat.Seq(i+1))
 	}
 	slices.SortStableFunc(found, func(a, b shown) int { return int(b.seq - a.seq) })

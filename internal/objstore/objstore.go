@@ -62,6 +62,7 @@ type Write struct {
 
 // Error is a failed operation on one object or on the bucket.
 type Error struct {
+	Store     string // what kind of store it is; empty for COS
 	Op        string // "get", "head", "create", "overwrite", "list", "preflight"
 	Key       string // below the prefix; empty for operations on the bucket
 	Status    int    // HTTP status of the last answer; 0 if there was none
@@ -74,7 +75,7 @@ type Error struct {
 
 // Error says what failed and what was answered; it never contains credentials or a signed URL.
 func (e *Error) Error() string {
-	msg := "cos " + e.Op
+	msg := cmp.Or(e.Store, "cos") + " " + e.Op
 	if e.Key != "" {
 		msg += " " + e.Key
 	}
@@ -82,7 +83,7 @@ func (e *Error) Error() string {
 	switch {
 	case e.Status != 0:
 		msg += fmt.Sprintf(" (status %d, code %s, request id %s, attempts %d)", e.Status, cmp.Or(e.Code, "none"), e.RequestID, e.Attempts)
-	case e.Attempts > 0:
+	case e.Attempts > 0 && e.Store == "":
 		msg += fmt.Sprintf(" (no answer, attempts %d)", e.Attempts)
 	}
 	return msg

@@ -149,6 +149,9 @@ func (p *Process) Kill() {
 	p.conns = nil
 }
 
+// Context ends when the process is killed.
+func (p *Process) Context() context.Context { return p.ctx }
+
 // Dead reports whether the process was killed.
 func (p *Process) Dead() bool {
 	p.mu.Lock()

@@ -1,0 +1,210 @@
+package invocation_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	cloudemu "chatexport/internal/emulator/cloud"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/emulator/world"
+)
+
+// crash kills the process at its n-th call of any service, before the call takes effect or after that but before its
+// answer.
+type crash struct {
+	at    int
+	after bool
+
+	mu    sync.Mutex
+	calls []string // of the function, in order
+	fired bool
+}
+
+func (c *crash) wrap(service string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := world.ProcessOf(r)
+		if p == nil { // the test itself looks
+			next.ServeHTTP(w, r)
+			return
+		}
+		switch c.meet(p, service+" "+r.Method+" "+r.URL.Path) {
+		case passes:
+			next.ServeHTTP(w, r)
+		case diesAfter:
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			p.Kill()
+			panic(http.ErrAbortHandler)
+		case dead:
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+type fate int
+
+const (
+	passes fate = iota
+	diesAfter
+	dead
+)
+
+func (c *crash) meet(p *world.Process, call string) fate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.Dead() {
+		return dead
+	}
+	c.calls = append(c.calls, call)
+	switch {
+	case len(c.calls) != c.at:
+		return passes
+	case c.after:
+		c.fired = true
+		return diesAfter
+	default:
+		c.fired = true
+		p.Kill()
+		return dead
+	}
+}
+
+// crashed is what an export came to in which a process died.
+type crashed struct {
+	fired     bool
+	calls     []string
+	chatCalls int
+	lines     []string
+	chunks    int
+	manifests int
+	batches   int
+	err       error
+}
+
+const crashGroup = 230 // messages of the first run: three batches
+
+// exportWithCrash does a run of three batches and, when the group has grown, a second tick. It ends with a tick that
+// finds nothing new.
+func exportWithCrash(t *testing.T, c *crash, workers int, delay time.Duration) crashed {
+	t.Helper()
+	s := newSite(t, world.Options{
+		Queue: cloudemu.QueueOptions{Delay: func(int) time.Duration { return delay }},
+		Wrap:  c.wrap, TimeLimit: 2 * time.Second,
+		Chat: chatemu.Options{Latency: 200 * time.Millisecond}, COS: cosemu.Options{Latency: 10 * time.Millisecond},
+		Env: map[string]string{"EXPORT_SPAN": "70", "CHAT_CONCURRENCY": "1"},
+	})
+	s.workers = workers
+	stream := s.Group("@TGS#crash", crashGroup)
+	s.tick(stream)
+	batches := len(s.Logs.Batches())
+	must(t, s.Chat.Append(stream, old(25)...))
+	s.tick(stream)
+	chatCalls := s.Chat.Counters().Calls
+	s.tick(stream)
+	result := crashed{fired: c.fired, calls: c.calls, chatCalls: chatCalls, batches: batches, err: s.sound(stream)}
+	if dead := s.Queue.Dead(); len(dead) > 0 {
+		t.Errorf("%d dead letters: %s", len(dead), dead[0].Reason)
+	}
+	if len(s.failures) > 0 || s.overrun > 0 {
+		t.Errorf("%d overruns, failures %v", s.overrun, s.failures)
+	}
+	if result.err == nil {
+		var chunks []chat.Seq
+		metas, lines := s.chain(stream)
+		for _, m := range metas {
+			chunks = append(chunks, m.Lo)
+		}
+		result.lines, result.chunks = lines, len(chunks)
+	}
+	return result
+}
+
+// old are messages that are too old to be settling.
+func old(n int) []chatemu.Message {
+	messages := make([]chatemu.Message, n)
+	for i := range messages {
+		messages[i] = chatemu.Message{From: "late", Time: 1_700_000_000 + int64(i)}
+	}
+	return messages
+}
+
+// Whenever the process dies, the archive ends up the same, and little is pulled twice.
+func TestACrashAtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
+	t.Parallel()
+	var want crashed
+	bubble(t, func(t *testing.T) { want = exportWithCrash(t, &crash{}, 1, time.Minute) })
+	if want.err != nil || want.batches < 3 {
+		t.Fatalf("the undisturbed run has %d batches: %v", want.batches, want.err)
+	}
+	const perBatch = 12 // a chunk being pulled and one being stored, and the newest page once more
+	type point struct {
+		at      int
+		after   bool
+		workers int
+		delay   time.Duration
+	}
+	var points []point
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for at := 0; at < len(want.calls); at += step {
+		for _, after := range []bool{false, true} {
+			points = append(points, point{at + 1, after, 1, time.Minute})
+		}
+		if at%3 == 0 { // the redelivered event at once, beside the continuation if there is one already
+			points = append(points, point{at + 1, true, 2, time.Millisecond})
+		}
+	}
+	var mu sync.Mutex
+	covered := map[string]int{}
+	missed, most := 0, 0
+	t.Run("points", func(t *testing.T) {
+		const lanes = 4
+		for lane := range lanes {
+			t.Run(fmt.Sprint(lane), func(t *testing.T) {
+				t.Parallel()
+				for i := lane; i < len(points); i += lanes {
+					p := points[i]
+					var got crashed
+					bubble(t, func(t *testing.T) { got = exportWithCrash(t, &crash{at: p.at, after: p.after}, p.workers, p.delay) })
+					name := fmt.Sprintf("call %d, after %v, %d workers", p.at, p.after, p.workers)
+					if p.at <= len(got.calls) {
+						name += ": " + got.calls[p.at-1]
+					}
+					mu.Lock()
+					if got.fired {
+						covered[fmt.Sprintf("%s after=%v", strings.Fields(got.calls[p.at-1])[0], p.after)]++
+					} else {
+						missed++
+					}
+					most = max(most, got.chatCalls-want.chatCalls)
+					mu.Unlock()
+					if got.err != nil {
+						t.Errorf("%s: %v", name, got.err)
+						continue
+					}
+					if !slices.Equal(got.lines, want.lines) {
+						t.Errorf("%s: the archive differs (-want +got):\n%s", name, cmp.Diff(want.lines, got.lines))
+					}
+					if extra := got.chatCalls - want.chatCalls; extra > p.workers*perBatch {
+						t.Errorf("%s: %d more calls of the Chat API than without a crash, want at most %d for each delivery", name, extra, perBatch)
+					}
+				}
+			})
+		}
+	})
+	t.Logf("%d calls, %d points, missed %d: %v; at most %d more calls of the Chat API", len(want.calls), len(points), missed, covered, most)
+	if missed > len(points)/20 {
+		t.Errorf("%d of %d points did not come up", missed, len(points))
+	}
+}

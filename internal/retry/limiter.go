@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,6 +20,12 @@ const (
 	// is back within about a minute after other traffic has gone away.
 	increaseShare = 0.02
 
+	// headroom is the share of the rate that is used: calls that leave evenly arrive unevenly, and in a sliding second
+	// of the service there may be some more than left in one.
+	headroom = 0.975
+	// group is how many calls leave together.
+	group = 2
+
 	// minRate keeps a stream moving, whatever the service says: below one call a second no batch would make progress.
 	minRate = 1.0
 )
@@ -29,26 +36,49 @@ const (
 type Limiter struct {
 	ceiling float64
 	pace    *rate.Limiter
+	began   time.Time
 
 	mu      sync.Mutex
 	rate    float64
 	lowered time.Time
 }
 
-// NewLimiter returns a limiter that starts at, and never exceeds, qps calls a second. qps must be positive.
+// NewLimiter returns a limiter that starts at, and never exceeds, qps calls a second; it stays a little below, see
+// headroom. qps must be positive.
 func NewLimiter(qps float64) *Limiter {
-	return &Limiter{ceiling: qps, rate: qps, pace: rate.NewLimiter(rate.Limit(qps), 1)}
+	ceiling := qps * headroom
+	return &Limiter{ceiling: ceiling, rate: ceiling, pace: rate.NewLimiter(rate.Limit(ceiling), 1), began: time.Now()}
 }
 
 // Wait returns when the next call may go, or with an error as soon as ctx ends or cannot last until then.
 func (l *Limiter) Wait(ctx context.Context) error {
-	if err := l.pace.Wait(ctx); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	reservation := l.pace.Reserve()
+	err := Sleep(ctx, l.together(reservation.Delay()))
+	if err == nil {
+		return nil
+	}
+	reservation.Cancel()
+	if errors.Is(err, ErrNoTime) {
 		return fmt.Errorf("%w: the rate limit leaves no call before the deadline", ErrNoTime)
 	}
-	return nil
+	return err
+}
+
+// together prolongs a wait so that calls leave in small groups at common times: a process that sleeps nearly all the
+// time pays more for waking up than for the calls.
+func (l *Limiter) together(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	period := time.Duration(group / l.Rate() * float64(time.Second))
+	at := time.Since(l.began) + d
+	if over := at % period; over > 0 {
+		at += period - over
+	}
+	return at - time.Since(l.began)
 }
 
 // Observe tells the limiter how a call ended, by the class of its error (nil is success).

@@ -32,7 +32,11 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.
 		return 0
 	}
 	v.count(meta, c.obj.Size)
+	if meta.Expired > 0 {
+		v.report.Expired = append(v.report.Expired, ExpiredRange{Range{meta.Lo, meta.Hi}, meta.Evidence})
+	}
 	if c.read {
+		v.report.Read++
 		v.checkBody(c, meta)
 	}
 	return meta.Hi
@@ -89,7 +93,7 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 	if hash := sum(c.body); hash != meta.SHA256 {
 		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, meta.SHA256)
 	}
-	l := newLines(v.stream, meta)
+	l := newLines(v.stream, meta, v.opts)
 	content, err := archive.ReadChunk(bytes.NewReader(c.body), v.stream, meta.Lo, meta.Hi, l.visit)
 	if err != nil {
 		v.add(l.kind(c.body, err), c.key, "%v", err)
@@ -101,7 +105,7 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 	v.checkContent(c.key, content, meta, l)
 	l.end()
 	if meta.Absent > 0 { // an expired range is not absent, and a chunk is of one sort or the other
-		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), maxRanges-len(v.report.Absent))]...)
+		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), l.maxHoles-len(v.report.Absent))]...)
 	}
 }
 
@@ -135,16 +139,21 @@ type lines struct {
 	prefix   []byte // how a line begins whose ids were spliced in
 	next     chat.Seq
 	holes    []Range
+	maxHoles int
 	foreign  chat.Seq // the first line with other ids
 	replaced int64    // lines with U+FFFD
 }
 
-func newLines(s chat.Stream, meta archive.ChunkMeta) *lines {
-	return &lines{stream: s, meta: meta, prefix: splice(s), next: meta.Lo}
+func newLines(s chat.Stream, meta archive.ChunkMeta, opts Options) *lines {
+	most := opts.MaxRanges
+	if most <= 0 {
+		most = defaultMaxRanges
+	}
+	return &lines{stream: s, meta: meta, prefix: splice(s), next: meta.Lo, maxHoles: most}
 }
 
 func (l *lines) visit(e chat.Element) error {
-	if e.Seq > l.next && len(l.holes) < maxRanges {
+	if e.Seq > l.next && len(l.holes) < l.maxHoles {
 		l.holes = append(l.holes, Range{l.next, e.Seq - 1})
 	}
 	l.next = e.Seq + 1
@@ -158,7 +167,7 @@ func (l *lines) visit(e chat.Element) error {
 }
 
 func (l *lines) end() {
-	if l.next <= l.meta.Hi && len(l.holes) < maxRanges {
+	if l.next <= l.meta.Hi && len(l.holes) < l.maxHoles {
 		l.holes = append(l.holes, Range{l.next, l.meta.Hi})
 	}
 }

@@ -152,6 +152,7 @@ func (m *manifests) accept(key, hash string, manifest *archive.Manifest) {
 	m.next = manifest.Hi + 1
 	v.report.Manifests++
 	v.report.Newest = m.link
+	v.report.Chain = append(v.report.Chain, m.link)
 	v.report.ListedTo = manifest.Hi
 	v.report.Finished = manifest.Status
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
@@ -41,6 +42,8 @@ const (
 	LevelFull Level = iota
 	// LevelChain looks at the chunks' metadata only: one HEAD a chunk instead of its bytes.
 	LevelChain
+	// LevelSample is LevelFull for the chunks that Options.Pick picks, and LevelChain for all others.
+	LevelSample
 )
 
 // Options say what is expected and how much is done.
@@ -49,20 +52,31 @@ type Options struct {
 	SDKAppID int // the app that the archive must belong to; 0 accepts any
 	// MaxFindings bounds the findings of one report; the rest is only counted. 0 means 1000.
 	MaxFindings int
+	// MaxRanges bounds Report.Absent. 0 means 1000.
+	MaxRanges int
+	// Pick picks the chunks that LevelSample reads whole. It must be safe for concurrent use if Parallel is above 1.
+	Pick func(s chat.Stream, lo chat.Seq) bool
 	// Parallel is how many streams Archive verifies side by side. 0 means 1.
 	Parallel int
 }
 
 const (
 	defaultMaxFindings = 1000
-	// maxRanges bounds Report.Absent: enough to look at, whatever a group's history is like.
-	maxRanges = 1000
+	// defaultMaxRanges is enough to look at, whatever a group's history is like.
+	defaultMaxRanges = 1000
 )
 
 // Range is a closed range of seqs.
 type Range struct {
 	Lo chat.Seq `json:"lo"`
 	Hi chat.Seq `json:"hi"`
+}
+
+// ExpiredRange is a range whose messages had expired, and what tells so.
+type ExpiredRange struct {
+	Range
+
+	Evidence string `json:"evidence"` // archive.EvidenceFinished or archive.EvidenceProbe
 }
 
 // Report is what was found of one stream. The numbers are those of the objects that were found, sound or not.
@@ -76,14 +90,23 @@ type Report struct {
 	Hi     chat.Seq       `json:"hi"`     // last seq of the last chunk; 0 without a chunk
 	Totals archive.Totals `json:"totals"` // by the metadata of all chunks of the chain
 
+	Read int `json:"chunks_read"` // chunks whose bytes were read and checked
+
 	Manifests int          `json:"manifests"`
 	Newest    archive.Link `json:"newest_manifest"` // its sha256 is what to compare with an anchor outside the bucket
 	ListedTo  chat.Seq     `json:"listed_to"`       // hi of the newest manifest: up to here the archive is pinned
 	Finished  string       `json:"finished"`        // status of the newest manifest: complete, partial or gone
 	Status    string       `json:"status"`          // of the state, a hint; empty without one
 
-	// Absent are ranges that the service did not return though asked twice, the first 1000 of them. LevelFull only.
+	// Genesis and Chain are the links of the chain of manifests, for a certificate: what a person keeps outside the bucket.
+	Genesis archive.Link   `json:"-"`
+	Chain   []archive.Link `json:"-"`
+
+	// Absent are ranges that the service did not return though asked twice, the first Options.MaxRanges of them. Of
+	// chunks that were read only.
 	Absent []Range `json:"absent,omitempty"`
+	// Expired are the ranges that are proved or probed to have expired before they could be archived.
+	Expired []ExpiredRange `json:"expired,omitempty"`
 
 	Findings []Finding `json:"findings,omitempty"`
 	Omitted  int       `json:"omitted,omitempty"` // findings beyond Options.MaxFindings
@@ -91,6 +114,12 @@ type Report struct {
 
 // Sound reports whether nothing is wrong.
 func (r *Report) Sound() bool { return len(r.Findings) == 0 }
+
+// Pinned reports whether a manifest of the chain has this sha256. A hash that was kept outside the bucket proves that
+// nothing of the archive was taken away since: whoever deletes the newest chunks and manifests cannot keep it in the chain.
+func (r *Report) Pinned(sha256 string) bool {
+	return slices.ContainsFunc(r.Chain, func(l archive.Link) bool { return l.SHA256 == sha256 })
+}
 
 // verifier verifies one stream once.
 type verifier struct {
@@ -193,6 +222,10 @@ func (v *verifier) readGenesis(ctx context.Context) (bool, error) {
 	v.genesisLink = archive.Link{Key: key, SHA256: sum(body)}
 	v.report.SDKAppID = g.SDKAppID
 	v.report.Lo = g.FirstLo
+	v.report.Genesis = v.genesisLink
+	if g.FirstLo > 1 {
+		v.report.Expired = append(v.report.Expired, ExpiredRange{Range{1, g.FirstLo - 1}, g.ExpiredBelow.Evidence})
+	}
 	return true, nil
 }
 

@@ -76,7 +76,7 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 	if err != nil {
 		return 0, err
 	}
-	c, found, err := v.fetch(ctx, key, v.opts.Level)
+	c, found, err := v.fetch(ctx, key, v.levelOf(lo))
 	if err == nil && !found {
 		var later bool
 		if _, later, err = keys.peek(); err == nil && (later || entry != nil) {
@@ -104,6 +104,18 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 	}
 	v.report.Hi = hi
 	return hi + 1, nil
+}
+
+// levelOf says how much is read of a chunk.
+func (v *verifier) levelOf(lo chat.Seq) Level {
+	switch {
+	case v.opts.Level != LevelSample:
+		return v.opts.Level
+	case v.opts.Pick != nil && v.opts.Pick(v.stream, lo):
+		return LevelFull
+	default:
+		return LevelChain
+	}
 }
 
 // chunkObject is what the store holds of a chunk.

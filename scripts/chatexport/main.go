@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chatexport/scripts/chatexport/internal/bench"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
 )
@@ -26,7 +27,7 @@ func main() {
 
 // execute runs one command line and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // commands get ctx when they run
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -49,6 +50,7 @@ This is its command line for people; the archive itself is kept by a cloud funct
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(demo.Command())
+	root.AddCommand(demo.Command(), bench.Command(), bench.Reference())
+	root.AddCommand(operate(os.Getenv)...)
 	return root
 }

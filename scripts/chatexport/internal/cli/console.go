@@ -54,7 +54,7 @@ func (c *Console) Write(p []byte) (int, error) {
 }
 
 // Follow shows how done grows to total until stop is called: a bar on a terminal, a line every few seconds otherwise.
-// done must not use the console.
+// A negative total is unknown. done must not use the console.
 func (c *Console) Follow(title, noun string, total int64, done func() int64) (stop func()) {
 	period := linePeriod
 	if c.terminal {
@@ -99,12 +99,16 @@ func (c *Console) show(title, noun string, done, total int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bar != nil {
-		if done < total { // a bar that is full is over, and could not be cleared any more
+		if done < total || total < 0 { // a bar that is full is over, and could not be cleared any more
 			_ = c.bar.Set64(done)
 		}
 		return
 	}
-	_, _ = fmt.Fprintf(c.w, "%s: %s of %s %s\n", title, Count(done), Count(total), noun)
+	of := ""
+	if total >= 0 {
+		of = " of " + Count(total)
+	}
+	_, _ = fmt.Fprintf(c.w, "%s: %s%s %s\n", title, Count(done), of, noun)
 }
 
 func (c *Console) end() {

@@ -1,0 +1,192 @@
+// Package catalog finds what an archive holds from its small objects, so that a reader need not open every chunk.
+//
+// It owns the way from a stream to its chunks: genesis, the manifests, then the few chunks that no manifest lists yet.
+// It believes what it reads, as any reader of an archive may: proving it is package verify's. It must never write, read
+// a chunk that was not asked for, or know a network.
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// Store is what the catalog reads from. It repeats transient failures itself. Keys are those of package layout.
+type Store interface {
+	// Get reads a whole object; objstore.ErrNotExist is certain.
+	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	// Head describes an object.
+	Head(ctx context.Context, key string) (objstore.Object, error)
+	// List yields the objects whose keys begin with prefix and sort behind after, in ascending order of their bytes.
+	List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Entry, error]
+}
+
+// ErrNoArchive means that a stream has no genesis: nothing is archived of it.
+var ErrNoArchive = errors.New("nothing is archived of this stream")
+
+// Streams returns the streams that have a state, a genesis or a manifest, sorted by their keys. Chunks are not listed:
+// there may be very many of them.
+func Streams(ctx context.Context, store Store) ([]chat.Stream, error) {
+	seen := map[chat.Stream]bool{}
+	for _, prefix := range []string{layout.ManifestPrefixRoot, layout.StatePrefix} {
+		for entry, err := range store.List(ctx, prefix, "") {
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", prefix, err)
+			}
+			name, err := layout.Parse(entry.Key)
+			if err != nil || name.Kind == layout.KindSweep {
+				continue // what does not belong there is the verifier's affair
+			}
+			seen[name.Stream] = true
+		}
+	}
+	streams := make([]chat.Stream, 0, len(seen))
+	for s := range seen {
+		streams = append(streams, s)
+	}
+	slices.SortFunc(streams, func(a, b chat.Stream) int {
+		return strings.Compare(layout.ChunkPrefix(a), layout.ChunkPrefix(b))
+	})
+	return streams, nil
+}
+
+// Chunks yields the chunks of a stream in order, as the manifests list them and then as their own metadata say. It
+// costs a GET for each manifest, a HEAD for each chunk that no manifest lists, and one of each that finds nothing. An
+// error ends it; it wraps ErrNoArchive, archive.ErrInvalid, archive.ErrFormat, or is the store's.
+func Chunks(ctx context.Context, store Store, s chat.Stream) iter.Seq2[archive.ChunkEntry, error] {
+	return func(yield func(archive.ChunkEntry, error) bool) {
+		genesis, err := Genesis(ctx, store, s)
+		if err != nil {
+			yield(archive.ChunkEntry{}, err)
+			return
+		}
+		next := genesis.FirstLo
+		for next <= chat.MaxSeq {
+			m, err := Manifest(ctx, store, s, next)
+			if errors.Is(err, objstore.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				yield(archive.ChunkEntry{}, err)
+				return
+			}
+			for _, c := range m.Chunks {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			next = m.Hi + 1
+		}
+		unlisted(ctx, store, s, next, yield)
+	}
+}
+
+func unlisted(ctx context.Context, store Store, s chat.Stream, next chat.Seq, yield func(archive.ChunkEntry, error) bool) {
+	for next <= chat.MaxSeq {
+		key := layout.Chunk(s, next)
+		object, err := store.Head(ctx, key)
+		if errors.Is(err, objstore.ErrNotExist) {
+			return
+		}
+		var meta archive.ChunkMeta
+		if err == nil {
+			meta, err = archive.ParseChunkMeta(object.Metadata)
+		}
+		if err == nil && meta.Lo != next {
+			err = fmt.Errorf("%w: says that it begins at %d", archive.ErrInvalid, meta.Lo)
+		}
+		if err != nil {
+			yield(archive.ChunkEntry{}, fmt.Errorf("%s: %w", key, err))
+			return
+		}
+		if !yield(archive.ChunkEntryOf(meta, key, object.Size, object.CRC64), nil) {
+			return
+		}
+		next = meta.Hi + 1
+	}
+}
+
+// Genesis reads where a stream's archive begins. It returns ErrNoArchive where there is none.
+func Genesis(ctx context.Context, store Store, s chat.Stream) (archive.Genesis, error) {
+	key := layout.Genesis(s)
+	body, _, err := store.Get(ctx, key)
+	if errors.Is(err, objstore.ErrNotExist) {
+		return archive.Genesis{}, fmt.Errorf("%s: %w", s, ErrNoArchive)
+	}
+	if err != nil {
+		return archive.Genesis{}, err
+	}
+	g, err := archive.ParseGenesis(body)
+	if err == nil && g.Stream() != s {
+		err = fmt.Errorf("%w: is the genesis of %s", archive.ErrInvalid, g.Stream())
+	}
+	if err != nil {
+		return g, fmt.Errorf("%s: %w", key, err)
+	}
+	return g, nil
+}
+
+// Manifest reads the manifest that begins at lo. It matches objstore.ErrNotExist where there is none.
+func Manifest(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive.Manifest, error) {
+	key := layout.Manifest(s, lo)
+	body, _, err := store.Get(ctx, key)
+	if err != nil {
+		return archive.Manifest{}, err
+	}
+	m, err := archive.ParseManifest(body)
+	if err == nil && (m.Stream() != s || m.Lo != lo) {
+		err = fmt.Errorf("%w: is the manifest of %s from %d", archive.ErrInvalid, m.Stream(), m.Lo)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", key, err)
+	}
+	return m, nil
+}
+
+// State reads a stream's hints, nil where it has none.
+func State(ctx context.Context, store Store, s chat.Stream) (*archive.State, error) {
+	key := layout.State(s)
+	body, _, err := store.Get(ctx, key)
+	if errors.Is(err, objstore.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	state, err := archive.ParseState(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return &state, nil
+}
+
+// Lines reads one chunk and gives visit each of its elements, in order; the JSON is the whole line, valid during the
+// call only. The bytes must be those that the entry names: otherwise the error wraps archive.ErrInvalid, and nothing
+// was visited. An error of visit is returned as it is. Memory is bounded by the chunk's object.
+func Lines(ctx context.Context, store Store, s chat.Stream, entry archive.ChunkEntry, visit func(chat.Element) error) error {
+	if entry.Lines() == 0 {
+		return nil
+	}
+	body, _, err := store.Get(ctx, entry.Key)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != entry.SHA256 {
+		return fmt.Errorf("%s: %w: its sha256 is not the one that was recorded; run verify", entry.Key, archive.ErrInvalid)
+	}
+	if _, err := archive.ReadChunk(bytes.NewReader(body), s, entry.Lo, entry.Hi, visit); err != nil {
+		return fmt.Errorf("%s: %w", entry.Key, err)
+	}
+	return nil
+}

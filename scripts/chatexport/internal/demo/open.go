@@ -1,0 +1,64 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// fastQPS is the quota of a demo that is only looked at: nobody wants to wait for an emulator.
+const fastQPS = 200
+
+// ErrNoDemo means that a folder is not one of a demo.
+var ErrNoDemo = errors.New("is not the folder of a demo")
+
+// Open starts the emulated services of an earlier demo's folder, for commands that look after its archive. It returns
+// the variables that name them; closeDemo ends them. As long as they run no other demo can have the folder.
+//
+// Only demos of the excerpt can be opened: the folder does not keep the messages of another file.
+func Open(ctx context.Context, folder string) (env map[string]string, closeDemo func() error, err error) {
+	raw, err := os.ReadFile(filepath.Join(folder, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%s %w; make one with: chatexport demo --out %s", folder, ErrNoDemo, folder)
+	}
+	var found record
+	if err == nil {
+		err = json.Unmarshal(raw, &found)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the demo's folder: %w", err)
+	}
+	o := options{messages: found.Messages, out: folder, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
+	c, err := readContent(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !recordOf(c).same(found) {
+		return nil, nil, fmt.Errorf("%s was filled from %s, which is not kept there; only demos of the excerpt can be opened", folder, found.Source)
+	}
+	unlock, err := openFolder(folder, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if env, err = newEnv(o); err != nil {
+		return nil, nil, errors.Join(err, unlock())
+	}
+	env["SCF_FUNCTIONNAME"], env["CHAT_RETENTION_DAYS"] = functionName, retention(c)
+	w, err := newWorld(ctx, o, c, env, nil)
+	if err != nil {
+		return nil, nil, errors.Join(err, unlock())
+	}
+	return env, func() error { return errors.Join(w.close(), unlock()) }, nil
+}
+
+// retention is long enough for the emulated messages, which are years old: the emulated service loses none.
+func retention(c content) string {
+	const day = 24 * time.Hour
+	oldest := c.groups[0].messages[0].Time
+	return fmt.Sprint(min(3650, int64(time.Since(time.Unix(oldest, 0))/day)+30))
+}

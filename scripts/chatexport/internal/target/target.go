@@ -1,0 +1,214 @@
+// Package target is what a command works on: the archive, the app and the function that the variables, a .env file or
+// a flag name.
+//
+// It owns the flags that all commands have for that, and the composition of the adapters. It must never know what a
+// command does, or let a secret into an error.
+package target
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+
+	"github.com/joho/godotenv"
+	"github.com/spf13/pflag"
+
+	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
+	"chatexport/internal/export"
+	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/objstore/dirstore"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/demo"
+)
+
+// Need says what a command cannot do without.
+type Need uint8
+
+// The needs, to be combined.
+const (
+	Archive Need = 1 << iota // the store
+	Chat                     // the app: SDKAppID and key
+)
+
+// Flags are what every command has to name its target.
+type Flags struct {
+	EnvFile string
+	Dir     string
+	Demo    string
+}
+
+// Register adds the flags.
+func (f *Flags) Register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.EnvFile, "env-file", "", "`file` of variables, beside those of the environment (default: .env if there is one)")
+	flags.StringVar(&f.Dir, "dir", "", "local `folder` of an archive, such as export --out or the demo writes, instead of COS")
+	flags.StringVar(&f.Demo, "demo", "", "`folder` of a demo: its emulated services are started, and no variable is needed")
+}
+
+// Store is an archive that can be read and written.
+type Store interface {
+	export.Store
+	verify.Store
+}
+
+// Target is what the flags and variables name.
+type Target struct {
+	Config config.Config // variables that the command does not need may be placeholders
+	Where  string        // the archive, for people
+	Store  Store         // nil without the need
+	COS    *cosstore.Store
+	Getenv func(string) string
+
+	chat  bool // the app is configured
+	stops []func() error
+}
+
+// Open reads variables and flags, and makes what is needed. The error is a *cli.ExitError.
+func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need) (t *Target, err error) {
+	t = &Target{}
+	defer func() {
+		if err != nil {
+			err = cli.Usage(errors.Join(err, t.Close()))
+		}
+	}()
+	if f.Demo != "" && f.Dir != "" {
+		return t, errors.New("--demo and --dir exclude one another")
+	}
+	if t.Getenv, err = f.variables(ctx, t, getenv); err != nil {
+		return t, err
+	}
+	t.chat = t.Getenv("CHAT_SDKAPPID") != "" || t.Getenv("CHAT_SECRET_KEY") != ""
+	if t.Config, err = config.Load(f.relaxed(t, need)); err != nil {
+		return t, err
+	}
+	if !t.chat {
+		t.Config.ChatSDKAppID = 0
+	}
+	if need&Archive != 0 {
+		err = t.openStore(f)
+	}
+	return t, err
+}
+
+// variables returns a getenv over the environment and the file. A demo's own variables hide all others.
+func (f *Flags) variables(ctx context.Context, t *Target, getenv func(string) string) (func(string) string, error) {
+	if f.Demo != "" {
+		env, stop, err := demo.Open(ctx, f.Demo)
+		if err != nil {
+			return nil, fmt.Errorf("--demo: %w", err)
+		}
+		t.stops = append(t.stops, stop)
+		return func(name string) string { return env[name] }, nil
+	}
+	return Variables(f.EnvFile, getenv)
+}
+
+// Variables returns a getenv over the environment and a file: .env, which may be missing, if path is empty.
+func Variables(path string, getenv func(string) string) (func(string) string, error) {
+	file, err := godotenv.Read(cmp.Or(path, ".env"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && path == "":
+		return getenv, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--env-file: %w", err)
+	case err != nil:
+		// The parser's error quotes lines, which may hold secrets.
+		return nil, fmt.Errorf("%s: a line is not of the form NAME=VALUE", cmp.Or(path, ".env"))
+	}
+	file = maps.Clone(file)
+	return func(name string) string { return cmp.Or(getenv(name), file[name]) }, nil
+}
+
+// relaxed stands in for what the command does not need, so that an auditor need not have the app's key, and a folder
+// needs no bucket.
+func (f *Flags) relaxed(t *Target, need Need) func(string) string {
+	placeholders := map[string]string{}
+	if need&Chat == 0 && !t.chat {
+		placeholders["CHAT_SDKAPPID"], placeholders["CHAT_SECRET_KEY"] = "1", "none"
+	}
+	if need&Archive == 0 || f.Dir != "" {
+		placeholders["COS_BUCKET"], placeholders["COS_REGION"] = "none-1250000000", "ap-none"
+	}
+	return func(name string) string { return cmp.Or(t.Getenv(name), placeholders[name]) }
+}
+
+func (t *Target) openStore(f *Flags) error {
+	if f.Dir != "" {
+		store, err := dirstore.Open(filepath.Clean(f.Dir))
+		if err != nil {
+			return fmt.Errorf("--dir: %w", err)
+		}
+		t.useDir(store)
+		return nil
+	}
+	credentials, err := config.LoadCredentials(t.Getenv)
+	if err != nil {
+		return err
+	}
+	c := t.Config
+	store, err := cosstore.New(cosstore.Config{
+		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
+		Credentials: cosstore.Credentials{
+			SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	t.Store, t.COS, t.Where = store, store, "cos://"+c.COSBucket+"/"+c.COSPrefix
+	t.stops = append(t.stops, func() error { store.CloseIdleConnections(); return nil })
+	return nil
+}
+
+func (t *Target) useDir(store *dirstore.Store) {
+	t.Store, t.COS, t.Where = store, nil, store.Dir()
+	t.stops = append(t.stops, store.Close)
+}
+
+// WriteTo makes a folder the archive, for a command that writes one.
+func (t *Target) WriteTo(dir string) error {
+	store, err := dirstore.Create(filepath.Clean(dir))
+	if err != nil {
+		return cli.Usage(err)
+	}
+	t.useDir(store)
+	return nil
+}
+
+// HasChat reports whether the app is configured.
+func (t *Target) HasChat() bool { return t.chat }
+
+// Chat returns a client of the app.
+func (t *Target) Chat() (*chatapi.Client, error) {
+	c := t.Config
+	base := c.ChatEndpoint
+	if base == "" {
+		var err error
+		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
+			return nil, cli.Usage(err)
+		}
+	}
+	client, err := chatapi.New(chatapi.Config{
+		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin, BaseURL: base, Concurrency: c.ChatConcurrency,
+	})
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	t.stops = append(t.stops, func() error { client.CloseIdleConnections(); return nil })
+	return client, nil
+}
+
+// Close ends what was started.
+func (t *Target) Close() error {
+	var failures []error
+	for i := len(t.stops) - 1; i >= 0; i-- {
+		failures = append(failures, t.stops[i]())
+	}
+	t.stops = nil
+	return errors.Join(failures...)
+}

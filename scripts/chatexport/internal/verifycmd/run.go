@@ -1,0 +1,160 @@
+package verifycmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// maxRanges bounds the absent ranges of one stream: more would not fit into the memory of a small machine.
+const maxRanges = 1_000_000
+
+// result is what --json prints.
+type result struct {
+	Sound    bool             `json:"sound"`
+	Where    string           `json:"where"`
+	Level    string           `json:"level"`
+	Streams  []stream         `json:"streams"`
+	Findings []verify.Finding `json:"findings,omitempty"` // of no stream
+}
+
+type stream struct {
+	verify.Report
+
+	Source *verify.SourceReport `json:"source,omitempty"`
+}
+
+func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
+	need := target.Archive
+	if o.source {
+		need |= target.Chat
+	}
+	t, err := o.target.Open(ctx, getenv, need)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cli.Closed(err, t.Close()) }()
+	r := result{Where: t.Where, Level: o.level()}
+	if err := verifyAll(ctx, t, o, ids, console, &r); err != nil {
+		return cli.Failed(ctx, err)
+	}
+	if o.expect != "" {
+		expect(&r.Streams[0].Report, o.expect)
+	}
+	if o.source {
+		if err := compare(ctx, t, o, console, &r); err != nil {
+			return cli.Failed(ctx, err)
+		}
+	}
+	r.Sound = r.sound()
+	if err := report(out, o, r); err != nil {
+		return err
+	}
+	if !r.Sound {
+		return cli.Wrong(errors.New("the archive is not sound, see above"))
+	}
+	if o.certificate != "" {
+		return certify(o, t, r, console)
+	}
+	return nil
+}
+
+func (r *result) sound() bool {
+	return len(r.Findings) == 0 && !slices.ContainsFunc(r.Streams, func(s stream) bool { return !s.Sound() })
+}
+
+// verifyAll fills in the streams, sorted by id.
+func verifyAll(ctx context.Context, t *target.Target, o options, ids []string, console *cli.Console, r *result) error {
+	var done atomic.Int64
+	opts := verify.Options{
+		Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID, Parallel: o.parallel, MaxRanges: maxRanges,
+	}
+	store := &counted{Store: t.Store, done: &done}
+	switch {
+	case o.read:
+		opts.Level = verify.LevelFull
+	case o.sample != "":
+		opts.Level = verify.LevelSample
+		opts.Pick = func(chat.Stream, chat.Seq) bool { return rand.Float64() < o.share }
+	}
+	stop := console.Follow("verifying", "chunks", -1, done.Load)
+	defer stop()
+	if len(ids) > 0 {
+		return verifySome(ctx, store, t, opts, ids, r)
+	}
+	summary, err := verify.Archive(ctx, store, opts, func(report verify.Report) error {
+		r.Streams = append(r.Streams, stream{Report: report})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.Findings = summary.Findings
+	if summary.Streams == 0 && len(r.Findings) == 0 {
+		return cli.Usage(fmt.Errorf("there is no archive in %s", t.Where))
+	}
+	slices.SortFunc(r.Streams, func(a, b stream) int {
+		return strings.Compare(layout.ChunkPrefix(a.Stream), layout.ChunkPrefix(b.Stream))
+	})
+	return nil
+}
+
+// verifySome verifies the streams that are named, even where nothing but chunks is left of one.
+func verifySome(ctx context.Context, store verify.Store, t *target.Target, opts verify.Options, ids []string, r *result) error {
+	known, err := catalog.Streams(ctx, t.Store)
+	if err != nil {
+		return err
+	}
+	var streams []chat.Stream
+	for _, id := range ids {
+		found, err := target.Match(known, []string{id})
+		if err != nil {
+			if found, err = target.Streams([]string{id}); err != nil {
+				return err
+			}
+		}
+		for _, s := range found {
+			if !slices.Contains(streams, s) {
+				streams = append(streams, s)
+			}
+		}
+	}
+	for _, s := range streams {
+		report, err := verify.Stream(ctx, store, s, opts)
+		if errors.Is(err, verify.ErrNothing) {
+			return cli.Usage(fmt.Errorf("%s: %w in %s", s, verify.ErrNothing, t.Where))
+		}
+		if err != nil {
+			return err
+		}
+		r.Streams = append(r.Streams, stream{Report: report})
+	}
+	return nil
+}
+
+// expect looks for the manifest that somebody remembers.
+func expect(report *verify.Report, sha256 string) {
+	if report.Pinned(sha256) {
+		return
+	}
+	key := report.Newest.Key
+	if key == "" {
+		key = layout.Genesis(report.Stream)
+	}
+	report.Findings = append(report.Findings, verify.Finding{
+		Kind: kindExpected, Key: key,
+		Text: fmt.Sprintf("no manifest of the chain has the expected sha256 %s: manifests were deleted or replaced since it was logged", sha256),
+	})
+}

@@ -1,0 +1,96 @@
+package verifycmd
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// The kinds of findings that only this command has.
+const (
+	kindExpected verify.Kind = "expected" // the manifest with the hash of --expect is not in the chain
+	kindSource   verify.Kind = "source"   // Chat holds something else than what is archived
+)
+
+// paced asks the service at the configured rate and repeats what may pass by itself.
+type paced struct {
+	source  verify.Source
+	limiter *retry.Limiter
+}
+
+// Page implements verify.Source.
+func (p *paced) Page(ctx context.Context, q chat.Query) (page chat.Page, err error) {
+	policy := retry.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Second, Attempts: 5}
+	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+		if err := p.limiter.Wait(ctx); err != nil {
+			return err
+		}
+		page, err = p.source.Page(ctx, q)
+		p.limiter.Observe(err)
+		return err
+	})
+	return page, err
+}
+
+// compare pulls a sample of each stream again.
+func compare(ctx context.Context, t *target.Target, o options, console *cli.Console, r *result) error {
+	client, err := t.Chat()
+	if err != nil {
+		return err
+	}
+	source := &paced{source: client, limiter: retry.NewLimiter(float64(t.Config.ChatQPS))}
+	var done atomic.Int64
+	stop := console.Follow("comparing", "streams", int64(len(r.Streams)), done.Load)
+	defer stop()
+	for i := range r.Streams {
+		s := &r.Streams[i]
+		compared, err := verify.CompareSource(ctx, t.Store, source, s.Stream, o.pages)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Stream, err)
+		}
+		s.Source = &compared
+		if !compared.Same() {
+			s.Findings = append(s.Findings, verify.Finding{
+				Kind: kindSource, Key: layout.ChunkPrefix(s.Stream),
+				Text: fmt.Sprintf("Chat has %d messages that are not archived and %d that are archived otherwise, first at %v",
+					compared.Missing, compared.Different, compared.Seqs[:min(len(compared.Seqs), 10)]),
+			})
+		}
+		done.Add(1)
+	}
+	return nil
+}
+
+// counted counts the chunks that are looked at, for the progress.
+type counted struct {
+	verify.Store
+
+	done *atomic.Int64
+}
+
+// Get implements verify.Store.
+func (c *counted) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+	c.count(key)
+	return c.Store.Get(ctx, key)
+}
+
+// Head implements verify.Store.
+func (c *counted) Head(ctx context.Context, key string) (objstore.Object, error) {
+	c.count(key)
+	return c.Store.Head(ctx, key)
+}
+
+func (c *counted) count(key string) {
+	if name, err := layout.Parse(key); err == nil && name.Kind == layout.KindChunk {
+		c.done.Add(1)
+	}
+}

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"chatexport/scripts/chatexport/internal/verifycmd"
+)
+
+// operate returns the commands that look after an archive. They read the same variables as the function.
+func operate(getenv func(string) string) []*cobra.Command {
+	return []*cobra.Command{
+		verifycmd.Command(getenv),
+	}
+}

@@ -5,18 +5,19 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"chatexport/internal/chat"
 )
 
 const (
-	// segmentPages is how many pages a worker pulls in a row at most. Longer segments lose more when time runs out,
-	// shorter ones lose the overlap of audit and paging.
-	segmentPages = 5
 	// window is how many segments a worker may be ahead of the one that is written, on average: it bounds the memory for
 	// what came out of order.
 	window = 2
+	// mostPages is the longest segment. Longer ones would lose more when time runs out.
+	mostPages = 16
+	// sparse is how many messages from below a segment its last page must bring for segments to become longer.
+	sparse = chat.PageSize / 4
 )
 
 // fetcher pulls the segments of a range side by side and gives them out in order.
@@ -24,6 +25,10 @@ type fetcher struct {
 	cancel context.CancelFunc
 	slots  chan chan fetched
 	wg     sync.WaitGroup
+	// pages is how long the next segment will be. One page is best as long as the service counts seqs: all workers are
+	// at the lowest seqs that are left, and little is lost when time runs out. Where it counts messages and leaves holes
+	// out, a page reaches further down, and segments that are too short would ask for the same messages again.
+	pages atomic.Int64
 }
 
 type fetched struct {
@@ -35,6 +40,7 @@ type fetched struct {
 func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &fetcher{cancel: cancel, slots: make(chan chan fetched, window*b.Limits.Concurrency)}
+	f.pages.Store(1)
 	f.wg.Go(func() { b.plan(ctx, f, lo, hi) })
 	return f
 }
@@ -44,9 +50,8 @@ func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 	defer close(f.slots)
 	workers := make(chan struct{}, b.Limits.Concurrency)
-	size := chat.Seq(chat.PageSize)
 	for lo <= hi && !b.timeIsUp() {
-		bottom, top := lo, min(hi, lo+size-1)
+		bottom, top := lo, min(hi, lo+chat.Seq(f.pages.Load())*chat.PageSize-1)
 		slot := make(chan fetched, 1)
 		select {
 		case workers <- struct{}{}:
@@ -60,18 +65,23 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 		}
 		f.wg.Go(func() {
 			defer func() { <-workers }()
-			slot <- b.fetchOne(ctx, bottom, top)
+			result := b.fetchOne(ctx, bottom, top)
+			f.adapt(result)
+			slot <- result
 		})
-		lo, size = top+1, b.segmentSize()
+		lo = top + 1
 	}
 }
 
-// segmentSize keeps segments so short that those that are begun now come home in time, also where all workers share a
-// slow pace: what is under way when time is up is lost.
-func (b *batch) segmentSize() chat.Seq {
-	left := time.Until(b.budget.pullEnd).Seconds() / 2
-	pages := left * b.Limiter.Rate() / float64(b.Limits.Concurrency)
-	return chat.PageSize * chat.Seq(max(1, min(segmentPages, pages)))
+// adapt makes segments longer while their last pages reach far below them, and shorter again when they no longer do.
+func (f *fetcher) adapt(result fetched) {
+	switch pages := f.pages.Load(); {
+	case result.err != nil:
+	case result.segment.below >= sparse:
+		f.pages.CompareAndSwap(pages, min(mostPages, 2*pages))
+	case result.segment.below == 0 && pages > 1:
+		f.pages.CompareAndSwap(pages, pages/2)
+	}
 }
 
 // fetchOne turns a panic into an error: in a goroutine of its own it would kill the process, and with it the event.

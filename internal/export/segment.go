@@ -14,6 +14,7 @@ import (
 type segment struct {
 	lo, hi   chat.Seq
 	elements []chat.Element
+	below    int // elements that came although they lie below lo
 }
 
 // pull is the reading of one segment.
@@ -23,6 +24,7 @@ type pull struct {
 	found   []chat.Element // by seq - lo; Seq is 0 where nothing came
 	covered []bool         // a page that was not cut went over this seq
 	came    int
+	below   int // elements that came although they lie below lo
 }
 
 // pullSegment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have
@@ -35,7 +37,7 @@ func (b *batch) pullSegment(ctx context.Context, lo, hi chat.Seq) (segment, erro
 	if err := p.audit(ctx); err != nil {
 		return segment{}, err
 	}
-	seg := segment{lo: lo, hi: hi, elements: p.found[:0]}
+	seg := segment{lo: lo, hi: hi, elements: p.found[:0], below: p.below}
 	for i := range p.found {
 		if p.found[i].Seq != 0 {
 			seg.elements = append(seg.elements, p.found[i])
@@ -105,6 +107,9 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 func (p *pull) take(page chat.Page, lo, hi chat.Seq) (came bool) {
 	for i := range page.Elements {
 		e := &page.Elements[i]
+		if e.Seq < p.lo {
+			p.below++
+		}
 		if e.Seq < lo || e.Seq > hi {
 			continue
 		}

@@ -91,7 +91,9 @@ func TestWhatIsSwitchedOffIsThere(t *testing.T) {
 	if off.DeadLetter != nil || on.DeadLetter == nil {
 		t.Error("deadLetter is not ready to be switched on")
 	}
-	has := func(events []serverless.Event, is func(serverless.Event) bool) bool { return slices.ContainsFunc(events, is) }
+	has := func(events []serverless.Event, is func(serverless.Event) bool) bool {
+		return slices.ContainsFunc(events, is)
+	}
 	if cmq := func(e serverless.Event) bool { return e.CMQ != nil }; has(off.Events, cmq) || !has(on.Events, cmq) {
 		t.Error("a CMQ trigger is not ready to be switched on")
 	}

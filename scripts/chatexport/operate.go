@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
 )
 
@@ -10,5 +11,6 @@ import (
 func operate(getenv func(string) string) []*cobra.Command {
 	return []*cobra.Command{
 		verifycmd.Command(getenv),
+		status.Command(getenv),
 	}
 }

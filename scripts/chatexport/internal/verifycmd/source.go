@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-	"time"
 
-	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/retry"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/pending"
 	"chatexport/scripts/chatexport/internal/target"
 )
 
@@ -21,33 +19,13 @@ const (
 	kindSource   verify.Kind = "source"   // Chat holds something else than what is archived
 )
 
-// paced asks the service at the configured rate and repeats what may pass by itself.
-type paced struct {
-	source  verify.Source
-	limiter *retry.Limiter
-}
-
-// Page implements verify.Source.
-func (p *paced) Page(ctx context.Context, q chat.Query) (page chat.Page, err error) {
-	policy := retry.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Second, Attempts: 5}
-	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
-		if err := p.limiter.Wait(ctx); err != nil {
-			return err
-		}
-		page, err = p.source.Page(ctx, q)
-		p.limiter.Observe(err)
-		return err
-	})
-	return page, err
-}
-
 // compare pulls a sample of each stream again.
 func compare(ctx context.Context, t *target.Target, o options, console *cli.Console, r *result) error {
 	client, err := t.Chat()
 	if err != nil {
 		return err
 	}
-	source := &paced{source: client, limiter: retry.NewLimiter(float64(t.Config.ChatQPS))}
+	source := pending.NewPaced(client, t.Config.ChatQPS)
 	var done atomic.Int64
 	stop := console.Follow("comparing", "streams", int64(len(r.Streams)), done.Load)
 	defer stop()

@@ -1,0 +1,193 @@
+// Package pending asks Chat what there is to archive: which streams the app has, and how far each has come.
+//
+// It owns the pacing and the grouping of those calls. It must never read history: that is the engine's.
+package pending
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/chatapi"
+	"chatexport/internal/retry"
+)
+
+// Client is what is asked of Chat; one attempt a call.
+type Client interface {
+	GroupInfos(ctx context.Context, ids []string) ([]chatapi.GroupInfo, error)
+	Topics(ctx context.Context, groupID string) ([]chatapi.Topic, error)
+	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error)
+	Page(ctx context.Context, q chat.Query) (chat.Page, error)
+}
+
+// Paced makes calls at a rate and repeats what may pass by itself.
+type Paced struct {
+	Client  Client
+	limiter *retry.Limiter
+}
+
+// NewPaced returns a client that makes at most qps calls a second.
+func NewPaced(c Client, qps int) *Paced {
+	return &Paced{Client: c, limiter: retry.NewLimiter(float64(qps))}
+}
+
+// Do makes one call, paced and repeated.
+func (p *Paced) Do(ctx context.Context, call func(ctx context.Context) error) error {
+	policy := retry.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Second, Attempts: 5}
+	return policy.Do(ctx, func(ctx context.Context, _ int) error {
+		if err := p.limiter.Wait(ctx); err != nil {
+			return err
+		}
+		err := call(ctx)
+		p.limiter.Observe(err)
+		return err
+	})
+}
+
+// Page returns one page of history.
+func (p *Paced) Page(ctx context.Context, q chat.Query) (page chat.Page, err error) {
+	err = p.Do(ctx, func(ctx context.Context) error {
+		page, err = p.Client.Page(ctx, q)
+		return err
+	})
+	return page, err
+}
+
+// Info is what Chat tells of one stream.
+type Info struct {
+	Stream      chat.Stream
+	Type        string
+	NextSeq     chat.Seq // the newest seq plus one; 0 if unknown
+	CreateTime  int64
+	LastMsgTime int64
+	Err         error // the service's verdict on this one stream
+}
+
+// Infos asks for each of the streams, 50 groups a call and all topics of a community in one. It returns one Info a stream,
+// in their order.
+func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]Info, error) {
+	found := map[chat.Stream]Info{}
+	var groups, communities []string
+	for _, s := range streams {
+		switch {
+		case s.TopicID == "" && !slices.Contains(groups, s.GroupID):
+			groups = append(groups, s.GroupID)
+		case s.TopicID != "" && !slices.Contains(communities, s.GroupID):
+			communities = append(communities, s.GroupID)
+		}
+	}
+	for ids := range slices.Chunk(groups, chatapi.MaxGroupInfos) {
+		infos, err := groupInfos(ctx, p, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range infos {
+			s := chat.Stream{GroupID: g.GroupID}
+			found[s] = Info{Stream: s, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}
+		}
+	}
+	for _, id := range communities {
+		topics, err := topicsOf(ctx, p, id)
+		if err != nil && !errors.Is(err, chat.ErrGone) && !errors.Is(err, chat.ErrUnsupported) {
+			return nil, err
+		}
+		for _, info := range topics {
+			found[info.Stream] = info
+		}
+	}
+	infos := make([]Info, len(streams))
+	for i, s := range streams {
+		info, ok := found[s]
+		if !ok {
+			info = Info{Stream: s, Err: chat.ErrGone}
+		}
+		infos[i] = info
+	}
+	return infos, nil
+}
+
+func groupInfos(ctx context.Context, p *Paced, ids []string) (infos []chatapi.GroupInfo, err error) {
+	err = p.Do(ctx, func(ctx context.Context) error {
+		infos, err = p.Client.GroupInfos(ctx, ids)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for groups: %w", err)
+	}
+	return infos, nil
+}
+
+func topicsOf(ctx context.Context, p *Paced, groupID string) ([]Info, error) {
+	var topics []chatapi.Topic
+	err := p.Do(ctx, func(ctx context.Context) (err error) {
+		topics, err = p.Client.Topics(ctx, groupID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for the topics of %s: %w", groupID, err)
+	}
+	var infos []Info
+	for _, t := range topics {
+		if t.TopicID == "" {
+			continue
+		}
+		infos = append(infos, Info{
+			Stream: chat.Stream{GroupID: groupID, TopicID: t.TopicID}, Type: "Topic",
+			NextSeq: t.NextSeq, CreateTime: t.CreateTime, LastMsgTime: t.LastMsgTime, Err: t.Err,
+		})
+	}
+	return infos, nil
+}
+
+// All returns every stream of the app that may have a history: its groups but AVChatRooms, and the topics of its
+// communities. progress is told how many groups were looked at.
+func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, error) {
+	var all []Info
+	var next uint64
+	for {
+		var ids []string
+		err := p.Do(ctx, func(ctx context.Context) (err error) {
+			ids, next, err = p.Client.GroupIDs(ctx, next, chatapi.MaxGroupIDs, "")
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list groups: %w", err)
+		}
+		for some := range slices.Chunk(ids, chatapi.MaxGroupInfos) {
+			infos, err := groupInfos(ctx, p, some)
+			if err != nil {
+				return nil, err
+			}
+			for _, g := range infos {
+				if all, err = add(ctx, p, all, g); err != nil {
+					return nil, err
+				}
+			}
+			progress(len(some))
+		}
+		if next == 0 {
+			return all, nil
+		}
+	}
+}
+
+func add(ctx context.Context, p *Paced, all []Info, g chatapi.GroupInfo) ([]Info, error) {
+	const room, community = "AVChatRoom", "Community"
+	if g.Type == room {
+		return all, nil
+	}
+	if g.Type == community || g.SupportTopic {
+		topics, err := topicsOf(ctx, p, g.GroupID)
+		switch {
+		case err == nil && len(topics) > 0:
+			return append(all, topics...), nil
+		case err != nil && !errors.Is(err, chat.ErrUnsupported) && !errors.Is(err, chat.ErrGone):
+			return nil, err
+		}
+	}
+	s := chat.Stream{GroupID: g.GroupID}
+	return append(all, Info{Stream: s, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}), nil
+}

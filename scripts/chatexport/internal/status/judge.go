@@ -1,0 +1,115 @@
+package status
+
+import (
+	"time"
+
+	"chatexport/internal/archive"
+)
+
+// verdict is how a stream is doing. The names are stable.
+type verdict string
+
+const (
+	stuck   verdict = "stuck"
+	failing verdict = "failing"
+	late    verdict = "late"
+	running verdict = "running"
+	done    verdict = "done"
+)
+
+const (
+	// abandonedAfter is how long a run without a lease, or with one that has ended, may be silent: a continuation waits in
+	// the queue for minutes, and an event is delivered again for hours at most.
+	abandonedAfter = time.Hour
+	// riskShare of the retention: what is older may expire before somebody has found out why nothing moves.
+	riskShare = 0.5
+)
+
+// judge decides how a stream is doing. maxAge is 0 for none.
+func judge(s *stream, now time.Time, maxAge, retention time.Duration) {
+	s.Pending = max(0, int64(s.Head-s.Frontier+1))
+	since := s.CompleteAt
+	if since.IsZero() {
+		since = s.UpdatedAt // it has never been complete, or nobody knows when
+		if s.LastRun != nil {
+			since = s.LastRun.StartedAt
+		}
+	}
+	age := max(0, now.Sub(since))
+	s.AgeSeconds = int64(age / time.Second)
+	final := s.Status == archive.StatusGone || s.Status == archive.StatusUnsupported
+	switch {
+	case final:
+		s.Verdict = done
+	case s.Status == archive.StatusDamaged, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
+		s.Status == archive.StatusFailed, s.abandoned(now):
+		s.Verdict = stuck
+	case s.Error != nil:
+		s.Verdict = failing
+	case maxAge > 0 && age > maxAge:
+		s.Verdict = late
+	case s.Status == archive.StatusRunning, s.Status == "", s.Lease != nil && now.Before(s.Lease.Until):
+		s.Verdict = running
+	default:
+		s.Verdict = done
+	}
+	s.AtRisk = !final && age > time.Duration(riskShare*float64(retention))
+	s.Advice = advice(s)
+}
+
+// abandoned reports whether a run is under way that nobody has worked on for long.
+func (s *stream) abandoned(now time.Time) bool {
+	if s.Status != archive.StatusRunning || now.Sub(s.UpdatedAt) < abandonedAfter {
+		return false
+	}
+	return s.Lease == nil || now.After(s.Lease.Until)
+}
+
+// rank orders streams, trouble first.
+func (s *stream) rank() int {
+	rank := 2
+	switch s.Verdict {
+	case stuck:
+		rank = 0
+	case failing, late:
+		rank = 2
+	case running:
+		rank = 4
+	case done:
+		rank = 6
+	}
+	if s.AtRisk {
+		rank--
+	}
+	return rank
+}
+
+// advice says what a person can do.
+func advice(s *stream) string {
+	switch s.Status {
+	case archive.StatusDamaged:
+		return "run verify on it; nothing was overwritten, and nothing is archived until objects that are missing are restored"
+	case archive.StatusMismatch:
+		return "the archive is another app's: use another COS_PREFIX for each app"
+	case archive.StatusRecreated:
+		return "a new group has the old one's id: archive it below another COS_PREFIX"
+	case archive.StatusFailed:
+		return "see the error; when its cause is mended: chatexport resume"
+	case archive.StatusGone:
+		return "take it off the timers; what is archived is kept"
+	case archive.StatusUnsupported:
+		return "take it off the timers"
+	}
+	switch {
+	case s.Verdict == stuck:
+		return "nobody works on this run any more: chatexport resume, and look whether the timer is on"
+	case s.Verdict == failing:
+		return "the next tick tries again; see the error"
+	case s.Verdict == late:
+		return "look whether the timer is on, or: chatexport resume"
+	case s.AtRisk:
+		return "messages may expire before they are archived: chatexport resume, or chatexport export"
+	default:
+		return ""
+	}
+}

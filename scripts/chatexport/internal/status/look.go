@@ -1,0 +1,237 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/pending"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// result is what --json prints.
+type result struct {
+	Where   string    `json:"where"`
+	At      time.Time `json:"at"`
+	Trouble bool      `json:"trouble"` // exit code 1
+	Done    int       `json:"done"`
+	Running int       `json:"running"`
+	Failing int       `json:"failing"`
+	Late    int       `json:"late"`
+	Stuck   int       `json:"stuck"`
+	AtRisk  int       `json:"at_risk"` // of any verdict
+	Streams []stream  `json:"streams"`
+}
+
+type stream struct {
+	Stream  chat.Stream `json:"-"`
+	GroupID string      `json:"group_id"`
+	TopicID string      `json:"topic_id,omitempty"`
+
+	Verdict verdict `json:"verdict"`
+	AtRisk  bool    `json:"at_risk"`
+	Status  string  `json:"status"` // of the state; empty without one
+
+	Frontier chat.Seq `json:"frontier"`
+	Head     chat.Seq `json:"head"`
+	Pending  int64    `json:"pending"` // seqs from the frontier to the head
+
+	CompleteAt time.Time `json:"complete_at,omitzero"` // when it was last known to be complete
+	AgeSeconds int64     `json:"age_seconds"`          // since then, or since the archive began
+	UpdatedAt  time.Time `json:"updated_at,omitzero"`
+
+	FirstLo  chat.Seq `json:"first_lo"`
+	Messages int64    `json:"messages"`
+	Expired  int64    `json:"expired"` // before they could be archived
+	Absent   int64    `json:"absent"`
+	Chunks   int64    `json:"chunks"`
+	Bytes    int64    `json:"bytes"`
+
+	LastRun *lastRun            `json:"last_run,omitempty"` // of the newest manifest
+	Lease   *archive.Lease      `json:"lease,omitempty"`
+	Error   *archive.StateError `json:"error,omitempty"`
+	Advice  string              `json:"advice,omitempty"`
+}
+
+type lastRun struct {
+	Run        string    `json:"run"`
+	Status     string    `json:"status"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+}
+
+// look reads all streams.
+func look(ctx context.Context, t *target.Target, o options, ids []string, console *cli.Console) (result, error) {
+	r := result{Where: t.Where, At: o.now().UTC().Truncate(time.Second)}
+	known, err := catalog.Streams(ctx, t.Store)
+	if err != nil {
+		return r, err
+	}
+	if len(known) == 0 {
+		return r, cli.Usage(fmt.Errorf("there is no archive in %s", t.Where))
+	}
+	chosen, err := target.Match(known, ids)
+	if err != nil {
+		return r, err
+	}
+	newest, err := newestSeqs(ctx, t, o, chosen)
+	if err != nil {
+		return r, err
+	}
+	var done atomic.Int64
+	stop := console.Follow("reading", "streams", int64(len(chosen)), done.Load)
+	defer stop()
+	r.Streams = make([]stream, len(chosen))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(o.parallel)
+	for i, s := range chosen {
+		group.Go(func() error {
+			defer done.Add(1)
+			one, err := read(ctx, t.Store, s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+			if next, ok := newest[s]; ok {
+				one.Head = max(one.Head, next-1)
+			}
+			judge(&one, r.At, o.maxAge, time.Duration(t.Config.ChatRetentionDays)*24*time.Hour)
+			r.Streams[i] = one
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return r, err
+	}
+	r.count()
+	slices.SortStableFunc(r.Streams, func(a, b stream) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.AgeSeconds, a.AgeSeconds))
+	})
+	return r, nil
+}
+
+// newestSeqs asks Chat for the seq that follows the newest message of each stream.
+func newestSeqs(ctx context.Context, t *target.Target, o options, streams []chat.Stream) (map[chat.Stream]chat.Seq, error) {
+	if !o.chat {
+		return nil, nil
+	}
+	client, err := t.Chat()
+	if err != nil {
+		return nil, err
+	}
+	infos, err := pending.Infos(ctx, pending.NewPaced(client, t.Config.ChatQPS), streams)
+	if err != nil {
+		return nil, err
+	}
+	next := map[chat.Stream]chat.Seq{}
+	for _, info := range infos {
+		if info.NextSeq > 0 {
+			next[info.Stream] = info.NextSeq
+		}
+	}
+	return next, nil
+}
+
+// read reads one stream's small objects. What of them is damaged is the stream's trouble, not the command's.
+func read(ctx context.Context, store catalog.Store, s chat.Stream) (stream, error) {
+	one := stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
+	state, err := catalog.State(ctx, store, s)
+	if damaged(err) {
+		one.trouble("state_invalid", err)
+		err = nil
+	}
+	if err != nil {
+		return one, err
+	}
+	genesis, err := catalog.Genesis(ctx, store, s)
+	switch {
+	case errors.Is(err, catalog.ErrNoArchive):
+	case damaged(err):
+		one.trouble("genesis_invalid", err)
+	case err != nil:
+		return one, err
+	default:
+		one.FirstLo, one.Frontier, one.Head = genesis.FirstLo, genesis.FirstLo, genesis.Head
+		one.CompleteAt = time.Time{}
+		one.UpdatedAt = genesis.CreatedAt
+		one.Expired = int64(genesis.FirstLo - 1)
+	}
+	if state != nil {
+		one.state(state)
+	}
+	if state == nil || state.ManifestAfter == nil {
+		return one, nil
+	}
+	m, err := catalog.Manifest(ctx, store, s, state.ManifestAfter.Lo)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		one.trouble("manifest_missing", errors.New("the newest manifest that the state names does not exist"))
+	case damaged(err):
+		one.trouble("manifest_invalid", err)
+	case err != nil:
+		return one, err
+	default:
+		one.LastRun = &lastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
+		if one.CompleteAt.IsZero() && m.Status != archive.StatusPartial {
+			one.CompleteAt = m.FinishedAt
+		}
+	}
+	return one, nil
+}
+
+func damaged(err error) bool {
+	return errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt)
+}
+
+// trouble records what this command itself found.
+func (s *stream) trouble(code string, err error) {
+	s.Status = archive.StatusDamaged
+	s.Error = &archive.StateError{Code: code, Text: err.Error(), Frontier: s.Frontier}
+}
+
+func (s *stream) state(state *archive.State) {
+	s.Frontier, s.Head, s.UpdatedAt = max(s.Frontier, state.Frontier), state.Head, state.UpdatedAt
+	c := state.Counters
+	s.Messages, s.Absent, s.Chunks, s.Bytes = c.Lines(), c.Absent, c.Chunks, c.Bytes
+	s.Expired += c.Expired
+	s.Lease = state.Lease
+	if s.Status == archive.StatusDamaged {
+		return
+	}
+	s.Status, s.Error = state.Status, state.Error
+	if state.Status == archive.StatusComplete && state.Error == nil && state.Lease == nil {
+		s.CompleteAt = state.UpdatedAt
+	}
+}
+
+func (r *result) count() {
+	for i := range r.Streams {
+		s := &r.Streams[i]
+		switch s.Verdict {
+		case stuck:
+			r.Stuck++
+		case failing:
+			r.Failing++
+		case late:
+			r.Late++
+		case running:
+			r.Running++
+		default:
+			r.Done++
+		}
+		if s.AtRisk {
+			r.AtRisk++
+		}
+	}
+	r.Trouble = r.Stuck+r.Failing+r.Late > 0
+}

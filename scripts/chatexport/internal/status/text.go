@@ -1,0 +1,76 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+func text(r result) string {
+	rows := [][]string{{"group", "verdict", "status", "archived to", "pending", "messages", "expired", "absent", "complete", "last run"}}
+	for i := range r.Streams {
+		s := &r.Streams[i]
+		name := string(s.Verdict)
+		if s.AtRisk {
+			name += ", at risk"
+		}
+		rows = append(rows, []string{
+			target.Name(s.Stream), name, s.Status, cli.Count(int64(max(s.Frontier-1, 0))), cli.Count(s.Pending), cli.Count(s.Messages),
+			cli.Count(s.Expired), cli.Count(s.Absent), completeText(s), runText(s),
+		})
+	}
+	var b strings.Builder
+	last := len(rows[0]) - 1
+	b.WriteString(cli.Table(rows, func(column int) bool { return column <= 2 || column == last }))
+	for i := range r.Streams {
+		notes(&b, &r.Streams[i], r.At)
+	}
+	fmt.Fprintf(&b, "%s in %s: %d done, %d running, %d failing, %d late, %d stuck; %d at risk\n",
+		cli.Plural(len(r.Streams), "stream"), r.Where, r.Done, r.Running, r.Failing, r.Late, r.Stuck, r.AtRisk)
+	return b.String()
+}
+
+func completeText(s *stream) string {
+	if s.CompleteAt.IsZero() {
+		return "never"
+	}
+	return Age(time.Duration(s.AgeSeconds)*time.Second) + " ago"
+}
+
+func runText(s *stream) string {
+	if s.LastRun == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s, %s", s.LastRun.StartedAt.Format("2006-01-02 15:04:05Z"), cli.Seconds(s.LastRun.FinishedAt.Sub(s.LastRun.StartedAt)))
+}
+
+func notes(b *strings.Builder, s *stream, now time.Time) {
+	name := target.Name(s.Stream)
+	if s.Lease != nil && now.Before(s.Lease.Until) {
+		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))
+	}
+	if s.Error != nil {
+		fmt.Fprintf(b, "%s: error %s: %s\n", name, s.Error.Code, s.Error.Text)
+	}
+	if s.Advice != "" {
+		fmt.Fprintf(b, "%s: %s\n", name, s.Advice)
+	}
+}
+
+// Age writes a duration as people say it: 40 s, 12 min, 26 h, 9 days.
+func Age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	default:
+		return fmt.Sprintf("%d days", d/day)
+	}
+}

@@ -41,6 +41,7 @@ type finder struct {
 type probe struct {
 	lowest  chat.Seq // the smallest retained seq on it at or above from, 0 if there is none
 	expired bool     // it has IsFinished 2 and nothing retained
+	cut     bool     // it has nothing retained, and its newest elements are missing
 }
 
 // findFloor finds where retained history begins: by proof where the service gives one, else by probing.
@@ -84,7 +85,7 @@ func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
 			high = middle
 		}
 	}
-	for _, at := range f.below(low) {
+	for _, at := range f.below(low - chat.PageSize + 1) {
 		p, err := f.peek(ctx, at)
 		if err != nil {
 			return 0, false, err
@@ -102,25 +103,30 @@ func (f *finder) anomaly(seq chat.Seq) {
 	f.Log.Warn().Int64("seq", int64(seq)).Msg("IsFinished 2 although an older message is still there; the void is probed instead")
 }
 
-// guess looks upwards in growing steps for the first retained element, and probes the void below it.
+// guess looks upwards in growing steps for something retained, searches below it for where that begins, and probes the
+// void that remains.
 func (f *finder) guess(ctx context.Context) (floor, error) {
-	top := f.head + 1
-	for step := chat.Seq(chat.PageSize); f.known < f.head; step *= 2 {
+	low, top := f.known, f.head+1 // nothing retained was found up to low; top is retained, or behind the head
+	for step := chat.Seq(chat.PageSize); low < f.head && top > f.head; step *= 2 {
 		at := min(f.head, f.known+step)
 		p, err := f.peek(ctx, at)
-		if err != nil {
+		switch {
+		case err != nil:
 			return floor{}, err
-		}
-		if p.lowest > 0 {
+		case p.cut:
+			top = at
+		case p.lowest > 0:
 			top = p.lowest
-			break
-		}
-		if at == f.head {
-			break
+		default:
+			low = at
 		}
 	}
 	for range maxRounds {
-		if top-f.from <= walkable {
+		first, err := f.search(ctx, low, top)
+		if err != nil {
+			return floor{}, err
+		}
+		if top = first; top-f.from <= walkable {
 			break
 		}
 		met, err := f.probeBelow(ctx, top)
@@ -130,14 +136,38 @@ func (f *finder) guess(ctx context.Context) (floor, error) {
 		if met == 0 {
 			return floor{first: top, evidence: archive.EvidenceProbe, probes: f.probes}, nil
 		}
-		top = met
+		low, top = f.from-1, met
 	}
 	return floor{first: f.from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: top - 1}, nil
 }
 
-// probeBelow asks for pages all over the void below top and returns the smallest retained seq that it met, or 0.
+// search halves the way from low, where nothing is retained, up to top until it knows where what is retained below top
+// begins. It returns that seq, which is top if nothing below it was met.
+func (f *finder) search(ctx context.Context, low, top chat.Seq) (chat.Seq, error) {
+	for top-low > 1 {
+		middle := low + (top-low)/2
+		p, err := f.peek(ctx, middle)
+		switch {
+		case err != nil:
+			return 0, err
+		case p.cut:
+			top = middle
+		case p.lowest > 0:
+			top = min(p.lowest, middle)
+		default:
+			low = middle
+		}
+	}
+	return top, nil
+}
+
+// probeBelow asks for pages all over the void below top and returns the smallest retained seq that it met, or 0. Close to
+// top they are dense: what is below messages that were deleted is more likely there than anywhere else.
 func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error) {
 	at := f.below(top)
+	for step := chat.Seq(chat.PageSize); top-1-step > f.from; step *= 2 {
+		at = append(at, top-1-step)
+	}
 	for i := range chat.Seq(spreadProbes) {
 		at = append(at, f.from+(top-f.from)*(2*i+1)/(2*spreadProbes))
 	}
@@ -166,11 +196,11 @@ func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error)
 	return met, nil
 }
 
-// below returns places at which a void that ends at seq is checked: just below, at the halving points, and at its very
-// bottom.
+// below returns places at which a void that ends below seq is checked: just below, at the halving points, and at its
+// very bottom.
 func (f *finder) below(seq chat.Seq) []chat.Seq {
 	var at []chat.Seq
-	if just := seq - chat.PageSize; just >= f.from {
+	if just := seq - 1; just >= f.from {
 		at = append(at, just)
 	}
 	for half := f.from + (seq-f.from)/2; half > f.from+chat.PageSize; half = f.from + (half-f.from)/2 {
@@ -187,14 +217,23 @@ func (f *finder) peek(ctx context.Context, at chat.Seq) (probe, error) {
 	return f.ask(ctx, at)
 }
 
+// ask looks at the page below at. One that is cut at its top says nothing of at itself, which is then asked for alone.
 func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
-	number := min(chat.PageSize, at-f.from+1)
-	page, err := f.surePage(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: int(number)})
+	p, err := f.askPage(ctx, at, int(min(chat.PageSize, at-f.from+1)))
+	if err != nil || !p.cut {
+		return p, err
+	}
+	return f.askPage(ctx, at, 1)
+}
+
+func (f *finder) askPage(ctx context.Context, at chat.Seq, number int) (probe, error) {
+	page, err := f.surePage(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: number})
 	if err != nil {
 		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
 	}
 	p := probe{lowest: lowestRetained(page, f.from, at)}
-	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0 && !cutAtTop(page, at)
+	p.cut = p.lowest == 0 && cutAtTop(page, at)
+	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0 && !p.cut
 	return p, nil
 }
 

@@ -115,11 +115,19 @@ func state(t testing.TB, w *world.World, s chat.Stream) archive.State {
 
 func genesis(t testing.TB, w *world.World, s chat.Stream) archive.Genesis {
 	t.Helper()
-	body, _, err := w.Store.Get(t.Context(), layout.Genesis(s))
-	must(t, err)
-	parsed, err := archive.ParseGenesis(body)
+	parsed, err := genesisOf(t, w, s)
 	must(t, err)
 	return parsed
+}
+
+// genesisOf is genesis for a stream that may have none.
+func genesisOf(t testing.TB, w *world.World, s chat.Stream) (archive.Genesis, error) {
+	t.Helper()
+	body, _, err := w.Store.Get(t.Context(), layout.Genesis(s))
+	if err != nil {
+		return archive.Genesis{}, err
+	}
+	return archive.ParseGenesis(body)
 }
 
 func manifest(t testing.TB, w *world.World, s chat.Stream, lo chat.Seq) archive.Manifest {

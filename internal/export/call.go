@@ -21,11 +21,18 @@ func callPolicy() retry.Policy {
 
 // call makes one call of the Chat API, paced, repeated and counted.
 func (b *batch) call(ctx context.Context, attempt func(ctx context.Context) error) error {
+	return b.callPaced(ctx, false, attempt)
+}
+
+// callPaced is call; the first attempt does not wait where the caller has waited for it.
+func (b *batch) callPaced(ctx context.Context, waited bool, attempt func(ctx context.Context) error) error {
 	policy := callPolicy()
 	policy.Jitter = b.Jitter
 	return policy.Do(ctx, func(ctx context.Context, n int) error {
-		if err := b.Limiter.Wait(ctx); err != nil {
-			return err
+		if n > 1 || !waited {
+			if err := b.Limiter.Wait(ctx); err != nil {
+				return err
+			}
 		}
 		b.calls.Add(1)
 		if n > 1 {
@@ -43,8 +50,12 @@ func (b *batch) call(ctx context.Context, attempt func(ctx context.Context) erro
 // page reads one page. A page that lies wholly above what was asked would lead a reader in circles: it is asked again,
 // then given up.
 func (b *batch) page(ctx context.Context, q chat.Query) (chat.Page, error) {
+	return b.pagePaced(ctx, q, false)
+}
+
+func (b *batch) pagePaced(ctx context.Context, q chat.Query, waited bool) (chat.Page, error) {
 	var page chat.Page
-	err := b.call(ctx, func(ctx context.Context) error {
+	err := b.callPaced(ctx, waited, func(ctx context.Context) error {
 		var err error
 		if page, err = b.Source.Page(ctx, q); err != nil {
 			return err

@@ -46,7 +46,8 @@ func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 }
 
 // plan begins one segment after the other, as long as there is time. The first is a single page, so that even a slow
-// service leaves something to keep.
+// service leaves something to keep. It waits for the pace of each segment's first call itself: workers that waited side
+// by side would come in any order, and what is pulled behind a gap is lost when time is up.
 func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 	defer close(f.slots)
 	workers := make(chan struct{}, b.Limits.Concurrency)
@@ -61,6 +62,10 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 		select {
 		case f.slots <- slot:
 		case <-ctx.Done():
+			return
+		}
+		if err := b.Limiter.Wait(ctx); err != nil {
+			slot <- fetched{err: fmt.Errorf("read page at %d: %w", top, err)}
 			return
 		}
 		f.wg.Go(func() {

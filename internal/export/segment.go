@@ -24,13 +24,15 @@ type pull struct {
 	found   []chat.Element // by seq - lo; Seq is 0 where nothing came
 	covered []bool         // a page that was not cut went over this seq
 	came    int
+	waited  bool // for the pace of the first call
 	below   int // elements that came although they lie below lo
 }
 
 // pullSegment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have
-// been cut at its top, or have been empty for a moment. IsFinished, short pages and placeholders never end it.
+// been cut at its top, or have been empty for a moment. IsFinished, short pages and placeholders never end it. The
+// caller has waited for the pace of the first call.
 func (b *batch) pullSegment(ctx context.Context, lo, hi chat.Seq) (segment, error) {
-	p := &pull{batch: b, lo: lo, hi: hi, found: make([]chat.Element, hi-lo+1), covered: make([]bool, hi-lo+1)}
+	p := &pull{batch: b, lo: lo, hi: hi, found: make([]chat.Element, hi-lo+1), covered: make([]bool, hi-lo+1), waited: true}
 	if err := p.walk(ctx, lo, hi); err != nil {
 		return segment{}, err
 	}
@@ -78,7 +80,8 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 	most := chat.Seq(chat.PageSize)
 	for cur := hi; cur >= lo; {
 		number := min(most, cur-lo+1)
-		page, err := p.page(ctx, chat.Query{Stream: p.Stream, Seq: cur, Number: int(number)})
+		page, err := p.pagePaced(ctx, chat.Query{Stream: p.Stream, Seq: cur, Number: int(number)}, p.waited)
+		p.waited = false
 		if errors.Is(err, chat.ErrTooLarge) && number > 1 {
 			most = (number + 1) / 2
 			continue

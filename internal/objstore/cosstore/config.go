@@ -2,7 +2,7 @@
 //
 // It owns everything that is special about COS: its SDK, its error codes, which failures are worth another attempt,
 // checksums and credentials. It must never decide what an object means, resolve a conflict of two writers, delete
-// anything, or let credentials into an error.
+// anything that exists, or let credentials into an error.
 package cosstore
 
 import (

@@ -45,8 +45,13 @@ type Flags struct {
 
 // Register adds the flags.
 func (f *Flags) Register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.EnvFile, "env-file", "", "`file` of variables, beside those of the environment (default: .env if there is one)")
+	f.RegisterServices(flags)
 	flags.StringVar(&f.Dir, "dir", "", "local `folder` of an archive, such as export --out or the demo writes, instead of COS")
+}
+
+// RegisterServices adds the flags of a command that is about the services themselves.
+func (f *Flags) RegisterServices(flags *pflag.FlagSet) {
+	flags.StringVar(&f.EnvFile, "env-file", "", "`file` of variables, beside those of the environment (default: .env if there is one)")
 	flags.StringVar(&f.Demo, "demo", "", "`folder` of a demo: its emulated services are started, and no variable is needed")
 }
 
@@ -76,10 +81,7 @@ func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need)
 			err = cli.Usage(errors.Join(err, t.Close()))
 		}
 	}()
-	if f.Demo != "" && f.Dir != "" {
-		return t, errors.New("--demo and --dir exclude one another")
-	}
-	if t.Getenv, err = f.variables(ctx, t, getenv); err != nil {
+	if err = f.openVariables(ctx, t, getenv); err != nil {
 		return t, err
 	}
 	t.chat = t.Getenv("CHAT_SDKAPPID") != "" || t.Getenv("CHAT_SECRET_KEY") != ""
@@ -93,6 +95,23 @@ func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need)
 		err = t.openStore(f)
 	}
 	return t, err
+}
+
+// OpenVariables reads no more than the variables, for a command that judges them itself. The error is a *cli.ExitError.
+func (f *Flags) OpenVariables(ctx context.Context, getenv func(string) string) (*Target, error) {
+	t := &Target{}
+	if err := f.openVariables(ctx, t, getenv); err != nil {
+		return nil, cli.Usage(errors.Join(err, t.Close()))
+	}
+	return t, nil
+}
+
+func (f *Flags) openVariables(ctx context.Context, t *Target, getenv func(string) string) (err error) {
+	if f.Demo != "" && f.Dir != "" {
+		return errors.New("--demo and --dir exclude one another")
+	}
+	t.Getenv, err = f.variables(ctx, t, getenv)
+	return err
 }
 
 // variables returns a getenv over the environment and the file. A demo's own variables hide all others.

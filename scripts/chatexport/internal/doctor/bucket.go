@@ -1,0 +1,155 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/cosstore"
+)
+
+const (
+	probePrefix = layout.SweepPrefix + "doctor/"
+	probeKey    = probePrefix + "create-only.json"
+
+	maxSkew  = 10 * time.Minute // COS refuses requests signed 15 minutes off
+	fineSkew = 30 * time.Second
+)
+
+// bucket checks the store with the function's own adapter.
+func (e *examination) bucket(ctx context.Context, v variables) {
+	if !v.cos {
+		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS permissions", "clock"} {
+			e.add(skipped, name, "the variables above come first", "")
+		}
+		return
+	}
+	store, err := cosstore.New(cosstore.Config{
+		Bucket: v.config.COSBucket, Region: v.config.COSRegion, Prefix: v.config.COSPrefix, Endpoint: v.config.COSEndpoint,
+		Credentials: cosstore.Credentials{
+			SecretID: v.credentials.SecretID.Reveal(), SecretKey: v.credentials.SecretKey.Reveal(), Token: v.credentials.Token.Reveal(),
+		},
+	})
+	if err != nil {
+		e.add(failed, "COS bucket", err.Error(), "")
+		return
+	}
+	defer store.CloseIdleConnections()
+	if e.preflight(ctx, store, v) {
+		e.reading(ctx, store)
+		e.createOnly(ctx, store)
+		e.permissions(ctx, store)
+	}
+}
+
+// preflight reports whether it is any use to go on.
+func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v variables) bool {
+	err := store.Preflight(ctx)
+	switch {
+	case errors.Is(err, objstore.ErrVersioned):
+		e.add(ok, "COS bucket", v.config.COSBucket+" exists", "")
+		e.add(failed, "COS versioning", err.Error(), "")
+	case err != nil:
+		e.add(failed, "COS bucket", err.Error(), "")
+		e.add(skipped, "COS versioning", "not known", "")
+	default:
+		e.add(ok, "COS bucket", v.config.COSBucket+" exists", "")
+		e.add(ok, "COS versioning", "was never enabled", "")
+		return true
+	}
+	for _, name := range []string{"COS reading", "COS create-only", "COS permissions"} {
+		e.add(skipped, name, "the bucket comes first", "")
+	}
+	e.clockOf(err)
+	return false
+}
+
+// clockOf takes the store's clock from a failure.
+func (e *examination) clockOf(err error) {
+	failure, found := errors.AsType[*objstore.Error](err)
+	if !found || failure.Date.IsZero() {
+		e.add(skipped, "clock", "COS did not tell its time", "")
+		return
+	}
+	e.clock(failure.Date)
+}
+
+func (e *examination) reading(ctx context.Context, store *cosstore.Store) {
+	_, object, err := store.Get(ctx, probeKey)
+	switch {
+	case err == nil:
+		e.add(ok, "COS reading", "permitted", "")
+		e.clock(object.Date)
+	case errors.Is(err, objstore.ErrNotExist):
+		e.add(ok, "COS reading", "permitted", "")
+		e.clockOf(err)
+	default:
+		e.add(failed, "COS reading", err.Error(), "allow the function's role cos:GetObject and cos:HeadObject below the prefix")
+		e.clockOf(err)
+	}
+}
+
+// clock compares this machine's clock with the store's.
+func (e *examination) clock(theirs time.Time) {
+	skew := e.now().Sub(theirs).Round(time.Second)
+	text := fmt.Sprintf("differs from that of COS by %s", skew.Abs())
+	switch {
+	case skew.Abs() > maxSkew:
+		e.add(failed, "clock", text, "set this machine's clock: signatures depend on it")
+	case skew.Abs() > fineSkew:
+		e.add(warning, "clock", text, "set this machine's clock: signatures depend on it")
+	default:
+		e.add(ok, "clock", text, "")
+	}
+}
+
+// createOnly proves on the bucket itself that a key that is taken is refused: all of the archive's safety rests on it.
+func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
+	const name = "COS create-only"
+	w := objstore.Write{
+		Body: []byte("{\"format\":1,\"what\":\"written by chatexport doctor to try create-only writes\"}\n"), ContentType: "application/json",
+	}
+	// A crash right after this leaves the probe's object, as a success does.
+	if _, err := store.Create(ctx, probeKey, w); err != nil && !errors.Is(err, objstore.ErrExist) {
+		advice := ""
+		if errors.Is(err, objstore.ErrDenied) {
+			advice = "allow the function's role cos:PutObject below the prefix"
+		}
+		e.add(failed, name, err.Error(), advice)
+		return
+	}
+	_, err := store.Create(ctx, probeKey, w)
+	switch {
+	case errors.Is(err, objstore.ErrExist):
+		e.add(ok, name, "a taken key is refused", "")
+	case err == nil:
+		e.add(failed, name, "a taken key was overwritten although that was forbidden",
+			"COS_ENDPOINT must be COS itself, and versioning must never have been enabled; do not archive here")
+	default:
+		e.add(failed, name, err.Error(), "")
+	}
+}
+
+// permissions looks for what is missing for this command line, and for what the function should not have.
+func (e *examination) permissions(ctx context.Context, store *cosstore.Store) {
+	const name = "COS permissions"
+	for _, err := range store.List(ctx, probePrefix, "") {
+		if err != nil {
+			e.add(warning, name, "listing is not permitted: "+err.Error(),
+				"the function needs none; verify, status and the like need cos:GetBucket")
+			break
+		}
+	}
+	switch allowed, err := store.MayDelete(ctx, probePrefix); {
+	case err != nil:
+		e.add(warning, name, "whether deleting is permitted is not known: "+err.Error(), "")
+	case allowed:
+		e.add(warning, name, "these credentials may delete objects",
+			"the function's role must not: take cos:DeleteObject and cos:* away from it")
+	default:
+		e.add(ok, name, "deleting is refused", "")
+	}
+}

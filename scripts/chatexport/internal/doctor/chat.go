@@ -1,0 +1,130 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/chatapi"
+	"chatexport/internal/retry"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// The checks of Chat, in the order in which the service itself makes them: a refusal by one of them means that those
+// before it passed, and says nothing of those behind it.
+const (
+	chatConnection = "Chat connection"
+	chatSourceIP   = "Chat source IP"
+	chatRegion     = "Chat region"
+	chatUserSig    = "Chat UserSig"
+	chatAdmin      = "Chat admin account"
+	chatApp        = "Chat app"
+)
+
+func chatChecks() []string {
+	return []string{chatConnection, chatSourceIP, chatRegion, chatUserSig, chatAdmin, chatApp}
+}
+
+// chat makes one call that any app may make, and reads from its answer what is right and what is not.
+func (e *examination) chat(ctx context.Context, v variables) {
+	skip := func(why string) {
+		for _, name := range chatChecks() {
+			e.add(skipped, name, why, "")
+		}
+	}
+	if !v.chat {
+		skip("the variables above come first")
+		return
+	}
+	base := v.config.ChatEndpoint
+	if base == "" {
+		base, _ = chatapi.BaseURL(v.config.ChatRegion) // the configuration has checked the region
+	}
+	client, err := chatapi.New(chatapi.Config{
+		SDKAppID: v.config.ChatSDKAppID, SecretKey: v.config.ChatSecretKey.Reveal(), Admin: v.config.ChatAdmin, BaseURL: base,
+	})
+	if err != nil {
+		e.add(failed, chatConnection, err.Error(), "")
+		return
+	}
+	defer client.CloseIdleConnections()
+	host := base
+	if u, err := url.Parse(base); err == nil {
+		host = u.Host
+	}
+	_, _, err = client.GroupIDs(ctx, 0, 1, "")
+	e.judgeChat(err, host)
+	if err == nil && e.group != "" {
+		e.history(ctx, client)
+	}
+}
+
+func (e *examination) judgeChat(err error, host string) {
+	culprit, result := "", failed
+	failure, isAnswer := errors.AsType[*chatapi.Error](err)
+	switch {
+	case err == nil:
+	case !isAnswer || failure.Code == 0:
+		culprit = chatConnection
+	default:
+		culprit = checkOf(failure.Code)
+		if retry.ClassOf(err) == retry.Throttled || retry.ClassOf(err) == retry.Transient {
+			result = warning
+		}
+	}
+	good := map[string]string{
+		chatConnection: host + " answers", chatSourceIP: "this machine's address is accepted", chatRegion: "the app is served here",
+		chatUserSig: "accepted", chatAdmin: "may call the REST API", chatApp: "active, below its quota",
+	}
+	after := false
+	for _, name := range chatChecks() {
+		switch {
+		case name == culprit:
+			after = true
+			advice := ""
+			if isAnswer && failure.Code == 0 {
+				advice = "the function needs the public network (publicAccess in serverless.yml); check CHAT_REGION and CHAT_ENDPOINT"
+			}
+			e.add(result, name, err.Error(), advice)
+		case after:
+			e.add(skipped, name, "the call was refused before that", "")
+		default:
+			e.add(ok, name, good[name], "")
+		}
+	}
+}
+
+// checkOf says which check an error code belongs to (Chat documentation, error codes).
+func checkOf(code int) string {
+	switch code {
+	case 60021:
+		return chatSourceIP
+	case 60006, 70016, 70020:
+		return chatRegion
+	case 10008, 20002, 60004, 60005, 70001, 70002, 70003, 70005, 70009, 70013, 70014, 70050, 70052:
+		return chatUserSig
+	case 10012, 60010, 60015, 70051, 70107, 70114, 70403:
+		return chatAdmin
+	default:
+		return chatApp
+	}
+}
+
+// history reads the newest page of the group.
+func (e *examination) history(ctx context.Context, client *chatapi.Client) {
+	const name = "Chat history"
+	s, err := target.Stream(e.group)
+	if err != nil {
+		e.add(failed, name, err.Error(), "")
+		return
+	}
+	page, err := client.Page(ctx, chat.Query{Stream: s, Number: 1})
+	if err != nil {
+		e.add(failed, name, err.Error(), "")
+		return
+	}
+	e.add(ok, name, fmt.Sprintf("newest seq of %s is %d", cmp.Or(s.TopicID, s.GroupID), page.Newest()), "")
+}

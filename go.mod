@@ -17,7 +17,6 @@ require (
 	github.com/tencentyun/tls-sig-api-v2-golang v1.3.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sync v0.24.0
-	golang.org/x/time v0.16.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -94,66 +94,6 @@ func TestDoAttemptsNothingWhenCancelled(t *testing.T) {
 	}
 }
 
-func TestLimiterPacesEvenly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limiter := retry.NewLimiter(50)
-		var at []time.Time
-		for range 500 {
-			if err := limiter.Wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			at = append(at, time.Now())
-		}
-		for i := range at {
-			n := 0
-			for j := i; j < len(at) && at[j].Sub(at[i]) < time.Second; j++ {
-				n++
-			}
-			if n > 50 {
-				t.Fatalf("%d calls in the second from call %d on, at most 50 are allowed", n, i)
-			}
-		}
-		if took := at[499].Sub(at[0]); took > 10400*time.Millisecond {
-			t.Errorf("500 calls took %v: less than 97 %% of 50 a second", took)
-		}
-	})
-}
-
-func TestLimiterAdapts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limiter := retry.NewLimiter(100)
-		full := limiter.Rate()
-		for range 10 { // one overload, reported by ten calls that were under way
-			limiter.Observe(classified(retry.Throttled))
-		}
-		lowered := limiter.Rate()
-		if lowered < 0.79*full || lowered > 0.81*full {
-			t.Fatalf("after one overload the rate is %v, want four fifths of %v", lowered, full)
-		}
-		limiter.Observe(classified(retry.Transient))
-		if got := limiter.Rate(); got != lowered {
-			t.Fatalf("a failure that is no throttling changed the rate to %v", got)
-		}
-		start := time.Now()
-		for limiter.Rate() < full {
-			if err := limiter.Wait(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			limiter.Observe(nil)
-		}
-		if took := time.Since(start); took < 5*time.Second || took > 20*time.Second {
-			t.Errorf("recovered in %v, want about 10s", took)
-		}
-		for range 100 {
-			time.Sleep(2 * time.Second)
-			limiter.Observe(classified(retry.Throttled))
-		}
-		if got := limiter.Rate(); got != 1 {
-			t.Errorf("the rate fell to %v, want never below 1", got)
-		}
-	})
-}
-
 func TestLimiterGivesUpBeforeTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := retry.NewLimiter(0.1)

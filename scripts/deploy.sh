@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Deploys the function: checks the variables and serverless.yml, builds the package, deploys it with the Serverless
+# command line, sets what serverless.yml cannot, and asks all services whether they would do what the function needs.
+#
+#   scripts/deploy.sh            does it; stops at the first step that fails, and can be started again
+#   scripts/deploy.sh --dry-run  prints the steps; needs nothing but bash
+#
+# Variables come from the environment or from a file .env beside serverless.yml (NAME=value lines, as for a shell).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+dry=
+case "${1-}" in
+  --dry-run) dry=1 ;;
+  '') ;;
+  *)
+    echo 'usage: scripts/deploy.sh [--dry-run]' >&2
+    exit 2
+    ;;
+esac
+
+if [ -f .env ]; then
+  set -a
+  # shellcheck source=/dev/null
+  . ./.env
+  set +a
+fi
+
+# The Serverless command line and the function's own code call the same keys by other names.
+export TENCENTCLOUD_SECRETID=${TENCENTCLOUD_SECRETID:-${TENCENT_SECRET_ID-}}
+export TENCENTCLOUD_SECRETKEY=${TENCENTCLOUD_SECRETKEY:-${TENCENT_SECRET_KEY-}}
+export TENCENTCLOUD_SESSIONTOKEN=${TENCENTCLOUD_SESSIONTOKEN:-${TENCENT_TOKEN-}}
+export TENCENT_SECRET_ID=$TENCENTCLOUD_SECRETID
+export TENCENT_SECRET_KEY=$TENCENTCLOUD_SECRETKEY
+if [ -n "$TENCENTCLOUD_SESSIONTOKEN" ]; then
+  export TENCENT_TOKEN=$TENCENTCLOUD_SESSIONTOKEN
+fi
+
+missing=()
+need() {
+  if [ -z "${!1-}" ]; then
+    missing+=("$1")
+    printf '  %-24s missing: %s\n' "$1" "$2"
+  else
+    printf '  %-24s set\n' "$1"
+  fi
+}
+
+step=0
+# run says a step's command and does it, unless this is a dry run.
+run() {
+  local title=$1
+  shift
+  step=$((step + 1))
+  printf '\n%d. %s\n   $ %s\n' "$step" "$title" "$*"
+  if [ -z "$dry" ]; then
+    "$@"
+  fi
+}
+
+echo 'Variables:'
+need CHAT_SDKAPPID 'the Chat app'
+need CHAT_SECRET_KEY 'the key of the Chat app (console, basic configuration)'
+need COS_BUCKET 'name-appid of a bucket of its own; versioning never enabled'
+need COS_REGION 'the region of the bucket and of the function, such as ap-guangzhou'
+need CHATEXPORT_ROLE 'name of the execution role; go run ./scripts/deploy policy prints its policy'
+need TENCENTCLOUD_SECRETID 'key of the account that deploys'
+need TENCENTCLOUD_SECRETKEY 'its secret'
+
+if [ -z "$dry" ]; then
+  if [ ${#missing[@]} -gt 0 ]; then
+    echo "deploy: set ${missing[*]} in the environment or in .env" >&2
+    exit 1
+  fi
+  for tool in go scf; do
+    if ! command -v "$tool" >/dev/null; then
+      echo "deploy: $tool is not installed; scf is the Serverless command line (npm package serverless-cloud-framework)" >&2
+      exit 1
+    fi
+  done
+fi
+
+run 'Check serverless.yml and the variables against the limits of the platform and the function' \
+  go run ./scripts/deploy check
+run 'Build dist/main, static and reproducible' \
+  bash scripts/package.sh
+run 'Create or update the function and its triggers; triggers that serverless.yml does not list are removed' \
+  scf deploy
+run 'Set retries and age of asynchronous events and the cap on instances, which serverless.yml cannot' \
+  go run ./scripts/deploy settings
+run 'Ask Chat, COS and the cloud API whether they do what the function needs' \
+  go run ./scripts/chatexport doctor
+
+if [ -n "$dry" ]; then
+  printf '\nNothing was done: this was a dry run.\n'
+  if [ ${#missing[@]} -gt 0 ]; then
+    printf 'Before the real one, set: %s\n' "${missing[*]}"
+  fi
+else
+  printf '\nDeployed. The sweep runs every night (serverless.yml); to begin now, invoke the function once, asynchronously, with\n'
+  # shellcheck disable=SC2016 # a task, not an expansion
+  printf '%s\n' '{"sweep":{"types":["Public","Private","ChatRoom","Community"]}}'
+fi

@@ -1,0 +1,165 @@
+// Command deploy does the steps of scripts/deploy.sh that need more than a shell:
+//
+//	check     the variables and serverless.yml, against the platform's limits and the function's own
+//	policy    prints the CAM policies for the function's execution role
+//	settings  sets what serverless.yml cannot, through the cloud API: retries and age of asynchronous events, and the
+//	          cap on instances
+//
+// Variables come from the environment or from the file .env.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/joho/godotenv"
+
+	"chatexport/internal/config"
+	"chatexport/scripts/internal/serverless"
+	"chatexport/scripts/policy"
+)
+
+const usage = "usage: go run ./scripts/deploy check|policy|settings"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	getenv, err := environment(".env", os.Getenv)
+	if err == nil {
+		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
+	}
+	stop()
+	if err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "deploy: %v\n", err) // nobody is left to tell that stderr is gone
+		os.Exit(1)
+	}
+}
+
+// environment adds the file .env to the environment, which has precedence, as for the Serverless command line.
+func environment(path string, getenv func(string) string) (func(string) string, error) {
+	file, err := godotenv.Read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: it must hold lines NAME=value", path) // the error itself may repeat a secret
+	}
+	return func(name string) string { return cmp.Or(getenv(name), file[name]) }, nil
+}
+
+func execute(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New(usage)
+	}
+	d, err := read("serverless.yml", getenv)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "check":
+		return d.check(out)
+	case "policy":
+		return d.policies(out)
+	case "settings":
+		if err := d.file.Check(); err != nil {
+			return err
+		}
+		return d.settle(ctx, getenv, out)
+	default:
+		return errors.New(usage)
+	}
+}
+
+// deployment is what is to be deployed, and how.
+type deployment struct {
+	file      serverless.File
+	config    config.Config // as the function will read it; zero where configErr is set
+	configErr error
+
+	instances int // at most, at a time
+	retries   int // of an asynchronous event that failed
+	maxAge    int // seconds that an asynchronous event waits for its turn
+}
+
+func read(path string, getenv func(string) string) (*deployment, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("start it in the project's folder: %w", err)
+	}
+	d := &deployment{}
+	if d.file, err = serverless.Parse(raw, getenv); err != nil {
+		return nil, err
+	}
+	d.config, d.configErr = config.Load(func(name string) string { return d.file.Inputs.Environment.Variables[name] })
+	var problems []error
+	number := func(name string, otherwise, least, most int) int {
+		text := getenv(name)
+		if text == "" {
+			return otherwise
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			problems = append(problems, fmt.Errorf("%s: is not an integer from %d to %d; correct it, or leave it out for %d", name, least, most, otherwise))
+		}
+		return n
+	}
+	// The platform's own defaults for the last two; they suit the function.
+	d.instances = number("CHATEXPORT_INSTANCES", 3, 1, 100)
+	d.retries = number("CHATEXPORT_RETRIES", 2, 0, 2)
+	d.maxAge = number("CHATEXPORT_EVENT_AGE", 21600, 60, 21600)
+	return d, errors.Join(problems...)
+}
+
+func (d *deployment) check(out io.Writer) error {
+	if err := d.file.Check(); err != nil {
+		return err
+	}
+	in := d.file.Inputs
+	say(out, "serverless.yml keeps every limit: %d MB, %d s, %d variables, %d triggers", in.MemorySize, in.Timeout, len(in.Environment.Variables), len(in.Events))
+	for _, warning := range d.warnings() {
+		say(out, "warning: %s", warning)
+	}
+	return nil
+}
+
+func (d *deployment) warnings() []string {
+	warnings := d.config.Warnings()
+	if calls := d.instances * d.config.ChatQPS; calls > config.QuotaQPS {
+		warnings = append(warnings, fmt.Sprintf(
+			"CHATEXPORT_INSTANCES x CHAT_QPS is %d calls a second, above the app's usual quota of %d: they would throttle each other", calls, config.QuotaQPS))
+	}
+	// Each lane is one instance at a time.
+	if d.instances < d.config.SweepLanes {
+		warnings = append(warnings, fmt.Sprintf("CHATEXPORT_INSTANCES is %d, but a sweep has %d lanes: some of them would wait", d.instances, d.config.SweepLanes))
+	}
+	return warnings
+}
+
+func (d *deployment) policies(out io.Writer) error {
+	if d.configErr != nil {
+		return d.configErr
+	}
+	place := policy.Of(d.config, d.file.Inputs.Namespace, d.file.Inputs.Name)
+	role, err := policy.Role(place)
+	if err != nil {
+		return err
+	}
+	say(out, "Trust policy of the role (who may take it):\n%s\nPolicy of the role:\n%s", policy.Trust(), role)
+	if d.config.Requeue == config.RequeueCMQ {
+		cmq, err := policy.CMQ(place)
+		if err != nil {
+			return err
+		}
+		say(out, "In addition, since REQUEUE is cmq:\n%s", cmq)
+	}
+	return nil
+}
+
+// say writes one line. A reader that has gone is no reason to stop in the middle of a deployment.
+func say(out io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(out, format+"\n", args...)
+}

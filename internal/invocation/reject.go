@@ -7,10 +7,16 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"chatexport/internal/event"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
+
+// rejectWriters is how many rejected records are kept side by side: a producer that broke may have filled a whole batch
+// of a partition, up to 10,000 records.
+const rejectWriters = 16
 
 // rejected is the object that keeps an event, or a record of one, that cannot be understood.
 type rejected struct {
@@ -26,16 +32,28 @@ type rejected struct {
 // reject keeps what cannot be understood for a person to look at. It succeeds where it is kept: a redelivery could not
 // help, and a queue's partition must not be blocked.
 func (v *visit) reject(ctx context.Context) error {
-	var failure error
+	failures := make([]error, len(v.event.Rejected))
+	var writers errgroup.Group
+	writers.SetLimit(rejectWriters)
 	for i, r := range v.event.Rejected {
-		if err := v.keep(ctx, i, r); err != nil {
-			failure = errors.Join(failure, err)
-			continue
-		}
-		v.summary.Rejected++
-		v.log.Warn().Str("source", r.Source).Str("reason", r.Reason.Error()).Str("outcome", "rejected").Msg("event rejected")
+		writers.Go(func() error {
+			defer func() {
+				if p := recover(); p != nil { // elsewhere than on the invocation's own goroutine it would end the process
+					failures[i] = fmt.Errorf("keep rejected event: panic: %v", p)
+				}
+			}()
+			failures[i] = v.keep(ctx, i, r)
+			return nil
+		})
 	}
-	return failure
+	_ = writers.Wait() // every failure is in its own place
+	for i, r := range v.event.Rejected {
+		if failures[i] == nil {
+			v.summary.Rejected++
+			v.log.Warn().Str("source", r.Source).Str("reason", r.Reason.Error()).Str("outcome", "rejected").Msg("event rejected")
+		}
+	}
+	return errors.Join(failures...)
 }
 
 func (v *visit) keep(ctx context.Context, n int, r event.Rejection) error {

@@ -92,10 +92,14 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 		Stream: u.stream, Continuation: u.continuation(), Owner: v.owner, RequestID: v.platform.RequestID,
 		Deadline: v.deadline, Log: log,
 	}
-	if of > 1 {
+	again := of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka // after a failure, by the platform
+	if !again {
+		// What fails at the last moment must be handed on, and what comes after it, too.
 		req.Deadline = v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
 	}
-	result, err := v.engine.Run(ctx, req)
+	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
+	defer cancel()
+	result, err := v.engine.Run(bounded, req)
 	v.report(log, result, err)
 	if result.Outcome == export.Continued {
 		v.handedOn++
@@ -106,7 +110,7 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	if err == nil {
 		return nil
 	}
-	if of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka {
+	if again {
 		return fmt.Errorf("export %s: %w", u.stream, err)
 	}
 	return v.failed(ctx, u, req, err)

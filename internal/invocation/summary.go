@@ -7,11 +7,15 @@ import (
 	"chatexport/internal/export"
 )
 
+// mostStreams keeps the answer short; the log has a line for every stream.
+const mostStreams = 20
+
 // summary is what the invocation returns. The platform logs it, so it has counts and ranges, never content.
 type summary struct {
 	RequestID string          `json:"request_id"`
 	Event     string          `json:"event"`
-	Streams   []streamSummary `json:"streams"`
+	Served    int             `json:"served"`  // streams, batch by batch
+	Streams   []streamSummary `json:"streams"` // the first of them
 	Rejected  int             `json:"rejected,omitempty"`
 	HandedOn  int             `json:"handed_on,omitempty"`
 	ElapsedMS int64           `json:"elapsed_ms"`
@@ -47,7 +51,10 @@ func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
 		s.Outcome, s.Error = "error", err.Error()
 		level = zerolog.ErrorLevel
 	}
-	v.summary.Streams = append(v.summary.Streams, s)
+	v.summary.Served++
+	if len(v.summary.Streams) < mostStreams {
+		v.summary.Streams = append(v.summary.Streams, s)
+	}
 	if r.ManifestSHA256 != "" {
 		log = log.With().Str("manifest_sha256", r.ManifestSHA256).Logger()
 	}

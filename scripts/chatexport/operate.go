@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
@@ -14,5 +15,6 @@ func operate(getenv func(string) string) []*cobra.Command {
 		verifycmd.Command(getenv),
 		status.Command(getenv),
 		doctor.Command(getenv),
+		catcmd.Command(getenv),
 	}
 }

@@ -1,0 +1,239 @@
+// Package catcmd is the command that prints archived messages.
+//
+// It owns the forms in which a person or a program gets them. It reads only the chunks that it needs, found from the
+// manifests, and must never write.
+package catcmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+const outBuffer = 64 << 10
+
+type options struct {
+	target         target.Flags
+	fromSeq, toSeq int64
+	since, until   string
+	head, tail     int
+	text, media    bool
+	json           bool
+	now            func() time.Time
+
+	rng catalog.Range
+}
+
+// Command returns the command.
+func Command(getenv func(string) string) *cobra.Command {
+	o := options{now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "cat GROUP",
+		Short: "Print archived messages",
+		Long: `cat prints the messages of one stream, oldest first: as archived, one JSON object a line (this is also what --json
+means); with --text for reading; with --media the links to files, which expire with the messages, as one JSON object
+{"seq", "time", "from", "type", "url", "name", "size"} a line.
+
+--since and --until take a date (2026-11-22), a time (2026-11-22T08:30:00Z, or 2026-11-22 08:30 in UTC), seconds since
+1970, or a duration before now (36h). Only chunks that overlap what is asked are read; the manifests say which.
+
+` + target.GroupHelp + `
+
+` + cli.ExitCodes,
+		Example: `  chatexport cat ubuntu --dir chatexport-demo/chat-archive-1250000000 --text --head 5
+  chatexport cat '@TGS#15ERQPAER' --since 2026-11-01 --until 2026-12-01 > november.ndjson
+  chatexport cat '@TGS#15ERQPAER' --media --since 48h`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return cli.Usage(err)
+			}
+			return run(cmd.Context(), o, getenv, args[0], cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	o.target.Register(f)
+	f.Int64Var(&o.fromSeq, "from-seq", 0, "first `seq`")
+	f.Int64Var(&o.toSeq, "to-seq", 0, "last `seq`")
+	f.StringVar(&o.since, "since", "", "`time` of the first message")
+	f.StringVar(&o.until, "until", "", "`time` before which the last message was sent")
+	f.IntVar(&o.head, "head", 0, "only the first `N`")
+	f.IntVar(&o.tail, "tail", 0, "only the last `N`")
+	f.BoolVar(&o.text, "text", false, "print time, sender and text")
+	f.BoolVar(&o.media, "media", false, "print the links to files")
+	f.BoolVar(&o.json, "json", false, "print JSON lines, which is the default")
+	return cmd
+}
+
+func (o *options) check() error {
+	const maxTail = 100_000
+	var problems []error
+	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if o.fromSeq < 0 || o.toSeq < 0 || o.toSeq != 0 && o.toSeq < o.fromSeq {
+		fail("--from-seq %d and --to-seq %d are no range", o.fromSeq, o.toSeq)
+	}
+	if o.head < 0 || o.tail < 0 || o.tail > maxTail {
+		fail("--head and --tail are counts, --tail of at most %d", maxTail)
+	}
+	if o.head > 0 && o.tail > 0 {
+		fail("--head and --tail exclude one another")
+	}
+	if o.text && o.media || o.text && o.json {
+		fail("--text, --media and --json: choose one")
+	}
+	o.rng = catalog.Range{FromSeq: chat.Seq(o.fromSeq), ToSeq: chat.Seq(o.toSeq)}
+	var err error
+	if o.rng.Since, err = parseTime(o.since, o.now()); err != nil {
+		fail("--since: %w", err)
+	}
+	if o.rng.Until, err = parseTime(o.until, o.now()); err != nil {
+		fail("--until: %w", err)
+	}
+	if o.rng.Until != 0 && o.rng.Until <= o.rng.Since {
+		fail("--until is not after --since")
+	}
+	return errors.Join(problems...)
+}
+
+func run(ctx context.Context, o options, getenv func(string) string, id string, out io.Writer) (err error) {
+	t, err := o.target.Open(ctx, getenv, target.Archive)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cli.Closed(err, t.Close()) }()
+	s, err := target.Stream(id)
+	if err != nil {
+		return err
+	}
+	chunks, err := catalog.Select(ctx, t.Store, s, o.rng)
+	if errors.Is(err, catalog.ErrNoArchive) {
+		return cli.Usage(fmt.Errorf("%w in %s; status lists what there is", err, t.Where))
+	}
+	if err != nil {
+		return ended(ctx, err)
+	}
+	buffered := bufio.NewWriterSize(out, outBuffer)
+	c := &cat{options: o, store: t.Store, stream: s, out: buffered}
+	if err := c.print(ctx, chunks); err != nil {
+		return ended(ctx, errors.Join(err, buffered.Flush()))
+	}
+	return cli.Printed(buffered.Flush())
+}
+
+// ended is the command's end by a failure: an archive that is not what it should be is something wrong, not a service's
+// failure.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) {
+		return cli.Wrong(err)
+	}
+	return cli.Failed(ctx, err)
+}
+
+// errEnough ends the reading when all that was asked for has been printed.
+var errEnough = errors.New("enough")
+
+// cat prints elements.
+type cat struct {
+	options
+
+	store   catalog.Store
+	stream  chat.Stream
+	out     *bufio.Writer
+	printed int
+}
+
+func (c *cat) print(ctx context.Context, chunks []archive.ChunkEntry) error {
+	if c.tail > 0 {
+		return c.printTail(ctx, chunks)
+	}
+	for _, chunk := range chunks {
+		err := catalog.Lines(ctx, c.store, c.stream, chunk, func(e chat.Element) error {
+			if !c.rng.Has(&e) {
+				return ctx.Err()
+			}
+			if err := c.element(&e); err != nil {
+				return err
+			}
+			if c.head > 0 && c.printed >= c.head {
+				return errEnough
+			}
+			return nil
+		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTail reads chunks from the end until they hold enough.
+func (c *cat) printTail(ctx context.Context, chunks []archive.ChunkEntry) error {
+	var kept []chat.Element // newest chunk's last
+	for _, chunk := range slices.Backward(chunks) {
+		var some []chat.Element
+		err := catalog.Lines(ctx, c.store, c.stream, chunk, func(e chat.Element) error {
+			if !c.rng.Has(&e) || c.media && len(media(&e)) == 0 {
+				return ctx.Err()
+			}
+			e.JSON = bytes.Clone(e.JSON)
+			if some = append(some, e); len(some) > 2*c.tail {
+				some = append(some[:0], some[len(some)-c.tail:]...)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		kept = append(some, kept...)
+		if len(kept) >= c.tail {
+			break
+		}
+	}
+	for _, e := range kept[max(0, len(kept)-c.tail):] {
+		if err := c.element(&e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// element prints one element in the form that was asked for.
+func (c *cat) element(e *chat.Element) error {
+	switch {
+	case c.media:
+		links := media(e)
+		if len(links) > 0 {
+			c.printed++
+		}
+		for _, link := range links {
+			if err := link.print(c.out); err != nil {
+				return err
+			}
+		}
+		return nil
+	case c.text:
+		c.printed++
+		_, err := c.out.WriteString(textOf(e) + "\n")
+		return err
+	default:
+		c.printed++
+		_, err := c.out.Write(e.JSON)
+		return errors.Join(err, c.out.WriteByte('\n'))
+	}
+}

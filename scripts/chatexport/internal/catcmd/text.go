@@ -1,0 +1,159 @@
+package catcmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"chatexport/internal/chat"
+)
+
+// message is what is read of a line for people. Exact names only: see fields.
+type message struct {
+	From, Nick string
+	Body       json.RawMessage
+}
+
+// part is one element of a message's body.
+type part struct {
+	kind    string
+	content map[string]json.RawMessage
+}
+
+// fields reads the members of an object by their exact names: a struct would take any case for them.
+func fields(raw json.RawMessage) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
+}
+
+func str(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func number(raw json.RawMessage) int64 {
+	var n float64
+	if json.Unmarshal(raw, &n) != nil {
+		return 0
+	}
+	return int64(n)
+}
+
+func parse(e *chat.Element) message {
+	m := fields(e.JSON)
+	return message{From: str(m["From_Account"]), Nick: str(m["From_AccountNick"]), Body: m["MsgBody"]}
+}
+
+func parts(body json.RawMessage) []part {
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) != nil {
+		return nil
+	}
+	found := make([]part, 0, len(list))
+	for _, raw := range list {
+		m := fields(raw)
+		found = append(found, part{kind: str(m["MsgType"]), content: fields(m["MsgContent"])})
+	}
+	return found
+}
+
+// textOf writes an element for reading: time, sender, text. What is not text is named in brackets.
+func textOf(e *chat.Element) string {
+	when := "                    "
+	if e.Time > 0 {
+		when = time.Unix(e.Time, 0).UTC().Format("2006-01-02 15:04:05Z")
+	}
+	m := parse(e)
+	var text string
+	switch e.Class() {
+	case chat.ClassPlaceholder:
+		return when + "  [expired, deleted, or not stored]"
+	case chat.ClassSystem:
+		return when + "  * " + printable(systemText(m))
+	case chat.ClassRecalled:
+		text = "[recalled] "
+	default:
+	}
+	var words []string
+	for _, p := range parts(m.Body) {
+		words = append(words, p.text())
+	}
+	return when + "  " + printable(m.From) + "  " + text + printable(strings.Join(words, " "))
+}
+
+// text is a part for reading.
+func (p part) text() string {
+	c := p.content
+	switch p.kind {
+	case "TIMTextElem":
+		return str(c["Text"])
+	case "TIMFaceElem":
+		return fmt.Sprintf("[face %d]", number(c["Index"]))
+	case "TIMLocationElem":
+		return "[location " + str(c["Desc"]) + " " + string(c["Latitude"]) + "," + string(c["Longitude"]) + "]"
+	case "TIMImageElem":
+		return "[image]"
+	case "TIMSoundElem":
+		return fmt.Sprintf("[sound, %d s]", number(c["Second"]))
+	case "TIMVideoFileElem":
+		return fmt.Sprintf("[video, %d s]", number(c["VideoSecond"]))
+	case "TIMFileElem":
+		return fmt.Sprintf("[file %s, %d bytes]", str(c["FileName"]), number(c["FileSize"]))
+	case "TIMCustomElem":
+		return "[custom " + str(c["Desc"]) + "]"
+	case "TIMRelayElem":
+		return "[forwarded: " + str(c["Title"]) + "]"
+	case "":
+		return "[element]"
+	default:
+		return "[" + p.kind + "]"
+	}
+}
+
+// systemText says what a system message is about.
+func systemText(m message) string {
+	body := fields(m.Body)
+	if text := str(body["MsgMemberExtraText"]); text != "" {
+		return text
+	}
+	if body == nil {
+		var words []string
+		for _, p := range parts(m.Body) {
+			words = append(words, p.text())
+		}
+		return strings.Join(words, " ")
+	}
+	var members []string
+	_ = json.Unmarshal(body["List_Account"], &members) // what is not a list names nobody
+	return fmt.Sprintf("%s, by %s: %s", operation(number(body["OpType"])), str(body["Operator_Account"]), strings.Join(members, ", "))
+}
+
+// operation names an OpType of the service's SDK.
+func operation(kind int64) string {
+	names := []string{"joined", "left", "removed", "made admin", "admin no more", "group changed", "member changed"}
+	if kind < 1 || kind > int64(len(names)) {
+		return fmt.Sprintf("operation %d", kind)
+	}
+	return names[kind-1]
+}
+
+// printable keeps other people's text from moving the cursor, colouring the screen, or looking like another line.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, text)
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"os/exec"
 	"strings"
 	"time"
 )
@@ -26,6 +27,8 @@ type Config struct {
 	// ProcessEnvironment is given to the process itself, beside what the platform gives. It is for GOCOVERDIR and the
 	// like; nothing of this process's own environment is passed on.
 	ProcessEnvironment []string
+	// Prepare, if set, may change how a process is started: its user, its folder, its environment.
+	Prepare func(*exec.Cmd)
 
 	Function  string        // default chatexport
 	Version   string        // default $LATEST

@@ -87,6 +87,9 @@ func (p *Platform) spawn(ctx context.Context, in *instance) error {
 		"TENCENTCLOUD_RUNENV=SCF",
 		"HOME=" + in.folder, "PWD=" + in.folder, "TMPDIR=" + filepath.Join(in.folder, "tmp"), "USER=qcloud", "PATH=/usr/bin:/bin",
 	}, p.config.ProcessEnvironment...)
+	if p.config.Prepare != nil {
+		p.config.Prepare(in.cmd)
+	}
 
 	started := make(chan error, 1)
 	go func() {

@@ -16,6 +16,8 @@ const (
 	// headroom is the share of the rate that is used: calls that leave evenly arrive unevenly, and in a sliding second
 	// of the service there may be some more than left in one.
 	headroom = 0.975
+	// slack is how late a call may be to be made good: no more than headroom leaves free in a second.
+	slack = 25 * time.Millisecond
 	// group is how many calls leave together: a process that sleeps nearly all the time pays more for waking up than
 	// for the calls.
 	group = 2
@@ -100,8 +102,8 @@ func (l *Limiter) take() time.Duration {
 		return wait
 	}
 	interval := time.Duration(float64(time.Second) / l.rate)
-	// Being late by less than a group is made good; what was not used before that is not saved up.
-	if l.next = l.next.Add(interval); now.Sub(l.next) > group*interval {
+	// Being a little late is made good; what was not used before that is not saved up.
+	if l.next = l.next.Add(interval); now.Sub(l.next) > slack {
 		l.next = now.Add(interval)
 	}
 	return 0

@@ -46,7 +46,7 @@ Sections: ` + strings.Join(sectionNames(), ", ") + `.
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.messages, "messages", 60_000, "messages of the section network, half as many a stream in shared")
+	flags.IntVar(&o.messages, "messages", 100_000, "messages of the section network, half as many a stream in shared")
 	flags.DurationVar(&o.latency, "latency", 50*time.Millisecond, "round trip to every service, up to 5s")
 	flags.IntVar(&o.quota, "quota", 200, "calls a second that the emulated app allows")
 	flags.BoolVar(&o.strict, "strict", false, "count the quota in a sliding second instead of a token bucket of depth 20")

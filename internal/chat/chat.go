@@ -165,4 +165,5 @@ func (p *Page) Newest() Seq {
 type Group struct {
 	CreateTime int64 // seconds since 1970; 0 if unknown
 	NextSeq    Seq   // NextMsgSeq: the newest seq plus one; 0 if unknown
+	LastTime   int64 // LastMsgTime: of the newest message, in seconds since 1970; 0 if unknown
 }

@@ -38,7 +38,7 @@ type infoRequest struct {
 	ResponseFilter responseFilter
 }
 
-// Group reads when a stream was created and which seq its next message gets.
+// Group reads when a stream was created, how new its newest message is, and which seq its next message gets.
 func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
 	if err := stream.Validate(); err != nil {
 		return chat.Group{}, fmt.Errorf("read group: %w: %w", ErrInvalidArgument, err)
@@ -46,11 +46,12 @@ func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Group, err
 	if stream.TopicID != "" {
 		return c.topicAsGroup(ctx, stream)
 	}
-	infos, err := c.groupInfos(ctx, []string{stream.GroupID}, []string{"CreateTime", "NextMsgSeq"})
+	infos, err := c.groupInfos(ctx, []string{stream.GroupID}, []string{"CreateTime", "NextMsgSeq", "LastMsgTime"})
 	if err != nil {
 		return chat.Group{}, err
 	}
-	return chat.Group{CreateTime: infos[0].CreateTime, NextSeq: infos[0].NextSeq}, infos[0].Err
+	info := &infos[0]
+	return chat.Group{CreateTime: info.CreateTime, NextSeq: info.NextSeq, LastTime: info.LastMsgTime}, info.Err
 }
 
 // GroupInfos reads facts about up to MaxGroupInfos groups, and returns one GroupInfo for each id, in the order of ids.

@@ -25,7 +25,7 @@ func TestGroupReadsWhatPinsAStream(t *testing.T) {
 		want   chat.Group
 		is     error
 	}{
-		{"group", group, `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupInfo":[{"GroupId":"@TGS#1NVTZEAE4","ErrorCode":0,"ErrorInfo":"","CreateTime":1426976500,"NextMsgSeq":1234}]}`, chat.Group{CreateTime: 1426976500, NextSeq: 1234}, nil},
+		{"group", group, `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupInfo":[{"GroupId":"@TGS#1NVTZEAE4","ErrorCode":0,"ErrorInfo":"","CreateTime":1426976500,"LastMsgTime":1426976600,"NextMsgSeq":1234}]}`, chat.Group{CreateTime: 1426976500, NextSeq: 1234, LastTime: 1426976600}, nil},
 		{"numbers as text", group, `{"ActionStatus":"OK","ErrorCode":"0","GroupInfo":[{"GroupId":"@TGS#1NVTZEAE4","ErrorCode":"0","CreateTime":"1426976500","NextMsgSeq":"4294967296"}]}`, chat.Group{CreateTime: 1426976500, NextSeq: 4294967296}, nil},
 		{"nothing known", group, `{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"@TGS#1NVTZEAE4","CreateTime":null,"createtime":5,"nextmsgseq":7}]}`, chat.Group{}, nil},
 		{"group is gone", group, `{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[{"GroupId":"@TGS#1NVTZEAE4","ErrorCode":10010,"ErrorInfo":"gone"}]}`, chat.Group{}, chat.ErrGone},
@@ -41,7 +41,7 @@ func TestGroupReadsWhatPinsAStream(t *testing.T) {
 		{"null", group, `null`, chat.Group{}, chat.ErrMalformed},
 		{"call refused", group, failure(60010), chat.Group{}, chatapi.ErrConfiguration},
 
-		{"topic", topic, `{"ActionStatus":"OK","ErrorCode":0,"TopicAndSelfInfo":[{"ErrorCode":0,"SelfInfo":{"MsgSeq":1},"TopicInfo":{"TopicId":"@TGS#_a@TOPIC#_b","GroupID":"@TGS#_a","NextMsgSeq":8,"CreateTime":9}}]}`, chat.Group{CreateTime: 9, NextSeq: 8}, nil},
+		{"topic", topic, `{"ActionStatus":"OK","ErrorCode":0,"TopicAndSelfInfo":[{"ErrorCode":0,"SelfInfo":{"MsgSeq":1},"TopicInfo":{"TopicId":"@TGS#_a@TOPIC#_b","GroupID":"@TGS#_a","NextMsgSeq":8,"LastMsgTime":10,"CreateTime":9}}]}`, chat.Group{CreateTime: 9, NextSeq: 8, LastTime: 10}, nil},
 		{"topic is gone", topic, `{"ActionStatus":"OK","ErrorCode":0,"TopicAndSelfInfo":[{"ErrorCode":110003,"ErrorInfo":"","TopicInfo":{"TopicId":"@TGS#_a@TOPIC#_b"}}]}`, chat.Group{}, chat.ErrGone},
 		{"topic is gone, without its id", topic, `{"ActionStatus":"OK","ErrorCode":0,"TopicAndSelfInfo":[{"ErrorCode":10010}]}`, chat.Group{}, chat.ErrGone},
 		{"topics are not enabled", topic, failure(11000), chat.Group{}, chat.ErrUnsupported},
@@ -86,7 +86,7 @@ func TestGroupCallsAskForNoMoreThanTheyNeed(t *testing.T) {
 	want := []call{
 		{"/v4/group_open_http_svc/get_group_info", map[string]any{
 			"GroupIdList":    []any{"g"},
-			"ResponseFilter": map[string]any{"GroupBaseInfoFilter": []any{"CreateTime", "NextMsgSeq"}},
+			"ResponseFilter": map[string]any{"GroupBaseInfoFilter": []any{"CreateTime", "NextMsgSeq", "LastMsgTime"}},
 		}},
 		{"/v4/million_group_open_http_svc/get_topic", map[string]any{"GroupId": "g", "From_Account": admin, "TopicIdList": []any{"t"}}},
 		{"/v4/group_open_http_svc/get_group_info", map[string]any{

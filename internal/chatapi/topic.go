@@ -34,7 +34,7 @@ func (c *Client) topicAsGroup(ctx context.Context, stream chat.Stream) (chat.Gro
 	for _, topic := range topics {
 		// An item about a failure may come without its id. Only one topic was asked for.
 		if topic.TopicID == stream.TopicID || topic.TopicID == "" && topic.Err != nil && len(topics) == 1 {
-			return chat.Group{CreateTime: topic.CreateTime, NextSeq: topic.NextSeq}, topic.Err
+			return chat.Group{CreateTime: topic.CreateTime, NextSeq: topic.NextSeq, LastTime: topic.LastMsgTime}, topic.Err
 		}
 	}
 	return chat.Group{}, c.malformed(x, fmt.Errorf("%w: the topic that was asked for is not among %d", chat.ErrMalformed, len(topics)))

@@ -37,6 +37,7 @@ type batch struct {
 	after    chat.Seq // lo of the chunk below the frontier; 0 if there is none
 	start    chat.Seq // the frontier that progress is measured against
 	newest   chat.Page
+	lastTime int64    // of the group's newest message, 0 if unknown
 	head     chat.Seq // what this batch works up to
 	runHead  chat.Seq // the run's head, frozen by its first batch
 	walkedTo chat.Seq // below this, voids have been looked into and are walked

@@ -32,7 +32,7 @@ func (b *batch) findHead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.createTime = group.CreateTime
+		b.createTime, b.lastTime = group.CreateTime, group.LastTime
 		if b.head == 0 && group.NextSeq != 1 {
 			if err := b.lookAgain(ctx, group.NextSeq); err != nil {
 				return err
@@ -122,15 +122,14 @@ func recreated(format string, args ...any) error {
 }
 
 // settleHead keeps the head below the first of the newest seqs that may still be on its way, and freezes the run's
-// head. Nothing below from is looked at.
+// head. Nothing below from is looked at. The head of a run that is under way was settled when it began.
 func (b *batch) settleHead(ctx context.Context, newest chat.Page, from chat.Seq) error {
-	settled, err := b.settled(ctx, newest, from)
-	if err != nil {
-		return err
-	}
-	b.head = settled
 	if b.runHead == 0 {
-		b.runHead = b.head
+		settled, err := b.settled(ctx, newest, from)
+		if err != nil {
+			return err
+		}
+		b.runHead = settled
 	}
 	b.head = min(b.head, b.runHead)
 	return nil
@@ -138,7 +137,7 @@ func (b *batch) settleHead(ctx context.Context, newest chat.Page, from chat.Seq)
 
 func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (chat.Seq, error) {
 	head := b.head
-	if !young(newest, head) {
+	if !b.young(newest, head) {
 		return head, nil
 	}
 	from = max(from, head-settlingSeqs+1, 1)
@@ -166,15 +165,16 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 	return head, nil
 }
 
-// young reports whether the newest message is so new that others may still be on their way. Where it has no time,
-// nobody can tell, and the next tick is soon enough for what comes late.
-func young(p chat.Page, head chat.Seq) bool {
+// young reports whether the newest message is so new that others may still be on their way. Where neither the message
+// nor the group says how new it is, it may be: the next tick is soon enough for it.
+func (b *batch) young(p chat.Page, head chat.Seq) bool {
+	newest := b.lastTime
 	for i := range p.Elements {
 		if e := &p.Elements[i]; e.Seq == head {
-			return time.Since(time.Unix(e.Time, 0)) < settlingAge
+			newest = max(newest, e.Time)
 		}
 	}
-	return false
+	return newest == 0 || time.Since(time.Unix(newest, 0)) < settlingAge
 }
 
 // group asks what the service tells about the stream. An app may lack the permission: then nothing is known.

@@ -26,6 +26,10 @@ func (b *batch) begin(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if f.first > max(1, newest-settlingSeqs+1) && b.young(b.newest, newest) {
+		b.nothingYet(ctx) // what seems to have expired may still be on its way
+		return true, nil
+	}
 	if err := b.settleHead(pull, b.newest, f.first); err != nil {
 		return false, err
 	}
@@ -83,10 +87,15 @@ func (b *batch) floorWithin(ctx context.Context, lowest chat.Seq) (floor, error)
 
 // createGenesis pins the beginning of the archive, or takes the one that another batch pinned.
 func (b *batch) createGenesis(ctx context.Context, f floor) error {
-	// A manifest without a genesis is an archive whose beginning was lost, not a fresh start.
 	switch _, _, err := b.getManifest(ctx, f.first); {
 	case err == nil:
-		return damaged("genesis_missing", "%s exists and the genesis does not", layout.Manifest(b.Stream, f.first))
+		// Another batch has begun and listed something since this one looked. If not, the archive's beginning was lost:
+		// that is no fresh start.
+		err := b.takeGenesis(ctx)
+		if errors.Is(err, objstore.ErrNotExist) {
+			return damaged("genesis_missing", "%s exists and the genesis does not", layout.Manifest(b.Stream, f.first))
+		}
+		return err
 	case !errors.Is(err, objstore.ErrNotExist):
 		return err
 	}
@@ -102,25 +111,35 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	key := layout.Genesis(b.Stream)
 	// A crash right after this write: the next batch takes this genesis.
 	err = b.create(ctx, key, objstore.Write{Body: body, ContentType: contentJSON})
-	taken := errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown)
-	if err != nil && !taken {
-		return b.refused(fmt.Errorf("write genesis: %w", err))
+	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
+		return b.takeGenesis(ctx)
 	}
-	if taken {
-		if body, _, err = b.Store.Get(ctx, key); err != nil {
-			return fmt.Errorf("read genesis that another batch wrote: %w", err)
-		}
+	if err != nil {
+		return b.refused(fmt.Errorf("write genesis: %w", err))
 	}
 	if err := b.useGenesis(key, body); err != nil {
 		return err
 	}
 	b.frontier, b.after = b.genesis.FirstLo, 0
 	b.start = b.frontier
-	if taken {
-		return b.hop(ctx) // whoever wrote it may have gone on
-	}
 	b.index.restart(b.frontier, b.genesisLink)
 	return nil
+}
+
+// takeGenesis goes on in the archive that another batch has begun since this one looked, or this one itself, without
+// hearing of it.
+func (b *batch) takeGenesis(ctx context.Context) error {
+	key := layout.Genesis(b.Stream)
+	body, _, err := b.Store.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read genesis that another batch wrote: %w", err)
+	}
+	if err := b.useGenesis(key, body); err != nil {
+		return err
+	}
+	b.frontier, b.after = b.genesis.FirstLo, 0
+	b.start = b.frontier
+	return b.hop(ctx) // whoever wrote it may have gone on
 }
 
 // refused turns a bucket on which create-only is void into a verdict: every further write could overwrite something.

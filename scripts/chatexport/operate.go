@@ -5,6 +5,7 @@ import (
 
 	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/doctor"
+	"chatexport/scripts/chatexport/internal/exportcmd"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
 )
@@ -16,5 +17,6 @@ func operate(getenv func(string) string) []*cobra.Command {
 		status.Command(getenv),
 		doctor.Command(getenv),
 		catcmd.Command(getenv),
+		exportcmd.Command(getenv),
 	}
 }

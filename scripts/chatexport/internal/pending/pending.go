@@ -175,19 +175,30 @@ func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, erro
 }
 
 func add(ctx context.Context, p *Paced, all []Info, g chatapi.GroupInfo) ([]Info, error) {
-	const room, community = "AVChatRoom", "Community"
+	const room = "AVChatRoom"
 	if g.Type == room {
 		return all, nil
 	}
-	if g.Type == community || g.SupportTopic {
-		topics, err := topicsOf(ctx, p, g.GroupID)
-		switch {
-		case err == nil && len(topics) > 0:
-			return append(all, topics...), nil
-		case err != nil && !errors.Is(err, chat.ErrUnsupported) && !errors.Is(err, chat.ErrGone):
-			return nil, err
-		}
+	info := Info{Stream: chat.Stream{GroupID: g.GroupID}, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}
+	topics, err := Topics(ctx, p, info)
+	if err != nil {
+		return nil, err
 	}
-	s := chat.Stream{GroupID: g.GroupID}
-	return append(all, Info{Stream: s, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}), nil
+	if len(topics) == 0 {
+		topics = []Info{info}
+	}
+	return append(all, topics...), nil
+}
+
+// Topics returns the topics of a community, none for any other group.
+func Topics(ctx context.Context, p *Paced, info Info) ([]Info, error) {
+	const community = "Community"
+	if info.Type != community || info.Stream.TopicID != "" {
+		return nil, nil
+	}
+	topics, err := topicsOf(ctx, p, info.Stream.GroupID)
+	if errors.Is(err, chat.ErrUnsupported) || errors.Is(err, chat.ErrGone) {
+		return nil, nil // a community without topics
+	}
+	return topics, err
 }

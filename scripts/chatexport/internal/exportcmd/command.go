@@ -1,0 +1,150 @@
+// Package exportcmd is the command that exports groups from here, without a cloud function.
+//
+// It owns flags and result; the work is package runner's.
+package exportcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"chatexport/internal/logging"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/pending"
+	"chatexport/scripts/chatexport/internal/runner"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+type options struct {
+	target target.Flags
+	out    string
+	all    bool
+	batch  time.Duration
+	log    bool
+	json   bool
+}
+
+// Command returns the command.
+func Command(getenv func(string) string) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "export GROUP...",
+		Short: "Export groups from here, without a cloud function",
+		Long: `export pulls each group's history with the function's own engine, in as many batches as it takes, into the bucket or,
+with --out, into a local folder of the same layout. It is for a first try, a small app, or an emergency before messages
+expire. It may be stopped at any moment and started again: it goes on where it stopped, and finds only what is new when
+it was done. A function may work beside it: of two writers of a chunk exactly one wins.
+
+A community's id stands for all its topics. --all exports every group of the app.
+
+` + target.GroupHelp + `
+
+JSON (--json): {"where", "complete", "streams": [{"group_id", "topic_id", "outcome", "lo", "hi", "head", "messages",
+"expired", "absent", "chunks", "bytes", "batches", "calls", "throttled", "manifest_sha256", "text", "elapsed_ms"}]}.
+Members are only ever added. Keep manifest_sha256 somewhere else than the archive: verify --expect asks for it.
+
+` + cli.ExitCodes,
+		Example: `  chatexport export --demo chatexport-demo --out my-archive ubuntu
+  chatexport export '@TGS#15ERQPAER'
+  chatexport export --all --out /mnt/archive`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(args); err != nil {
+				return cli.Usage(err)
+			}
+			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+		},
+	}
+	f := cmd.Flags()
+	o.target.Register(f)
+	f.StringVar(&o.out, "out", "", "local `folder` to write to, made if it is missing, instead of COS")
+	f.BoolVar(&o.all, "all", false, "export every group and topic of the app")
+	f.DurationVar(&o.batch, "batch", runner.DefaultBatch, "longest `time` of a batch, 5s to 15m")
+	f.BoolVar(&o.log, "log", false, "show the engine's log lines")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (o *options) check(args []string) error {
+	const least, most = 5 * time.Second, 15 * time.Minute
+	var problems []error
+	if o.all == (len(args) > 0) {
+		problems = append(problems, errors.New("name groups, or give --all"))
+	}
+	if o.out != "" && o.target.Dir != "" {
+		problems = append(problems, errors.New("--out and --dir exclude one another"))
+	}
+	if o.batch < least || o.batch > most {
+		problems = append(problems, fmt.Errorf("--batch %s is not between %s and %s", o.batch, least, most))
+	}
+	return errors.Join(problems...)
+}
+
+func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
+	streams, err := target.Streams(ids)
+	if err != nil {
+		return err
+	}
+	need := target.Chat | target.Archive
+	if o.out != "" {
+		need = target.Chat
+	}
+	t, err := o.target.Open(ctx, getenv, need)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cli.Closed(err, t.Close()) }()
+	if o.out != "" {
+		if err := t.WriteTo(o.out); err != nil {
+			return err
+		}
+	}
+	client, err := t.Chat()
+	if err != nil {
+		return err
+	}
+	paced := pending.NewPaced(client, t.Config.ChatQPS)
+	var infos []pending.Info
+	if o.all {
+		infos, err = pending.All(ctx, paced, func(int) {})
+	} else {
+		infos, err = runner.Expand(ctx, paced, streams)
+	}
+	if err != nil {
+		return cli.Failed(ctx, err)
+	}
+	log := zerolog.Nop()
+	if o.log {
+		log = logging.New(console, t.Config.LogLevel)
+	}
+	r, err := runner.New(t, o.batch, log)
+	if err != nil {
+		return err
+	}
+	outcome, err := r.All(ctx, t, infos, console)
+	if printed := report(out, o, outcome); printed != nil {
+		return printed
+	}
+	return err
+}
+
+func report(out io.Writer, o options, r runner.Outcome) error {
+	if o.json {
+		return cli.JSON(out, r)
+	}
+	var b strings.Builder
+	var messages int64
+	for i := range r.Streams {
+		messages += r.Streams[i].Messages
+		if m := r.Streams[i].Manifest; m != "" {
+			fmt.Fprintf(&b, "%s: manifest sha256 %s\n", target.Name(r.Streams[i].Stream), m)
+		}
+	}
+	fmt.Fprintf(&b, "%s of %s archived in %s\n", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)
+	return cli.Print(out, b.String())
+}

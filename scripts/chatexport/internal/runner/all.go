@@ -1,0 +1,118 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/pending"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// Outcome is what became of several streams; it is what --json prints.
+type Outcome struct {
+	Where    string   `json:"where"`
+	Complete bool     `json:"complete"` // all of them
+	Streams  []Result `json:"streams"`
+}
+
+// All exports the streams one after the other, and shows how it goes.
+func (r *Runner) All(ctx context.Context, t *target.Target, infos []pending.Info, console *cli.Console) (Outcome, error) {
+	out := Outcome{Where: t.Where, Complete: true, Streams: []Result{}}
+	if t.COS != nil {
+		if err := t.COS.Preflight(ctx); err != nil {
+			return out, cli.Failed(ctx, err)
+		}
+	}
+	for _, info := range infos {
+		if ctx.Err() != nil {
+			break
+		}
+		state, err := catalog.State(ctx, t.Store, info.Stream)
+		if err != nil && !errors.Is(err, archive.ErrInvalid) {
+			return out, cli.Failed(ctx, err)
+		}
+		before := r.Pulled()
+		stop := console.Follow(target.Name(info.Stream), "messages", Missing(state, info.NextSeq), func() int64 { return r.Pulled() - before })
+		result := r.Run(ctx, info.Stream)
+		stop()
+		console.Line("%s", result.line())
+		out.Streams = append(out.Streams, result)
+	}
+	return out, out.end(ctx, len(infos))
+}
+
+// end decides the exit code.
+func (o *Outcome) end(ctx context.Context, wanted int) error {
+	var failed, wrong []string
+	for i := range o.Streams {
+		r := &o.Streams[i]
+		switch {
+		case r.Err != nil:
+			failed = append(failed, target.Name(r.Stream))
+		case !r.Complete() && r.Outcome != archive.StatusGone:
+			wrong = append(wrong, target.Name(r.Stream))
+		}
+	}
+	o.Complete = len(failed)+len(wrong) == 0 && len(o.Streams) == wanted
+	switch {
+	case ctx.Err() != nil:
+		return cli.Interrupted(errInterrupted)
+	case len(failed) > 0:
+		return cli.Service(fmt.Errorf("not exported, start the command again: %s", strings.Join(failed, ", ")))
+	case len(wrong) > 0:
+		return cli.Wrong(fmt.Errorf("not complete: %s", strings.Join(wrong, ", ")))
+	default:
+		return nil
+	}
+}
+
+// line says what became of a stream.
+func (r *Result) line() string {
+	name := target.Name(r.Stream)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", name, strings.ReplaceAll(r.Outcome, "_", " "))
+	if r.Hi >= r.Lo && r.Lo > 0 {
+		fmt.Fprintf(&b, ", %s to %s of %s: %s in %s, %s, %s", cli.Count(int64(r.Lo)), cli.Count(int64(r.Hi)), cli.Count(int64(r.Head)),
+			cli.Plural(r.Messages, "message"), cli.Plural(r.Chunks, "chunk"), cli.Bytes(r.Bytes), batches(r.Batches))
+	} else if r.Outcome == string(export.Complete) {
+		b.WriteString(", nothing new")
+	}
+	if r.Text != "" {
+		b.WriteString(": " + r.Text)
+	}
+	return b.String()
+}
+
+// Expand looks the streams up in Chat. A community stands for its topics.
+func Expand(ctx context.Context, p *pending.Paced, streams []chat.Stream) ([]pending.Info, error) {
+	infos, err := pending.Infos(ctx, p, streams)
+	if err != nil {
+		return nil, err
+	}
+	var all []pending.Info
+	for _, info := range infos {
+		topics, err := pending.Topics(ctx, p, info)
+		if err != nil {
+			return nil, err
+		}
+		if len(topics) == 0 {
+			topics = []pending.Info{info}
+		}
+		all = append(all, topics...)
+	}
+	return all, nil
+}
+
+func batches(n int) string {
+	if n == 1 {
+		return "1 batch"
+	}
+	return cli.Count(n) + " batches"
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"chatexport/scripts/internal/serverless"
@@ -169,6 +170,24 @@ func checkTrigger(kind, name string, p map[string]any) (description string, err 
 	}
 }
 
+// find returns the triggers that all filters let pass.
+func (f *function) find(p map[string]any) []map[string]any {
+	filters, _ := p["Filters"].([]any)
+	found := []map[string]any{}
+	for _, t := range f.triggers {
+		passes := true
+		for _, item := range filters {
+			filter, _ := item.(map[string]any)
+			values, _ := filter["Values"].([]any)
+			passes = passes && slices.Contains(values, t[text(filter, "Name")])
+		}
+		if passes {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
 func (f *function) deleteTrigger(p map[string]any) (map[string]any, error) {
 	for i, t := range f.triggers {
 		if t["TriggerName"] == p["TriggerName"] && t["Type"] == p["Type"] {
@@ -215,9 +234,17 @@ func (f *function) reservation(action string, p map[string]any) (map[string]any,
 	return map[string]any{}, nil
 }
 
+// integer reads a number, which is text in a form.
 func integer(p map[string]any, name string) (int, bool) {
-	v, ok := p[name].(float64)
-	return int(v), ok && v == math.Trunc(v)
+	switch v := p[name].(type) {
+	case float64:
+		return int(v), v == math.Trunc(v)
+	case string:
+		n, err := strconv.Atoi(v)
+		return n, err == nil
+	default:
+		return 0, false
+	}
 }
 
 func invalid(err error) error {

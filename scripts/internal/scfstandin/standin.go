@@ -13,7 +13,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -83,7 +82,7 @@ func refuse(code, format string, args ...any) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	call := Call{Action: r.Header.Get("X-TC-Action")}
+	call := Call{}
 	result, err := s.serve(r, &call)
 	if err != nil {
 		call.Code = "InternalError"
@@ -103,19 +102,15 @@ func (s *Server) serve(r *http.Request, call *Call) (map[string]any, error) {
 	if err != nil {
 		return nil, refuse("InvalidRequest", "the body cannot be read")
 	}
-	authorization := r.Header.Get("Authorization")
+	q, err := decode(r, body)
+	call.Action, call.Params = q.action, q.params
 	switch {
-	case r.Method != http.MethodPost:
-		return nil, refuse("UnsupportedProtocol", "method %s", r.Method)
-	case !strings.HasPrefix(authorization, "TC3-HMAC-SHA256 Credential=") || !strings.Contains(authorization, "/scf/tc3_request"):
-		return nil, refuse("AuthFailure.InvalidAuthorization", "not signed for scf with TC3-HMAC-SHA256")
-	case r.Header.Get("X-TC-Version") != apiVersion:
-		return nil, refuse("NoSuchVersion", "version %q", r.Header.Get("X-TC-Version"))
-	case r.Header.Get("X-TC-Region") == "":
-		return nil, refuse("MissingParameter", "X-TC-Region")
-	}
-	if err := json.Unmarshal(body, &call.Params); err != nil {
-		return nil, refuse("InvalidParameter", "the body is not a JSON object")
+	case err != nil:
+		return nil, err
+	case q.version != apiVersion:
+		return nil, refuse("NoSuchVersion", "version %q", q.version)
+	case q.region == "":
+		return nil, refuse("MissingParameter", "Region")
 	}
 	if s.Fault != nil {
 		if code := s.Fault(call.Action); code != "" {
@@ -154,7 +149,8 @@ func (s *Server) act(action string, p map[string]any) (map[string]any, error) {
 		maps.Copy(f.params, p)
 		return map[string]any{}, nil
 	case "ListTriggers":
-		return map[string]any{"Triggers": append([]map[string]any{}, f.triggers...), "TotalCount": len(f.triggers)}, nil
+		found := f.find(p)
+		return map[string]any{"Triggers": found, "TotalCount": len(found)}, nil
 	case "CreateTrigger":
 		return f.createTrigger(p)
 	case "DeleteTrigger":

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"chatexport/internal/config"
 	"chatexport/internal/event"
@@ -88,8 +87,8 @@ func (e Event) check() (kind, name string, err error) {
 	case e.CKafka != nil && e.Timer == nil && e.CMQ == nil:
 		p := e.CKafka.Parameters
 		err := checkTrigger(p.Qualifier, p.Enable)
-		if !strings.HasPrefix(p.InstanceID, "ckafka-") || p.Topic == "" {
-			err = errors.Join(err, errors.New("instanceId must be ckafka-..., and topic not empty"))
+		if !ckafkaName.MatchString(p.Name) {
+			err = errors.Join(err, errors.New("the name must be <id of the instance>-<topic>, ckafka-...-..."))
 		}
 		if p.MaxMsgNum < 1 || p.MaxMsgNum > 10_000 || p.Timeout < 1 || p.Timeout > 60 || p.Retry < 0 || p.Retry > 10_000 {
 			err = errors.Join(err, errors.New("maxMsgNum is 1 to 10000, timeout 1 to 60 s, retry 0 to 10000"))
@@ -97,7 +96,7 @@ func (e Event) check() (kind, name string, err error) {
 		if p.Offset != "latest" && p.Offset != "earliest" {
 			err = errors.Join(err, errors.New("offset is latest or earliest"))
 		}
-		return "ckafka", p.InstanceID + "-" + p.Topic, err
+		return "ckafka", p.Name, err
 	default:
 		return "event", "", errors.New("exactly one of timer, cmq and ckafka")
 	}

@@ -105,14 +105,13 @@ type CMQ struct {
 type CKafka struct {
 	Name       string `yaml:"name" json:"name,omitempty"`
 	Parameters struct {
-		InstanceID string `yaml:"instanceId" json:"instanceId"`
-		Topic      string `yaml:"topic"      json:"topic"`
-		Qualifier  string `yaml:"qualifier"  json:"qualifier"`
-		MaxMsgNum  int    `yaml:"maxMsgNum"  json:"maxMsgNum"`
-		Offset     string `yaml:"offset"     json:"offset"`
-		Retry      int    `yaml:"retry"      json:"retry"`
-		Timeout    int    `yaml:"timeout"    json:"timeout"`
-		Enable     *bool  `yaml:"enable"     json:"enable"`
+		Name      string `yaml:"name"      json:"name"` // instance and topic
+		Qualifier string `yaml:"qualifier" json:"qualifier"`
+		MaxMsgNum int    `yaml:"maxMsgNum" json:"maxMsgNum"`
+		Offset    string `yaml:"offset"    json:"offset"`
+		Retry     int    `yaml:"retry"     json:"retry"`
+		Timeout   int    `yaml:"timeout"   json:"timeout"`
+		Enable    *bool  `yaml:"enable"    json:"enable"`
 	} `yaml:"parameters" json:"parameters"`
 }
 

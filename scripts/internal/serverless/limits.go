@@ -26,6 +26,7 @@ var (
 	functionName = regexp.MustCompile(`^[A-Za-z][\w-]{0,58}[A-Za-z0-9]$`)
 	triggerName  = regexp.MustCompile(`^[A-Za-z][\w-]*$`)
 	variableName = regexp.MustCompile(`^[A-Za-z]\w{1,63}$`)
+	ckafkaName   = regexp.MustCompile(`^ckafka-[a-z0-9]{8}-[\w.-]+$`)
 	cronNumber   = regexp.MustCompile(`^[0-9]{1,4}$`)
 )
 

@@ -1,0 +1,213 @@
+// Command toolkit deploys serverless.yml through the code that Tencent's component runs (npm package
+// tencent-component-toolkit), against a stand-in of the cloud API on loopback that judges every request by the
+// documented limits. It needs node and npm, and, unless --modules names a folder that has the package, npm's registry:
+// so it is run by hand, and not by scripts/check.sh.
+//
+//	go run ./scripts/toolkit
+//
+// What it cannot show: the check that the platform does before the component runs, and which version of the component
+// the platform uses.
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"chatexport/scripts/internal/scfstandin"
+	"chatexport/scripts/internal/serverless"
+)
+
+const toolkit = "tencent-component-toolkit@2.27.6"
+
+//go:embed deploy.js
+var script []byte
+
+func main() {
+	modules := flag.String("modules", "", "folder whose node_modules has the package; without it, npm installs it into a temporary one")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *modules, os.Stdout)
+	stop()
+	if err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "toolkit: %v\n", err) // nobody is left to tell that stderr is gone
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, modules string, out io.Writer) error {
+	raw, err := os.ReadFile("serverless.yml")
+	if err != nil {
+		return fmt.Errorf("start it in the project's folder: %w", err)
+	}
+	folder, err := os.MkdirTemp("", "toolkit-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder
+	if err := prepare(ctx, folder, modules); err != nil {
+		return err
+	}
+	api := &scfstandin.Server{}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	d := &deployer{folder: folder, url: server.URL, api: api, out: out}
+
+	plain, err := serverless.Parse(raw, variables)
+	if err != nil {
+		return err
+	}
+	everything, err := serverless.Parse(serverless.SwitchOn(raw), variables)
+	if err != nil {
+		return err
+	}
+	if err := d.deploy(ctx, "first deployment", plain, "CreateFunction"); err != nil {
+		return err
+	}
+	// A timer that is replaced may miss a tick that is due just then.
+	if err := d.deploy(ctx, "the same once more", plain, "UpdateFunctionCode", "!CreateTrigger", "!DeleteTrigger"); err != nil {
+		return err
+	}
+	return d.deploy(ctx, "everything switched on", everything, "CreateTrigger", "!DeleteTrigger")
+}
+
+// variables are an operator's.
+func variables(name string) string {
+	return map[string]string{
+		"CHAT_SDKAPPID": "1400000000", "CHAT_SECRET_KEY": strings.Repeat("0123456789abcdef", 4),
+		"COS_BUCKET": "archive-1250000000", "COS_REGION": "ap-guangzhou", "CHATEXPORT_ROLE": "chatexport",
+	}[name]
+}
+
+func prepare(ctx context.Context, folder, modules string) error {
+	if modules != "" {
+		path, err := filepath.Abs(filepath.Join(modules, "node_modules"))
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(path, filepath.Join(folder, "node_modules")); err != nil {
+			return err
+		}
+	} else {
+		// No package's own scripts are run.
+		npm := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder, toolkit)
+		if output, err := npm.CombinedOutput(); err != nil {
+			return fmt.Errorf("install %s: %w\n%s", toolkit, err, output)
+		}
+	}
+	return os.WriteFile(filepath.Join(folder, "deploy.js"), script, 0o600)
+}
+
+// deployer deploys with the toolkit and looks at what the API was asked.
+type deployer struct {
+	folder, url string
+	api         *scfstandin.Server
+	out         io.Writer
+	seen        int
+}
+
+// deploy fails when a request was refused, or a wanted action (or, with !, an unwanted one) did not (or did) happen.
+func (d *deployer) deploy(ctx context.Context, title string, f serverless.File, actions ...string) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	inputs, err := d.inputs(f)
+	if err != nil {
+		return err
+	}
+	node := exec.CommandContext(ctx, "node", "--no-deprecation", "deploy.js")
+	node.Dir = d.folder
+	node.Env = append(os.Environ(), "STANDIN="+d.url)
+	node.Stdin = bytes.NewReader(inputs)
+	output, err := node.CombinedOutput()
+	calls := d.api.Calls()[d.seen:]
+	d.seen += len(calls)
+	_, _ = fmt.Fprintf(d.out, "%s: %d requests\n", title, len(calls)) // the verdict is the exit code
+	problems := []error{}
+	count := make(map[string]int)
+	for _, c := range calls {
+		_, _ = fmt.Fprintln(d.out, strings.TrimRight(fmt.Sprintf("  %-28s %s %s", c.Action, brief(c), c.Code), " "))
+		count[c.Action]++
+		// Whether there is a function, or an alias, is asked before it is made or done without.
+		if asked := c.Action == "GetFunction" || c.Action == "GetAlias"; c.Code != "" && (!asked || !strings.HasPrefix(c.Code, "ResourceNotFound.")) {
+			problems = append(problems, fmt.Errorf("%s: %s was refused: %s", title, c.Action, c.Code))
+		}
+	}
+	for _, action := range actions {
+		name, unwanted := strings.CutPrefix(action, "!")
+		if (count[name] > 0) == unwanted {
+			problems = append(problems, fmt.Errorf("%s: %d x %s", title, count[name], name))
+		}
+	}
+	if err != nil {
+		problems = append(problems, fmt.Errorf("%s: %w\n%s", title, err, output))
+	}
+	return errors.Join(append(problems, d.compare(f))...)
+}
+
+// inputs adds what the command line and the component supply: where the code was uploaded to.
+func (d *deployer) inputs(f serverless.File) ([]byte, error) {
+	raw, err := json.Marshal(f.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	var inputs map[string]any
+	if err := json.Unmarshal(raw, &inputs); err != nil {
+		return nil, err
+	}
+	inputs["code"] = map[string]string{"bucket": "sls-cloudfunction-ap-guangzhou-code", "object": "chatexport.zip"}
+	return json.Marshal(inputs)
+}
+
+// compare looks for every trigger of the file as it was wanted.
+func (d *deployer) compare(f serverless.File) error {
+	triggers := d.api.Triggers(f.Inputs.Name)
+	var problems []error
+	want := func(name string, enable bool, argument string) {
+		t, ok := triggers[name]
+		switch {
+		case !ok:
+			problems = append(problems, fmt.Errorf("trigger %s was not created", name))
+		case (t["Enable"] == 1) != enable:
+			problems = append(problems, fmt.Errorf("trigger %s: open is %v", name, t["Enable"]))
+		case t["CustomArgument"] != argument:
+			problems = append(problems, fmt.Errorf("trigger %s: another argument: %v", name, t["CustomArgument"]))
+		}
+	}
+	for _, e := range f.Inputs.Events {
+		switch {
+		case e.Timer != nil:
+			want(e.Timer.Parameters.Name, *e.Timer.Parameters.Enable, e.Timer.Parameters.Argument)
+		case e.CMQ != nil:
+			want(e.CMQ.Parameters.Name, *e.CMQ.Parameters.Enable, "")
+		case e.CKafka != nil:
+			want(e.CKafka.Parameters.Name, *e.CKafka.Parameters.Enable, "")
+		}
+	}
+	if len(triggers) != len(f.Inputs.Events) {
+		problems = append(problems, fmt.Errorf("%d triggers, want %d", len(triggers), len(f.Inputs.Events)))
+	}
+	return errors.Join(problems...)
+}
+
+// brief shows a request's parameters without the variables' values.
+func brief(c scfstandin.Call) string {
+	var parts []string
+	for _, name := range []string{"TriggerName", "TriggerDesc", "Enable", "CustomArgument", "MemorySize", "Timeout", "Role"} {
+		if v, ok := c.Params[name]; ok {
+			parts = append(parts, fmt.Sprintf("%s=%v", name, v))
+		}
+	}
+	return strings.Join(parts, " ")
+}

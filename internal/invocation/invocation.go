@@ -180,4 +180,5 @@ type visit struct {
 
 	summary  summary
 	handedOn int
+	longest  time.Duration // of the batches so far
 }

@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,8 @@ func (v *visit) keep(ctx context.Context, n int, r event.Rejection) error {
 	if err != nil {
 		return fmt.Errorf("encode rejected event: %w", err)
 	}
-	key := layout.Rejected(now, v.platform.RequestID, n)
+	// Without a request id, which the platform has always given, other events would find the name taken.
+	key := layout.Rejected(now, cmp.Or(v.platform.RequestID, v.owner), n)
 	// A crash right after this write: the event is delivered again and kept once more, or found under its name.
 	_, err = v.store.Create(ctx, key, objstore.Write{Body: append(body, '\n'), ContentType: "application/json"})
 	if err != nil && !errors.Is(err, objstore.ErrExist) {

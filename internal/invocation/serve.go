@@ -15,10 +15,12 @@ import (
 const (
 	// maxAttempts is how often a task that fails is handed on before it is recorded as failed.
 	maxAttempts = 3
-	// handOnShare of the time is kept for handing on what was not served; no further stream is begun in startShare.
+	// handOnShare of the time is kept for handing on what was not served. No further stream is begun in startShare, or in
+	// less than startFactor times what the longest batch of the event took: it would fail for want of time.
 	handOnShare = 0.1
 	maxHandOn   = 2 * time.Second
 	startShare  = 0.25
+	startFactor = 2
 	// groupsPerTask keeps a task of handed-on groups far below the size of an event, however long their ids.
 	groupsPerTask = 200
 )
@@ -82,7 +84,7 @@ func (v *visit) units() []unit {
 }
 
 func (v *visit) timeIsShort() bool {
-	return time.Until(v.deadline) < time.Duration(startShare*float64(v.deadline.Sub(v.start)))
+	return time.Until(v.deadline) < max(startFactor*v.longest, time.Duration(startShare*float64(v.deadline.Sub(v.start))))
 }
 
 // serveOne does one batch. The error is for the platform: the event is to be delivered again.
@@ -100,6 +102,7 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
 	defer cancel()
 	result, err := v.engine.Run(bounded, req)
+	v.longest = max(v.longest, result.Elapsed)
 	v.report(log, result, err)
 	if result.Outcome == export.Continued {
 		v.handedOn++

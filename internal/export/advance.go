@@ -84,7 +84,11 @@ func (b *batch) storeChunk(ctx context.Context, chunk archive.Chunk) (bool, erro
 	case err == nil:
 		entry = archive.ChunkEntryOf(chunk.Meta, key, int64(len(chunk.Body)), archive.CRC64(chunk.Body))
 	case errors.Is(err, objstore.ErrExist), errors.Is(err, objstore.ErrUnknown):
+		written := err
 		if entry, own, err = b.resolve(ctx, chunk); err != nil {
+			if errors.Is(written, objstore.ErrUnknown) && errors.Is(err, objstore.ErrNotExist) {
+				err = fmt.Errorf("write chunk: %w", written) // it did not arrive: why, the write knows
+			}
 			return false, err
 		}
 	default:

@@ -47,12 +47,19 @@ func (b *batch) callPaced(ctx context.Context, waited bool, attempt func(ctx con
 	})
 }
 
-// page reads one page. A page that lies wholly above what was asked would lead a reader in circles: it is asked again,
-// then given up.
+// page reads one page, of fewer messages than were asked for where the answer would be too large.
 func (b *batch) page(ctx context.Context, q chat.Query) (chat.Page, error) {
-	return b.pagePaced(ctx, q, false)
+	for {
+		page, err := b.pagePaced(ctx, q, false)
+		if !errors.Is(err, chat.ErrTooLarge) || q.Number <= 1 {
+			return page, err
+		}
+		q.Number = (q.Number + 1) / 2
+	}
 }
 
+// pagePaced reads one page. A page that lies wholly above what was asked would lead a reader in circles: it is asked
+// again, then given up.
 func (b *batch) pagePaced(ctx context.Context, q chat.Query, waited bool) (chat.Page, error) {
 	var page chat.Page
 	err := b.callPaced(ctx, waited, func(ctx context.Context) error {

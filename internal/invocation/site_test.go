@@ -44,9 +44,10 @@ type site struct {
 
 	t        *testing.T
 	limit    time.Duration
-	workers  int                                // processes at a time
-	platform func(p *invocation.Platform)       // changes what the platform says; nil for nothing
-	began    func(*world.Process)               // told of every process
+	workers  int                          // processes at a time
+	platform func(p *invocation.Platform) // changes what the platform says; nil for nothing
+	began    func(*world.Process)         // told of every process
+	keys     *keyring
 	context  func(context.Context) invocationOf // the context of an invocation; nil for the usual one
 
 	mu       sync.Mutex

@@ -6,6 +6,8 @@ import (
 	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/exportcmd"
+	"chatexport/scripts/chatexport/internal/plan"
+	"chatexport/scripts/chatexport/internal/resume"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
 )
@@ -18,5 +20,7 @@ func operate(getenv func(string) string) []*cobra.Command {
 		doctor.Command(getenv),
 		catcmd.Command(getenv),
 		exportcmd.Command(getenv),
+		plan.Command(getenv),
+		resume.Command(getenv),
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"chatexport/scripts/chatexport/internal/target"
 )
 
+// defaultParallel is how many streams are read side by side.
+const defaultParallel = 16
+
 type options struct {
 	target   target.Flags
 	maxAge   time.Duration
@@ -27,7 +30,7 @@ type options struct {
 
 // Command returns the command.
 func Command(getenv func(string) string) *cobra.Command {
-	o := options{now: time.Now, parallel: 16}
+	o := options{now: time.Now, parallel: defaultParallel}
 	cmd := &cobra.Command{
 		Use:   "status [GROUP...]",
 		Short: "Say how every stream is doing, trouble first",

@@ -107,9 +107,6 @@ func (f *Flags) OpenVariables(ctx context.Context, getenv func(string) string) (
 }
 
 func (f *Flags) openVariables(ctx context.Context, t *Target, getenv func(string) string) (err error) {
-	if f.Demo != "" && f.Dir != "" {
-		return errors.New("--demo and --dir exclude one another")
-	}
 	t.Getenv, err = f.variables(ctx, t, getenv)
 	return err
 }

@@ -1,0 +1,163 @@
+// Package plan is the command that says what an export will take, before any money is spent.
+//
+// It owns the figures. It makes a few calls a stream, reads small objects, and must never write.
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/pending"
+	"chatexport/scripts/chatexport/internal/runner"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+type options struct {
+	target    target.Flags
+	qps       int
+	memory    int
+	timeLimit time.Duration
+	json      bool
+	now       func() time.Time
+}
+
+// Command returns the command.
+func Command(getenv func(string) string) *cobra.Command {
+	o := options{now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "plan [GROUP...]",
+		Short: "Say what an export will take, before any money is spent",
+		Long: `plan asks Chat how far each stream has come and the archive how far it is archived, and estimates what the rest takes:
+messages, calls, minutes at the given rate, GB-seconds of the function, COS requests and bytes, and what may expire
+before it is archived. Without GROUP it plans for every group and topic of the app. Where nothing is archived yet, it
+looks for the beginning of what Chat still stores with some twenty calls. Without COS_BUCKET or --dir it plans a new archive.
+
+Bytes are estimated from the newest and the oldest page. Everything else follows from the way the function works; calls
+that are throttled or repeated come on top.
+
+` + target.GroupHelp + `
+
+JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "from", "to", "messages", "calls",
+"minutes", "gb_seconds", "batches", "chunks", "cos_requests", "bytes", "oldest_at", "expires_at", "at_risk", "error"}],
+"total": {...}}. Members are only ever added.
+
+` + cli.ExitCodes + ` 1 means that something is at risk, or that a stream cannot be archived.`,
+		Example: `  chatexport plan --demo chatexport-demo
+  chatexport plan --qps 100 --memory 256
+  chatexport plan --json '@TGS#15ERQPAER'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return cli.Usage(err)
+			}
+			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+		},
+	}
+	f := cmd.Flags()
+	o.target.Register(f)
+	f.IntVar(&o.qps, "qps", 0, "calls a second of the plan (default: CHAT_QPS)")
+	f.IntVar(&o.memory, "memory", 128, "of the function in `MB`")
+	f.DurationVar(&o.timeLimit, "time-limit", 300*time.Second, "of the function")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (o *options) check() error {
+	const most, maxMemory = 900 * time.Second, 3072
+	var problems []error
+	if o.qps < 0 {
+		problems = append(problems, fmt.Errorf("--qps %d is negative", o.qps))
+	}
+	if o.memory < 64 || o.memory > maxMemory {
+		problems = append(problems, fmt.Errorf("--memory %d is not between 64 and %d", o.memory, maxMemory))
+	}
+	if o.timeLimit < time.Second || o.timeLimit > most {
+		problems = append(problems, fmt.Errorf("--time-limit %s is not between 1s and %s", o.timeLimit, most))
+	}
+	return errors.Join(problems...)
+}
+
+func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
+	streams, err := target.Streams(ids)
+	if err != nil {
+		return err
+	}
+	t, err := open(ctx, o, getenv)
+	if err != nil {
+		return err
+	}
+	defer func() { err = cli.Closed(err, t.Close()) }()
+	client, err := t.Chat()
+	if err != nil {
+		return err
+	}
+	paced := pending.NewPaced(client, t.Config.ChatQPS)
+	var infos []pending.Info
+	if len(streams) == 0 {
+		infos, err = pending.All(ctx, paced, func(int) {})
+	} else {
+		infos, err = runner.Expand(ctx, paced, streams)
+	}
+	if err != nil {
+		return cli.Failed(ctx, err)
+	}
+	p := newPlanner(t, o, paced)
+	r, err := p.all(ctx, infos, console)
+	if err != nil {
+		return cli.Failed(ctx, err)
+	}
+	if o.json {
+		err = cli.JSON(out, r)
+	} else {
+		err = cli.Print(out, text(r))
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.Total.AtRisk:
+		return cli.Wrong(errors.New("messages may expire before they are archived, see above"))
+	case r.refused() > 0:
+		return cli.Wrong(fmt.Errorf("%s cannot be archived, see above", cli.Plural(r.refused(), "stream")))
+	default:
+		return nil
+	}
+}
+
+// open opens the archive where one is named.
+func open(ctx context.Context, o options, getenv func(string) string) (*target.Target, error) {
+	need := target.Chat
+	variables, err := target.Variables(o.target.EnvFile, getenv)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	if o.target.Dir != "" || o.target.Demo != "" || variables("COS_BUCKET") != "" {
+		need |= target.Archive
+	}
+	return o.target.Open(ctx, getenv, need)
+}
+
+// frontier returns the first seq that is not archived, and 0 where there is no archive of the stream.
+func frontier(ctx context.Context, store target.Store, s chat.Stream) (chat.Seq, error) {
+	if store == nil {
+		return 0, nil
+	}
+	state, err := catalog.State(ctx, store, s)
+	if err != nil {
+		return 0, err
+	}
+	if state != nil && state.Frontier > 0 {
+		return state.Frontier, nil
+	}
+	genesis, err := catalog.Genesis(ctx, store, s)
+	if errors.Is(err, catalog.ErrNoArchive) {
+		return 0, nil
+	}
+	return genesis.FirstLo, err
+}

@@ -1,0 +1,51 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+func text(r result) string {
+	rows := [][]string{{"group", "from", "to", "messages", "calls", "minutes", "GB-seconds", "COS requests", "bytes", "expires"}}
+	for i := range r.Streams {
+		s := &r.Streams[i]
+		if s.Error != "" {
+			continue
+		}
+		expires := "-"
+		if !s.ExpiresAt.IsZero() {
+			expires = "from " + s.ExpiresAt.Format("2006-01-02 15:04Z")
+		}
+		if s.AtRisk {
+			expires += ", AT RISK"
+		}
+		rows = append(rows, append([]string{target.Name(s.Stream), cli.Count(int64(s.From)), cli.Count(int64(s.To))}, append(s.cells(), expires)...))
+	}
+	rows = append(rows, append([]string{"all", "", ""}, append(r.Total.cells(), "")...))
+	var b strings.Builder
+	last := len(rows[0]) - 1
+	b.WriteString(cli.Table(rows, func(column int) bool { return column == 0 || column == last }))
+	for i := range r.Streams {
+		if s := &r.Streams[i]; s.Error != "" {
+			fmt.Fprintf(&b, "%s: %s\n", target.Name(s.Stream), s.Error)
+		}
+	}
+	fmt.Fprintf(&b, "at %d calls a second, with %d MB; %s, %s\n", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), batches(r.Total.Batches))
+	return b.String()
+}
+
+func batches(n int64) string {
+	if n == 1 {
+		return "1 batch"
+	}
+	return cli.Count(n) + " batches"
+}
+
+func (f *figures) cells() []string {
+	return []string{
+		cli.Count(f.Messages), cli.Count(f.Calls), fmt.Sprintf("%.1f", f.Minutes), fmt.Sprintf("%.1f", f.GBSeconds), cli.Count(f.COSRequests), cli.Bytes(f.Bytes),
+	}
+}

@@ -169,6 +169,7 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 		readSeq(fields, "head", &c.Head),
 		readID(fields, "run", &c.Run),
 		readNumber(fields, "hop", &c.Hop),
+		readID(fields, "writer", &c.Writer),
 		readNumber(fields, "attempt", &c.Attempt),
 	); err != nil {
 		return err
@@ -176,8 +177,10 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 	if c.Hop < 0 || c.Attempt < 0 {
 		return fmt.Errorf("%w: hop and attempt of a continuation are not negative", ErrInvalid)
 	}
-	if len(c.Run) > maxRunBytes || strings.ContainsFunc(c.Run, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return fmt.Errorf("%w: run is not a run id", ErrInvalid)
+	for name, id := range map[string]string{"run": c.Run, "writer": c.Writer} {
+		if len(id) > maxRunBytes || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("%w: %s is not a %s id", ErrInvalid, name, name)
+		}
 	}
 	t.Continue = &c
 	return nil

@@ -47,6 +47,7 @@ type Continue struct {
 	Head    chat.Seq `json:"head,omitempty"`    // the run's head
 	Run     string   `json:"run,omitempty"`     // the run's id
 	Hop     int      `json:"hop,omitempty"`     // continuations of this run so far
+	Writer  string   `json:"writer,omitempty"`  // the batch that handed on
 	Attempt int      `json:"attempt,omitempty"` // how often this task failed and was handed on
 }
 

@@ -116,6 +116,9 @@ func (b *batch) resolve(ctx context.Context, chunk archive.Chunk) (entry archive
 		}
 		return entry, true, nil // the answer to an earlier attempt was lost
 	}
+	if c := b.Continuation; c != nil && c.Writer == entry.Writer {
+		return entry, false, nil // the batch that handed on gave this write up, and it arrived all the same
+	}
 	if !b.began.IsZero() && modified.After(b.began) {
 		b.Log.Info().Int64("lo", int64(entry.Lo)).Int64("hi", int64(entry.Hi)).Msg("another delivery wrote this chunk and goes on")
 		return entry, false, errLostRace

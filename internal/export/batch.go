@@ -175,7 +175,7 @@ func (b *batch) result() Result {
 		Lo: b.lo, Hi: b.hi(), Head: b.head, Frontier: b.frontier,
 		Chunks: b.chunks, Counts: b.counts, Bytes: b.bytes,
 		Pages: b.pages.Load(), Calls: b.calls.Load(), Retries: b.retries.Load(), Throttled: b.throttled.Load(),
-		ManifestSHA256: b.manifest, Next: b.next, Elapsed: time.Since(b.budget.start),
+		ManifestSHA256: b.manifest, Next: b.next, Writer: b.writer, Elapsed: time.Since(b.budget.start),
 	}
 }
 

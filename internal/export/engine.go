@@ -92,6 +92,7 @@ type Continuation struct {
 	Head   chat.Seq // the run's head
 	Run    string   // the run's id
 	Hop    int      // how many batches of this run went before
+	Writer string   // of the batch that hands on: a chunk of it that arrives late is no other delivery's
 }
 
 // Outcome says how a batch ended. Every outcome is a success for the platform: none of them is mended by delivering
@@ -125,6 +126,7 @@ type Result struct {
 	Throttled      int64
 	ManifestSHA256 string // of the newest manifest that this batch wrote: an anchor outside the bucket
 	Next           *Continuation
+	Writer         string // of the chunks that this batch wrote
 	Elapsed        time.Duration
 }
 

@@ -54,7 +54,7 @@ func (b *batch) publish(ctx context.Context) error {
 		b.settle(ctx, archive.StatusFailed, b.stateError("hop_limit", text), nil)
 		return nil
 	}
-	next := Continuation{Cursor: b.frontier, After: b.after, Head: b.runHead, Run: b.runID, Hop: b.hops + 1}
+	next := Continuation{Cursor: b.frontier, After: b.after, Head: b.runHead, Run: b.runID, Hop: b.hops + 1, Writer: b.writer}
 	// A crash right after this: the redelivered event hops to the cursor and pulls beside the new batch; one of them
 	// loses the next PUT and ends.
 	if err := b.Requeuer.Continue(ctx, b.Stream, next); err != nil {

@@ -159,7 +159,7 @@ type continuer struct{ publisher publisher }
 func (c *continuer) Continue(ctx context.Context, s chat.Stream, next export.Continuation) error {
 	task := event.For(s)
 	task.V = event.Version
-	task.Continue = &event.Continue{Cursor: next.Cursor, After: next.After, Head: next.Head, Run: next.Run, Hop: next.Hop}
+	task.Continue = &event.Continue{Cursor: next.Cursor, After: next.After, Head: next.Head, Run: next.Run, Hop: next.Hop, Writer: next.Writer}
 	body, err := task.Encode()
 	if err != nil {
 		return fmt.Errorf("encode continuation: %w", err)

@@ -116,12 +116,12 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	if again {
 		return fmt.Errorf("export %s: %w", u.stream, err)
 	}
-	return v.failed(ctx, u, req, err)
+	return v.failed(ctx, u, req, result.Writer, err)
 }
 
 // failed hands a task that failed on by itself, so that it stops neither the others of its event nor a partition. After
-// enough attempts it is recorded in the stream's state; a later tick tries again.
-func (v *visit) failed(ctx context.Context, u unit, req export.Request, cause error) error {
+// enough attempts it is recorded in the stream's state; a later tick tries again. writer is the batch that failed.
+func (v *visit) failed(ctx context.Context, u unit, req export.Request, writer string, cause error) error {
 	if u.attempt >= maxAttempts {
 		if err := v.engine.Abandon(ctx, req, cause); err != nil {
 			req.Log.Warn().Err(err).Msg("failure not recorded")
@@ -132,7 +132,7 @@ func (v *visit) failed(ctx context.Context, u unit, req export.Request, cause er
 	if u.next != nil {
 		again = *u.next
 	}
-	again.Attempt = u.attempt + 1
+	again.Attempt, again.Writer = u.attempt+1, writer
 	task := event.For(u.stream)
 	task.V, task.Continue = event.Version, &again
 	if err := v.publish(ctx, task); err != nil {
@@ -186,5 +186,5 @@ func (u unit) continuation() *export.Continuation {
 	if u.next == nil || u.next.Cursor == 0 {
 		return nil
 	}
-	return &export.Continuation{Cursor: u.next.Cursor, After: u.next.After, Head: u.next.Head, Run: u.next.Run, Hop: u.next.Hop}
+	return &export.Continuation{Cursor: u.next.Cursor, After: u.next.After, Head: u.next.Head, Run: u.next.Run, Hop: u.next.Hop, Writer: u.next.Writer}
 }

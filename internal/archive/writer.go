@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// gzipLevel is the knee of the curve: with typical messages (BenchmarkChunkWriter) level 4 saves a fifth of the time
-	// and costs 7 % more bytes, level 7 the reverse at twice the time. The service's quota allows some 5 MB/s of pages,
-	// of which this level takes a few per cent of a core, so bytes, which are kept for years, count more.
-	gzipLevel = 6
+	// gzipLevel is the knee of the curve. On a real chat log, against level 6: level 4 saves a fifth of the time and costs
+	// 9 % more bytes, level 5 saves a tenth and costs 1 %, level 7 takes a third more and saves 2 %. Level 6 here makes
+	// as many bytes as the standard library's level 6, in two fifths of the time. Compressing is half of all the work.
+	gzipLevel = 5
 
 	// MaxLineBytes bounds one line of a chunk, its end included, so that a reader's memory is bounded, too. The service
 	// sends at most 1 MB in a whole page (10018) and the client takes at most 4 MB, which can grow threefold where bytes

@@ -79,22 +79,32 @@ func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream
 	}
 	counters := s.chat.Counters()
 	f.Calls, f.Throttled = int64(counters.Calls), int64(counters.Throttled)
-	f.Steady = steady(counters)
+	f.Steady = steady(counters, s.together(start).Unix())
 	return f, nil
 }
 
-// steady is the mean of the calls in full seconds, but for the first and the last three, which are only partly used.
-func steady(c chatemu.Counters) float64 {
-	const edge = 3
-	var first, last int64
+// together returns until when every stream was pulled: later the others have the quota to themselves.
+func (s *stand) together(start time.Time) time.Time {
+	var until time.Time
+	for _, v := range s.platform.Invocations() {
+		if end := v.Started.Add(v.Duration); end.After(start) && (until.IsZero() || end.Before(until)) {
+			until = end
+		}
+	}
+	return until
+}
+
+// steady is the mean of the calls in full seconds up to one, without the time in which the pace is found and the end.
+func steady(c chatemu.Counters, until int64) float64 {
+	const finding, end = 6, 1
+	var first int64
 	for second := range c.Seconds {
 		if first == 0 || second < first {
 			first = second
 		}
-		last = max(last, second)
 	}
 	total, seconds := 0, int64(0)
-	for second := first + edge; second <= last-edge; second++ {
+	for second := first + finding; second < until-end; second++ {
 		total += c.Seconds[second]
 		seconds++
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -115,9 +116,7 @@ func (c *cloud) call(ctx context.Context, action string, params map[string]any, 
 
 func (c *cloud) once(ctx context.Context, action string, params map[string]any, result any) error {
 	all := map[string]any{"FunctionName": c.function, "Namespace": c.space}
-	for name, value := range params {
-		all[name] = value
-	}
+	maps.Copy(all, params)
 	request := tchttp.NewCommonRequest("scf", "2018-04-16", action)
 	if err := request.SetActionParameters(all); err != nil {
 		return fmt.Errorf("%s: %w", action, err)

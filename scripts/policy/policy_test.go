@@ -129,7 +129,7 @@ func (e *enforcer) cos(r *cosemu.Request) *cosemu.Fault {
 
 // cloud does the same for the cloud API.
 func (e *enforcer) cloud(c *cloudemu.Call) *cloudemu.Fault {
-	allowed := true
+	var allowed bool
 	switch c.Action {
 	case "Invoke":
 		resource := fmt.Sprintf("qcs::scf:%s::namespace/%s/function/%s", c.Region, c.Namespace, c.Function)

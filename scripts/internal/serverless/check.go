@@ -88,7 +88,7 @@ func (e Event) check() (kind, name string, err error) {
 		p := e.CKafka.Parameters
 		err := checkTrigger(p.Qualifier, p.Enable)
 		if !ckafkaName.MatchString(p.Name) {
-			err = errors.Join(err, errors.New("the name must be <id of the instance>-<topic>, ckafka-...-..."))
+			err = errors.Join(err, errors.New("the name must be the instance's id, a dash and the topic, such as ckafka-1a2b3c4d-topic"))
 		}
 		if p.MaxMsgNum < 1 || p.MaxMsgNum > 10_000 || p.Timeout < 1 || p.Timeout > 60 || p.Retry < 0 || p.Retry > 10_000 {
 			err = errors.Join(err, errors.New("maxMsgNum is 1 to 10000, timeout 1 to 60 s, retry 0 to 10000"))

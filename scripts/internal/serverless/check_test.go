@@ -143,7 +143,7 @@ func TestTheGuardFindsMistakes(t *testing.T) {
 		{"cronExpression: '0 ", "cronExpression: '", "6 fields"},
 	} {
 		raw := string(source(t))
-		changed := strings.Replace(raw, m.old, m.new, -1)
+		changed := strings.ReplaceAll(raw, m.old, m.new)
 		if changed == raw {
 			t.Errorf("%q is not in the file", m.old)
 			continue

@@ -1,0 +1,344 @@
+package verifycmd_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/emulator/world"
+	"chatexport/internal/layout"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/clitest"
+	"chatexport/scripts/chatexport/internal/verifycmd"
+)
+
+func group() chat.Stream { return chat.Stream{GroupID: "@TGS#1"} }
+
+func run(t *testing.T, args ...string) clitest.Result {
+	t.Helper()
+	return clitest.Run(t, verifycmd.Command(clitest.Env(nil)), args...)
+}
+
+func TestSoundArchiveIsCalledSoundAtEveryLevel(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Sound(t, store, group())
+	clitest.Sound(t, store, chat.Stream{GroupID: "@TGS#_c", TopicID: "@TGS#_c@TOPIC#_t"})
+	for _, args := range [][]string{
+		nil,
+		{"--read"},
+		{"--sample", "50%"},
+		{group().GroupID},
+		{"@TGS#_c"},
+		{"@TGS#_c@TOPIC#_t", "--read"},
+		{group().GroupID, "--expect", b.Link.SHA256},
+		{group().GroupID, "--expect", clitest.Hash(read(t, clitest.File(dir, layout.Manifest(group(), 1))))},
+	} {
+		r := run(t, append(args, "--dir", dir)...)
+		if r.Code != 0 || !strings.Contains(r.Stdout, "sound: ") || strings.Contains(r.Stdout, "NOT SOUND") {
+			t.Errorf("%v: exit code %d\n%s%s", args, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// planted is a fault in the sound archive.
+type planted struct {
+	plant func(t *testing.T, b *clitest.Builder, dir string)
+	kind  verify.Kind
+	args  []string
+}
+
+func faults() map[string]planted {
+	chunk := func(lo chat.Seq) string { return layout.Chunk(group(), lo) }
+	readAll := []string{"--read"}
+	return map[string]planted{
+		"missing chunk": {kind: verify.KindMissingChunk, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			clitest.Remove(t, dir, chunk(21))
+		}},
+		"swapped chunks": {kind: verify.KindHash, args: readAll, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			x, y := clitest.File(dir, chunk(1)), clitest.File(dir, chunk(21))
+			a, b := read(t, x), read(t, y)
+			clitest.Edit(t, dir, chunk(1), func([]byte) []byte { return b })
+			clitest.Edit(t, dir, chunk(21), func([]byte) []byte { return a })
+			forgetChecksums(t, dir)
+		}},
+		"swapped chunks with their metadata": {kind: verify.KindMetadata, plant: func(t *testing.T, b *clitest.Builder, _ string) {
+			x, y := b.ChunkOf(1, 20, 1), b.ChunkOf(21, 45, 2)
+			b.Put(chunk(1), y.Body, y.Meta.Metadata())
+			b.Put(chunk(21), x.Body, x.Meta.Metadata())
+		}},
+		"flipped byte": {kind: verify.KindCRC, args: readAll, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			clitest.Edit(t, dir, chunk(61), func(body []byte) []byte { body[len(body)/2] ^= 1; return body })
+		}},
+		"truncated gzip": {kind: verify.KindGzip, args: readAll, plant: func(t *testing.T, b *clitest.Builder, _ string) {
+			c := b.ChunkOf(81, 100, 1)
+			b.Put(chunk(81), c.Body[:len(c.Body)-9], c.Meta.Metadata())
+		}},
+		"edited line, metadata corrected": {kind: verify.KindManifest, plant: func(t *testing.T, b *clitest.Builder, _ string) {
+			body, meta := rewrite(t, b.ChunkOf(61, 80, 1), "message 70", "message 77")
+			b.Put(chunk(61), body, meta.Metadata())
+		}},
+		"wrong count": {kind: verify.KindCounts, args: readAll, plant: func(_ *testing.T, b *clitest.Builder, _ string) {
+			c := b.ChunkOf(81, 100, 1)
+			c.Meta.Messages, c.Meta.System = c.Meta.Messages-1, 1
+			b.Put(chunk(81), c.Body, c.Meta.Metadata())
+		}},
+		"newest chunk deleted, against the state": {kind: verify.KindStateAhead, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			clitest.Remove(t, dir, chunk(81))
+		}},
+		"overlapping chunk": {kind: verify.KindOverlap, plant: func(_ *testing.T, b *clitest.Builder, _ string) {
+			c := b.ChunkOf(85, 95, 1)
+			b.Put(chunk(85), c.Body, c.Meta.Metadata())
+		}},
+		"broken chain of manifests": {kind: verify.KindManifestChain, plant: func(t *testing.T, b *clitest.Builder, dir string) {
+			key := layout.Manifest(group(), 1)
+			b.Put(key, append(read(t, clitest.File(dir, key)), ' '), nil)
+		}},
+		"foreign file": {kind: verify.KindForeign, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(clitest.File(dir, chunk(1))), "notes.txt"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"missing genesis": {kind: verify.KindGenesis, plant: func(t *testing.T, _ *clitest.Builder, dir string) {
+			clitest.Remove(t, dir, layout.Genesis(group()))
+		}},
+	}
+}
+
+func TestPlantedFaultsAreFoundAndNamed(t *testing.T) {
+	t.Parallel()
+	for name, fault := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, dir := clitest.Folder(t)
+			fault.plant(t, clitest.Sound(t, store, group()), dir)
+			r := run(t, append(fault.args, "--dir", dir)...)
+			if r.Code != 1 || !strings.Contains(r.Stdout, ": "+string(fault.kind)+": ") || !strings.Contains(r.Stdout, "NOT SOUND") {
+				t.Errorf("exit code %d, want 1 and a finding %q\n%s%s", r.Code, fault.kind, r.Stdout, r.Stderr)
+			}
+		})
+	}
+}
+
+// Whoever can delete objects can delete the state, too: then only a hash that was kept elsewhere tells.
+func TestNewestManifestsDeletedAreFoundByTheExpectedHash(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Sound(t, store, group())
+	for _, key := range []string{
+		layout.Chunk(group(), 46), layout.Chunk(group(), 61), layout.Chunk(group(), 81), layout.Manifest(group(), 46), layout.State(group()),
+	} {
+		clitest.Remove(t, dir, key)
+	}
+	if r := run(t, "--dir", dir, "--read"); r.Code != 0 {
+		t.Fatalf("the cut archive is not sound by itself, so this proves nothing:\n%s", r.Stdout)
+	}
+	r := run(t, "--dir", dir, "--expect", b.Link.SHA256, group().GroupID)
+	if r.Code != 1 || !strings.Contains(r.Stdout, "expected: ") || !strings.Contains(r.Stdout, b.Link.SHA256) {
+		t.Errorf("exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+}
+
+func TestAbsentAndExpiredRangesAreNamed(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Sound(t, store, group())
+	r := run(t, "--dir", dir, "--read")
+	for _, want := range []string{"expired before it could be archived: 46 to 60 (evidence: probe)", "absent, not returned by the service: 22 to 22", "44 to 44"} {
+		if !strings.Contains(r.Stdout, want) {
+			t.Errorf("no %q in\n%s", want, r.Stdout)
+		}
+	}
+	var got struct {
+		Streams []struct{ Absent []verify.Range }
+	}
+	decode(t, run(t, "--dir", dir, "--read", "--json").Stdout, &got)
+	if n := len(got.Streams[0].Absent); n != 12 {
+		t.Errorf("%d absent ranges, want all 12", n)
+	}
+}
+
+func decode(t *testing.T, text string, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+}
+
+func TestCertificateSaysWhatWasProved(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Sound(t, store, group())
+	path := filepath.Join(t.TempDir(), "proof.json")
+	if r := run(t, "--dir", dir, "--read", "--certificate", path); r.Code != 0 {
+		t.Fatalf("exit code %d: %s", r.Code, r.Stderr)
+	}
+	var got struct {
+		Format  int
+		Level   string
+		Streams []struct {
+			SDKAppID  int    `json:"sdkappid"`
+			GroupID   string `json:"group_id"`
+			Lo, Hi    int64
+			ListedTo  int64 `json:"listed_to"`
+			Counts    archive.Counts
+			Genesis   archive.Link
+			Manifests []archive.Link
+			Absent    []verify.Range
+			Expired   []verify.ExpiredRange
+		}
+	}
+	decode(t, string(read(t, path)), &got)
+	s := got.Streams[0]
+	switch {
+	case got.Format != 1, got.Level != "read", s.SDKAppID != clitest.SDKAppID, s.GroupID != group().GroupID, s.Lo != 1, s.Hi != 100, s.ListedTo != 80,
+		s.Counts.Messages != 73, s.Counts.Absent != 12, s.Counts.Expired != 15, s.Counts.Sum() != 100, len(s.Absent) != 12, len(s.Expired) != 1,
+		s.Genesis.Key != layout.Genesis(group()), len(s.Manifests) != 2, s.Manifests[1] != b.Link:
+		t.Errorf("got %+v", got)
+	}
+	clitest.Remove(t, dir, layout.Chunk(group(), 21))
+	path = filepath.Join(t.TempDir(), "none.json")
+	run(t, "--dir", dir, "--certificate", path)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a certificate was written for an archive with a fault")
+	}
+}
+
+func TestSourceIsComparedWithTheArchive(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	s := w.Group("g", 150)
+	w.Tick(s)
+	r := clitest.Run(t, verifycmd.Command(clitest.Env(w.Env)), "--source", "--pages", "20")
+	if r.Code != 0 || !strings.Contains(r.Stdout, "0 missing, 0 different") {
+		t.Errorf("same content: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	// An archive of other messages under the same id.
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, s)
+	b.Chunk(100, 1)
+	b.Chunk(150, 2)
+	b.Manifest(archive.StatusComplete)
+	r = clitest.Run(t, verifycmd.Command(clitest.Env(w.Env)), "--source", "--pages", "20", "--dir", dir)
+	if r.Code != 1 || !strings.Contains(r.Stdout, "g: source: ") || strings.Contains(r.Stdout, " 0 missing") || strings.Contains(r.Stdout, " 0 different") {
+		t.Errorf("other content: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Sound(t, store, group())
+	w := world.New(t, world.Options{})
+	for name, test := range map[string]struct {
+		env  map[string]string
+		args []string
+		want int
+	}{
+		"no variables":            {nil, nil, 2},
+		"no such folder":          {nil, []string{"--dir", dir + "x"}, 2},
+		"no such stream":          {nil, []string{"--dir", dir, "other"}, 2},
+		"read and sample":         {nil, []string{"--dir", dir, "--read", "--sample", "5%"}, 2},
+		"sample without percent":  {nil, []string{"--dir", dir, "--sample", "5"}, 2},
+		"expect without group":    {nil, []string{"--dir", dir, "--expect", strings.Repeat("a", 64)}, 2},
+		"expect something else":   {nil, []string{"--dir", dir, "--expect", "abc", group().GroupID}, 2},
+		"source without the app":  {nil, []string{"--dir", dir, "--source"}, 2},
+		"another app's archive":   {w.Env, []string{"--dir", dir}, 0},
+		"COS refuses the key":     {with(w.Env, "TENCENTCLOUD_SECRETKEY", "wrong"), nil, 3},
+		"nothing in the bucket":   {w.Env, nil, 2},
+		"app of the variables":    {with(w.Env, "CHAT_SDKAPPID", "1400000009"), []string{"--dir", dir}, 1},
+		"not a demo":              {nil, []string{"--demo", dir}, 2},
+		"env file does not exist": {nil, []string{"--dir", dir, "--env-file", dir + "/x"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := clitest.Run(t, verifycmd.Command(clitest.Env(test.env)), test.args...)
+			if r.Code != test.want {
+				t.Errorf("exit code %d, want %d\n%s%s", r.Code, test.want, r.Stdout, r.Stderr)
+			}
+		})
+	}
+}
+
+func with(env map[string]string, name, value string) map[string]string {
+	changed := map[string]string{name: value}
+	for n, v := range env {
+		if n != name {
+			changed[n] = v
+		}
+	}
+	return changed
+}
+
+// forgetChecksums takes the folder's records of sizes and checksums away, as somebody would who covers up.
+func forgetChecksums(t *testing.T, dir string) {
+	t.Helper()
+	records, err := filepath.Glob(filepath.Join(dir, ".chatexport", "meta", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range records {
+		var rec struct {
+			Key      string           `json:"key"`
+			Versions []map[string]any `json:"versions"`
+		}
+		decode(t, string(read(t, path)), &rec)
+		body, err := os.ReadFile(clitest.File(dir, rec.Key))
+		if err != nil {
+			continue
+		}
+		rec.Versions[0]["size"] = len(body)
+		rec.Versions[0]["crc64"] = json.Number(archive.ChunkEntryOf(archive.ChunkMeta{}, "", 0, archive.CRC64(body)).CRC64).String()
+		text, err := json.Marshal(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// rewrite changes a line of a chunk and makes everything that the metadata say true again.
+func rewrite(t *testing.T, c archive.Chunk, old, replacement string) ([]byte, archive.ChunkMeta) {
+	t.Helper()
+	zip, err := gzip.NewReader(bytes.NewReader(c.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(raw, []byte(old)) {
+		t.Fatal("the fault is not planted")
+	}
+	raw = bytes.Replace(raw, []byte(old), []byte(replacement), 1)
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	if _, err := z.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	meta := c.Meta
+	meta.RawBytes, meta.RawSHA256, meta.SHA256 = int64(len(raw)), clitest.Hash(raw), clitest.Hash(out.Bytes())
+	return out.Bytes(), meta
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBenchMeasuresTheFunctionBesideTheReference runs the smallest benchmark in a process of its own, since the
+// reference is that same program, started once more.
+func TestBenchMeasuresTheFunctionBesideTheReference(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "chatexport")
+	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, output)
+	}
+	var complaint strings.Builder
+	command := exec.CommandContext(t.Context(), binary, "bench", "--only", "network", "--messages", "4000", "--latency", "20ms", "--quota", "1000", "--json")
+	command.Stderr = &complaint
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("bench: %v\n%s", err, complaint.String())
+	}
+	var result map[string][]struct {
+		Name      string  `json:"name"`
+		Messages  int64   `json:"messages"`
+		Rate      float64 `json:"messages_per_second"`
+		Calls     float64 `json:"calls_against_least"`
+		Throttled float64 `json:"throttled_share"`
+		Peak      float64 `json:"peak_resident_mib"`
+		Bytes     float64 `json:"bytes_per_message"`
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	rows := result["network"]
+	if len(rows) != 2 {
+		t.Fatalf("%d rows, want the function and the reference: %s", len(rows), out)
+	}
+	f, r := rows[0], rows[1]
+	if f.Messages != 4000 || r.Messages != 400 {
+		t.Errorf("the function pulled %d messages, the reference %d; want 4000 and 400", f.Messages, r.Messages)
+	}
+	if f.Rate < 2*r.Rate {
+		t.Errorf("the function pulled %.0f messages/s, one page after the other %.0f", f.Rate, r.Rate)
+	}
+	if least := 1.02 + 5.0/200; f.Calls > least {
+		t.Errorf("%.3f calls for each that is needed, want at most %.3f", f.Calls, least)
+	}
+	if f.Throttled > 0 {
+		t.Errorf("%.3f of the calls were refused", f.Throttled)
+	}
+	if f.Peak > 0 && f.Peak > 48 {
+		t.Errorf("the function had %.1f MiB resident, want at most 48", f.Peak)
+	}
+	if f.Bytes > 1.1*r.Bytes {
+		t.Errorf("%.1f bytes a message, the standard library at level 6 %.1f", f.Bytes, r.Bytes)
+	}
+}
+
+func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"--messages 10", "--latency 1m", "--quota 0", "--only speed", "--data /nowhere.ndjson"} {
+		var stdout, stderr strings.Builder
+		code := execute(t.Context(), append([]string{"bench"}, strings.Fields(args)...), &stdout, &stderr)
+		if code != 2 || stderr.Len() == 0 {
+			t.Errorf("bench %s: exit code %d, %q", args, code, stderr.String())
+		}
+	}
+}

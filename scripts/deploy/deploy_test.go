@@ -17,8 +17,8 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// variables returns what an operator sets, with changes; an empty value unsets one.
-func variables(changes ...string) func(string) string {
+// operator returns what an operator sets, with changes; an empty value unsets one.
+func operator(changes ...string) func(string) string {
 	all := map[string]string{
 		"CHAT_SDKAPPID": "1400000000", "CHAT_SECRET_KEY": secret, "COS_BUCKET": "archive-1250000000",
 		"COS_REGION": "ap-guangzhou", "COS_PREFIX": "chat", "CHATEXPORT_ROLE": "chatexport",
@@ -51,14 +51,14 @@ func deploy(t *testing.T, step string, getenv func(string) string) (string, erro
 func TestCheckNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"CHAT_SDKAPPID", "CHAT_SECRET_KEY", "COS_BUCKET", "COS_REGION", "CHATEXPORT_ROLE"} {
-		if _, err := deploy(t, "check", variables(name, "")); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := deploy(t, "check", operator(name, "")); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v", name, err)
 		}
 	}
-	if _, err := deploy(t, "check", variables("CHATEXPORT_INSTANCES", "many")); err == nil || !strings.Contains(err.Error(), "CHATEXPORT_INSTANCES") {
+	if _, err := deploy(t, "check", operator("CHATEXPORT_INSTANCES", "many")); err == nil || !strings.Contains(err.Error(), "CHATEXPORT_INSTANCES") {
 		t.Errorf("error %v", err)
 	}
-	out, err := deploy(t, "check", variables("CHATEXPORT_INSTANCES", "5", "CHAT_QPS", "50"))
+	out, err := deploy(t, "check", operator("CHATEXPORT_INSTANCES", "5", "CHAT_QPS", "50"))
 	if err != nil || !strings.Contains(out, "250 calls a second") || strings.Contains(out, secret) {
 		t.Errorf("five instances of 50 calls a second: %v, %s", err, out)
 	}
@@ -66,7 +66,7 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 
 func TestPolicyIsFilledIn(t *testing.T) {
 	t.Parallel()
-	out, err := deploy(t, "policy", variables("REQUEUE", "cmq", "CMQ_TOPIC", "chatexport"))
+	out, err := deploy(t, "policy", operator("REQUEUE", "cmq", "CMQ_TOPIC", "chatexport"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestSettingsAreSetAndReadBack(t *testing.T) {
 		}
 		return ""
 	})
-	out, err := deploy(t, "settings", variables("CLOUD_ENDPOINT", url, "CHATEXPORT_INSTANCES", "2", "CHATEXPORT_RETRIES", "1", "CHATEXPORT_EVENT_AGE", "3600"))
+	out, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", url, "CHATEXPORT_INSTANCES", "2", "CHATEXPORT_RETRIES", "1", "CHATEXPORT_EVENT_AGE", "3600"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,33 +134,16 @@ func TestSettingsSayWhatCanBeDone(t *testing.T) {
 			}
 			return ""
 		})
-		_, err := deploy(t, "settings", variables("CLOUD_ENDPOINT", url))
+		_, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", url))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", code, err, want)
 		}
 	}
-	if _, err := deploy(t, "settings", variables("TENCENTCLOUD_SECRETID", "")); err == nil || !strings.Contains(err.Error(), "TENCENTCLOUD_SECRETID") {
+	if _, err := deploy(t, "settings", operator("TENCENTCLOUD_SECRETID", "")); err == nil || !strings.Contains(err.Error(), "TENCENTCLOUD_SECRETID") {
 		t.Errorf("without keys: %v", err)
 	}
-	if _, err := deploy(t, "settings", variables("CLOUD_ENDPOINT", "http://scf.example.com")); err == nil || !strings.Contains(err.Error(), "CLOUD_ENDPOINT") {
+	if _, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", "http://scf.example.com")); err == nil || !strings.Contains(err.Error(), "CLOUD_ENDPOINT") {
 		t.Errorf("plain http to somewhere else: %v", err)
-	}
-}
-
-func TestTheEnvironmentHasPrecedenceOverTheFile(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), ".env")
-	write(t, path, "COS_REGION=ap-shanghai\nCOS_BUCKET='from-file-1250000000'\n")
-	getenv, err := environment(path, variables("COS_BUCKET", ""))
-	if err != nil || getenv("COS_REGION") != "ap-guangzhou" || getenv("COS_BUCKET") != "from-file-1250000000" {
-		t.Errorf("region %q, bucket %q: %v", getenv("COS_REGION"), getenv("COS_BUCKET"), err)
-	}
-	write(t, path, "CHAT_SECRET_KEY=\"hunter2\n")
-	if _, err := environment(path, os.Getenv); err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("a broken file: %v", err)
-	}
-	if _, err := environment(filepath.Join(t.TempDir(), "missing"), os.Getenv); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -9,21 +9,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strconv"
 	"syscall"
 
-	"github.com/joho/godotenv"
-
 	"chatexport/internal/config"
 	"chatexport/scripts/internal/serverless"
+	"chatexport/scripts/internal/variables"
 	"chatexport/scripts/policy"
 )
 
@@ -31,7 +28,7 @@ const usage = "usage: go run ./scripts/deploy check|policy|settings"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	getenv, err := environment(".env", os.Getenv)
+	getenv, err := variables.Read(".env", os.Getenv)
 	if err == nil {
 		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
 	}
@@ -40,15 +37,6 @@ func main() {
 		_, _ = fmt.Fprintf(os.Stderr, "deploy: %v\n", err) // nobody is left to tell that stderr is gone
 		os.Exit(1)
 	}
-}
-
-// environment adds the file .env to the environment, which has precedence, as for the Serverless command line.
-func environment(path string, getenv func(string) string) (func(string) string, error) {
-	file, err := godotenv.Read(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read %s: it must hold lines NAME=value", path) // the error itself may repeat a secret
-	}
-	return func(name string) string { return cmp.Or(getenv(name), file[name]) }, nil
 }
 
 func execute(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {

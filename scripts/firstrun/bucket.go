@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"chatexport/internal/config"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/cosstore"
+)
+
+const (
+	writers = 8  // that race for one key
+	rereads = 10 // objects that are looked for as soon as they are written
+)
+
+// askBucket asks what only a real bucket can answer. An error means that nothing else is worth asking.
+func askBucket(ctx context.Context, r *report, c config.Config, credentials config.Credentials) error {
+	store, err := cosstore.New(cosstore.Config{
+		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
+		Credentials: cosstore.Credentials{
+			SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer store.CloseIdleConnections()
+	if err := store.Preflight(ctx); err != nil {
+		return err
+	}
+	// Every start has keys of its own: what an earlier one left would answer for this one.
+	b := &bucket{report: r, store: store, folder: layout.SweepPrefix + "firstrun/" + time.Now().UTC().Format("20060102T150405Z-") + rand.Text()[:8] + "/"}
+	b.missing(ctx)
+	b.taken(ctx)
+	b.race(ctx)
+	b.reread(ctx)
+	return nil
+}
+
+type bucket struct {
+	*report
+
+	store  *cosstore.Store
+	folder string
+}
+
+func write(text string) objstore.Write {
+	return objstore.Write{Body: []byte(`{"written_by":"firstrun ` + text + `"}` + "\n"), ContentType: "application/json"}
+}
+
+func (b *bucket) missing(ctx context.Context) {
+	const question = "What does a GET of a key say that does not exist?"
+	_, _, err := b.store.Get(ctx, b.folder+"missing.json")
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		b.answer(asBuilt, question, "NoSuchKey", "a first export finds out that there is no archive yet.")
+	case errors.Is(err, objstore.ErrDenied):
+		b.answer(wrong, question, err.Error(),
+			"a role without the right to list cannot tell missing from forbidden, so no export would ever begin: grant name/cos:GetBucket on the bucket.")
+	default:
+		b.answer(wrong, question, fmt.Sprint(err), "nothing can be archived before this says NoSuchKey.")
+	}
+}
+
+func (b *bucket) taken(ctx context.Context) {
+	const question = "Is a create-only write to a taken key refused?"
+	key := b.folder + "taken.json"
+	if _, err := b.store.Create(ctx, key, write("first")); err != nil {
+		b.answer(wrong, question, err.Error(), "the first write failed already: check the role's policy (go run ./scripts/deploy policy).")
+		return
+	}
+	_, err := b.store.Create(ctx, key, write("second"))
+	switch {
+	case errors.Is(err, objstore.ErrExist):
+		code := ""
+		if e, ok := errors.AsType[*objstore.Error](err); ok {
+			code = fmt.Sprintf("%d %s", e.Status, e.Code)
+		}
+		b.answer(asBuilt, question, "refused: "+code, "of two writers exactly one wins, which is all that the archive's safety rests on.")
+	case err == nil:
+		b.answer(wrong, question, "the object was overwritten", "create-only is void here: versioning, or an endpoint that is not COS itself. Do not archive into this bucket.")
+	default:
+		b.answer(wrong, question, err.Error(), "not the refusal that was expected: two writers might both fail, or both win.")
+	}
+}
+
+func (b *bucket) race(ctx context.Context) {
+	question := fmt.Sprintf("Of %d writers at the same moment, does exactly one win?", writers)
+	errs := make([]error, writers)
+	var all sync.WaitGroup
+	for i := range writers {
+		all.Go(func() {
+			_, errs[i] = b.store.Create(ctx, b.folder+"race.json", write(fmt.Sprint("writer ", i)))
+		})
+	}
+	all.Wait()
+	won, refused := 0, 0
+	var other error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			won++
+		case errors.Is(err, objstore.ErrExist):
+			refused++
+		default:
+			other = err
+		}
+	}
+	seen := fmt.Sprintf("%d won, %d were refused", won, refused)
+	switch {
+	case won == 1 && other == nil:
+		b.answer(asBuilt, question, seen, "create-only holds under concurrency, too.")
+	case won > 1:
+		b.answer(wrong, question, seen, "create-only is not atomic: two batches could both believe that their chunk is the stored one.")
+	default:
+		b.answer(look, question, fmt.Sprintf("%s; the others: %v", seen, other),
+			"no two won, so nothing is unsafe; but refusals of another kind cost retries. Start this again.")
+	}
+}
+
+func (b *bucket) reread(ctx context.Context) {
+	question := fmt.Sprintf("Are %d new objects there for a HEAD and a GET at once?", rereads)
+	late := 0
+	for i := range rereads {
+		key := fmt.Sprintf("%sreread-%02d.json", b.folder, i)
+		if _, err := b.store.Create(ctx, key, write("reread")); err != nil {
+			b.answer(wrong, question, err.Error(), "a write failed.")
+			return
+		}
+		_, headErr := b.store.Head(ctx, key)
+		_, _, getErr := b.store.Get(ctx, key)
+		for _, err := range []error{headErr, getErr} {
+			switch {
+			case errors.Is(err, objstore.ErrNotExist):
+				late++
+			case err != nil:
+				b.answer(wrong, question, err.Error(), "what was written cannot be read: check the role's policy.")
+				return
+			}
+		}
+	}
+	if late > 0 {
+		b.answer(look, question, fmt.Sprintf("%d of %d reads came too early", late, 2*rereads),
+			"reads lag behind writes: batches ask again where that matters, but a continuation that comes quickly may do work twice.")
+		return
+	}
+	b.answer(asBuilt, question, "all of them", "what was written is read back; a batch finds its predecessor's chunks.")
+}

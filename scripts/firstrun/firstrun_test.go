@@ -1,0 +1,211 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/config"
+	chatemu "chatexport/internal/emulator/chat"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/emulator/world"
+)
+
+// start makes a world with one group of every kind that can be asked about.
+func start(t *testing.T, o chatemu.Options) *world.World {
+	t.Helper()
+	w := world.New(t, world.Options{Chat: o})
+	g := w.Group("g", 150)
+	w.Topic("@TGS#_c", "@TGS#_c@TOPIC#_1", 30)
+	if err := w.Chat.AddGroup(chatemu.Group{ID: "live", Type: "AVChatRoom"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Chat.SetFloor(g, 60); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Chat.Recall(g, 100, 140); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func firstrun(t *testing.T, w *world.World, args ...string) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	err := execute(t.Context(), args, func(name string) string { return w.Env[name] }, &out)
+	text := out.String()
+	for _, secret := range []string{world.SecretKey, world.CloudKey, world.Token, "usersig"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the report holds %q", secret)
+		}
+	}
+	return text, err
+}
+
+var everything = []string{"--group", "g", "--community", "@TGS#_c", "--avchatroom", "live"}
+
+func TestTheLikelyServiceIsAsBuilt(t *testing.T) {
+	t.Parallel()
+	w := start(t, chatemu.Options{})
+	out, err := firstrun(t, w, everything...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"NoSuchKey", "refused: 409", "1 won, 7 were refused", "[as built] 20 at most", "proof that all this has expired", "1 topics", "0 to stop at, 1 not asked",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestOtherReadingsAreRecognised(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		quirks chatemu.Quirks
+		want   string
+	}{
+		"0 is refused":           {chatemu.Quirks{SeqZero: chatemu.ZeroIsRefused}, "[fine] it is refused; the code never sends it"},
+		"0 is empty":             {chatemu.Quirks{SeqZero: chatemu.ZeroIsEmpty}, "[fine] nothing; the code never sends it"},
+		"above is empty":         {chatemu.Quirks{AboveNewest: chatemu.AboveIsEmpty}, "[fine] an interval that holds nothing"},
+		"21 is refused":          {chatemu.Quirks{LargeNumber: chatemu.LargeIsRefused}, "[fine] it is refused; the code never asks for more"},
+		"holes are left out":     {chatemu.Quirks{Holes: chatemu.HoleIsOmitted}, "elements cover"},
+		"messages are counted":   {chatemu.Quirks{Holes: chatemu.HoleIsOmitted, Counting: chatemu.CountMessages}, "messages: holes are left out"},
+		"no proof of expiry":     {chatemu.Quirks{Finished: chatemu.FinishedNever}, "[fine] no proof, so a first export probes"},
+		"recalled without text":  {chatemu.Quirks{Recalled: chatemu.RecalledBodyEmpty}, "[as built] the archive says that a message was recalled"},
+		"recalled with text":     {chatemu.Quirks{}, "[LOOK] the archive holds the text of recalled messages"},
+		"live rooms are empty":   {chatemu.Quirks{AVChatRoom: chatemu.AVChatRoomEmpty}, "[as built] an export of it ends at once"},
+		"topics cannot be asked": {chatemu.Quirks{TopicsOff: true}, "[LOOK] the topics cannot be listed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, chatemu.Options{Quirks: test.quirks})
+			if strings.Contains(name, "counted") || strings.Contains(name, "left out") {
+				if err := w.Chat.Delete(chat.Stream{GroupID: "g"}, 145, 144); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := firstrun(t, w, everything...)
+			if err != nil || !strings.Contains(out, test.want) {
+				t.Errorf("%v, no %q in:\n%s", err, test.want, out)
+			}
+		})
+	}
+}
+
+func TestABucketThatIsNotSafeStops(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fault cosemu.FaultFunc
+		want  string
+	}{
+		"missing is forbidden": {func(r *cosemu.Request) *cosemu.Fault {
+			if r.Op == cosemu.OpGet && strings.HasSuffix(r.Key, "missing.json") {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+			}
+			return nil
+		}, "grant name/cos:GetBucket"},
+		"reads lag": {func(r *cosemu.Request) *cosemu.Fault {
+			if r.Op == cosemu.OpHead && strings.Contains(r.Key, "reread") {
+				return &cosemu.Fault{Stale: true}
+			}
+			return nil
+		}, "[LOOK] reads lag behind writes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, chatemu.Options{})
+			w.COS.SetFault(test.fault)
+			out, err := firstrun(t, w, everything...)
+			if stop := strings.Contains(out, "[STOP]"); (err != nil) != stop || !strings.Contains(out, test.want) {
+				t.Errorf("error %v, no %q in:\n%s", err, test.want, out)
+			}
+		})
+	}
+}
+
+// overwriter is an endpoint that is not COS: it takes every write.
+func overwriter(t *testing.T, cos string) string {
+	t.Helper()
+	target, err := url.Parse(cos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPut {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("x-cos-hash-crc64ecma", strconv.FormatUint(archive.CRC64(body), 10))
+		w.Header().Set("ETag", `"0"`)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestABucketThatOverwritesStops(t *testing.T) {
+	t.Parallel()
+	w := start(t, chatemu.Options{})
+	w.Env["COS_ENDPOINT"] = overwriter(t, w.Env["COS_ENDPOINT"])
+	out, err := firstrun(t, w, everything...)
+	for _, want := range []string{"[STOP] create-only is void here", "8 won", "[STOP] create-only is not atomic"} {
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("error %v, no %q in:\n%s", err, want, out)
+		}
+	}
+}
+
+func TestTheCodeOfAnOverloadIsSeen(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]string{
+		60007: "[as built] the function slows down", 10006: "[as built] the function slows down", 60099: "[LOOK] an unknown code",
+	} {
+		w := start(t, chatemu.Options{QPS: 10, QPSBurst: 20, ThrottleCode: code})
+		c, err := config.Load(func(name string) string { return w.Env[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := newChat(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		h := &history{report: &report{out: &out}, client: client, group: "g"}
+		h.overload(t.Context())
+		client.CloseIdleConnections()
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	t.Parallel()
+	w := start(t, chatemu.Options{})
+	if out, err := firstrun(t, w); err != nil || !strings.Contains(out, "4 not asked") {
+		t.Errorf("without groups: %v\n%s", err, out)
+	}
+	if _, err := firstrun(t, w, "--group", "unknown"); err == nil || !strings.Contains(err.Error(), "unknown") {
+		t.Errorf("a group that does not exist: %v", err)
+	}
+	w.Env["TENCENTCLOUD_SECRETID"] = ""
+	if _, err := firstrun(t, w, everything...); err == nil || !strings.Contains(err.Error(), "TENCENTCLOUD_SECRETID") {
+		t.Errorf("without keys: %v", err)
+	}
+}

@@ -1,0 +1,117 @@
+// Command firstrun is for the first hour against the real services. The documentation leaves open, or contradicts
+// itself, how they behave in some points; the code is written to be right whatever they do, and the emulators prove
+// that, but not what Tencent does. This command asks one question after the other and says what the answer means.
+//
+// It writes a few small objects below state/sweep/firstrun/ and reads pages of one group. It changes nothing in Chat.
+// scripts/firstrun.sh starts it, after the checks of `chatexport doctor`.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"chatexport/internal/config"
+	"chatexport/scripts/internal/variables"
+)
+
+// patience is enough for some dozens of calls; only the overload takes longer.
+const patience = 5 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	getenv, err := variables.Read(".env", os.Getenv)
+	if err == nil {
+		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
+	}
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		_, _ = fmt.Fprintf(os.Stderr, "firstrun: %v\n", err) // nobody is left to tell that stderr is gone
+		os.Exit(1)
+	}
+}
+
+// options are what to ask about.
+type options struct {
+	group      string // a group with messages; some recalled ones, and expired ones, tell more
+	community  string // a community with topics
+	avchatroom string
+	overload   bool
+}
+
+func execute(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("firstrun", flag.ContinueOnError)
+	flags.StringVar(&o.group, "group", "", "`id` of a group whose history is read; best one with recalled and with expired messages")
+	flags.StringVar(&o.community, "community", "", "`id` of a community with topics")
+	flags.StringVar(&o.avchatroom, "avchatroom", "", "`id` of an AVChatRoom")
+	flags.BoolVar(&o.overload, "overload", false, "exceed the app's quota for two seconds, to see the code; other users of the app notice that")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	c, err := config.Load(getenv)
+	if err != nil {
+		return err
+	}
+	credentials, err := config.LoadCredentials(getenv)
+	if err != nil {
+		return errors.New("TENCENTCLOUD_SECRETID and TENCENTCLOUD_SECRETKEY: set keys that may do what the role may, best the role's own")
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r := &report{out: out}
+	if err := askBucket(ctx, r, c, credentials); err != nil {
+		return err
+	}
+	if err := askChat(ctx, r, c, o); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// grade says what an outcome means for the archive.
+type grade string
+
+// The grades of an outcome.
+const (
+	asBuilt grade = "as built" // the reading that the code takes for the likely one
+	fine    grade = "fine"     // another reading, which the code is ready for
+	look    grade = "LOOK"     // something that a person should know
+	wrong   grade = "STOP"     // the archive would not be safe, or not complete
+	unasked grade = "not asked"
+)
+
+// report collects the answers.
+type report struct {
+	out    io.Writer
+	n      int
+	counts map[grade]int
+}
+
+// answer says one outcome and what it means.
+func (r *report) answer(g grade, question, seen, means string) {
+	if r.counts == nil {
+		r.counts = make(map[grade]int)
+	}
+	r.n++
+	r.counts[g]++
+	_, _ = fmt.Fprintf(r.out, "%2d. %s\n    seen:  %s\n    means: [%s] %s\n", r.n, question, seen, g, means) // the verdict is the exit code
+}
+
+func (r *report) verdict() error {
+	_, _ = fmt.Fprintf(r.out, "\n%d as built, %d fine, %d to look at, %d to stop at, %d not asked\n",
+		r.counts[asBuilt], r.counts[fine], r.counts[look], r.counts[wrong], r.counts[unasked])
+	if r.counts[wrong] > 0 {
+		return errors.New("do not rely on the archive before what says STOP is understood")
+	}
+	return nil
+}

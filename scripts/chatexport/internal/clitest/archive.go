@@ -20,10 +20,10 @@ import (
 // SDKAppID is the app of archives that this package builds.
 const SDKAppID = 1400000000
 
-const run = "20261122T083000Z-1f2e3d4c"
+const run = "20240102T083000Z-1f2e3d4c"
 
 // When is when they were built.
-func When() time.Time { return time.Date(2026, 11, 22, 8, 30, 0, 0, time.UTC) }
+func When() time.Time { return time.Date(2024, 1, 2, 8, 30, 0, 0, time.UTC) }
 
 // Folder makes a folder for an archive.
 func Folder(t testing.TB) (*dirstore.Store, string) {

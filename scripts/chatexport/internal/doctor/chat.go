@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
@@ -55,7 +56,12 @@ func (e *examination) chat(ctx context.Context, v variables) {
 	if u, err := url.Parse(base); err == nil {
 		host = u.Host
 	}
-	_, _, err = client.GroupIDs(ctx, 0, 1, "")
+	// The service takes one such call a second, and a passing failure is no diagnosis.
+	policy := retry.Policy{Base: time.Second, Cap: 2 * time.Second, Attempts: 3}
+	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+		_, _, err := client.GroupIDs(ctx, 0, 1, "")
+		return err
+	})
 	e.judgeChat(err, host)
 	if err == nil && e.group != "" {
 		e.history(ctx, client)

@@ -17,9 +17,14 @@ import (
 // noVersion is a version that no function has: invoking it runs nothing.
 const noVersion = "chatexport-doctor"
 
+// patience is how long the cloud API may take: the adapter rides out longer outages, which are a finding here.
+const patience = 3 * time.Second
+
 // queue checks how the function hands on its work.
 func (e *examination) queue(ctx context.Context, v variables) {
 	const name = "hand-over"
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	switch {
 	case !v.cloud || !v.cos:
 		e.add(skipped, name, "the variables above come first", "")

@@ -1,0 +1,235 @@
+package doctor_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	chatemu "chatexport/internal/emulator/chat"
+	cloudemu "chatexport/internal/emulator/cloud"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/emulator/world"
+	"chatexport/scripts/chatexport/internal/clitest"
+	"chatexport/scripts/chatexport/internal/doctor"
+)
+
+type check struct{ Name, Result, Text, Advice string }
+
+// run returns the exit code and the checks by name.
+func run(t *testing.T, env map[string]string, args ...string) (int, map[string]check) {
+	t.Helper()
+	r := clitest.Run(t, doctor.Command(clitest.Env(env)), append(args, "--json")...)
+	var got struct {
+		Healthy bool
+		Checks  []check
+	}
+	if err := json.Unmarshal([]byte(r.Stdout), &got); err != nil {
+		t.Fatalf("exit code %d, %v in %s%s", r.Code, err, r.Stdout, r.Stderr)
+	}
+	checks := map[string]check{}
+	for _, c := range got.Checks {
+		checks[c.Name] = c
+	}
+	if got.Healthy != (r.Code == 0) {
+		t.Errorf("healthy is %v, exit code %d", got.Healthy, r.Code)
+	}
+	for _, secret := range []string{world.SecretKey, world.CloudKey, world.Token} {
+		if strings.Contains(r.Stdout+r.Stderr, secret) {
+			t.Error("a secret is printed")
+		}
+	}
+	return r.Code, checks
+}
+
+// denied refuses what a role may be refused.
+func denied(ops ...cosemu.Op) cosemu.FaultFunc {
+	return func(r *cosemu.Request) *cosemu.Fault {
+		for _, op := range ops {
+			if r.Op == op {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied."}
+			}
+		}
+		return nil
+	}
+}
+
+// healthy is a world without anything to complain about: deleting is refused, as the function's role should have it.
+func healthy() world.Options {
+	return world.Options{COS: cosemu.Options{Fault: denied(cosemu.OpDelete)}}
+}
+
+func TestHealthyDeployment(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, healthy())
+	w.Env["SWEEP_LANES"] = "1"
+	w.Group("g", 5)
+	for range 2 { // the probe's object stays, and is no trouble the second time
+		code, checks := run(t, w.Env)
+		if code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		for name, c := range checks {
+			if c.Result != "ok" {
+				t.Errorf("%s: %s: %s", name, c.Result, c.Text)
+			}
+		}
+		if len(checks) < 17 {
+			t.Errorf("only %d checks", len(checks))
+		}
+	}
+	if n, _ := w.Queue.Len(); n > 2 {
+		t.Errorf("%d events are queued", n)
+	}
+}
+
+// ailment is one thing that is wrong, and the check that must say so.
+type ailment struct {
+	options func(*world.Options)
+	env     map[string]string
+	args    []string
+	proxy   bool // see overwriting
+	also    string
+	check   string
+	result  string // failed if empty
+	code    int    // 1 if 0; -1 for 0
+	text    string
+}
+
+func ailments() map[string]ailment {
+	chat := func(change func(*chatemu.Options)) func(*world.Options) {
+		return func(o *world.Options) { change(&o.Chat) }
+	}
+	answers := func(code int) func(*world.Options) {
+		return chat(func(o *chatemu.Options) { o.Fault = chatemu.FaultEvery(1, chatemu.Fault{ErrorCode: code}) })
+	}
+	cos := func(f cosemu.FaultFunc) func(*world.Options) {
+		return func(o *world.Options) { o.COS.Fault = f }
+	}
+	cloud := func(f cloudemu.Fault) func(*world.Options) {
+		return func(o *world.Options) { o.Cloud = func(*cloudemu.Call) *cloudemu.Fault { return &f } }
+	}
+	return map[string]ailment{
+		"variable missing":      {env: map[string]string{"CHAT_SDKAPPID": ""}, check: "variable CHAT_SDKAPPID", code: 2, text: "not set"},
+		"variable wrong":        {env: map[string]string{"CHAT_QPS": "many"}, check: "variable CHAT_QPS", code: 2},
+		"credentials missing":   {env: map[string]string{"TENCENTCLOUD_SECRETID": ""}, check: "variable TENCENTCLOUD_SECRETID", code: 2},
+		"too many lanes":        {env: map[string]string{"SWEEP_LANES": "9"}, check: "variables", result: "warning", code: -1},
+		"nobody answers":        {env: map[string]string{"CHAT_ENDPOINT": "http://127.0.0.1:1"}, check: "Chat connection"},
+		"source IP refused":     {options: chat(func(o *chatemu.Options) { o.AllowedIPs = []string{"10.0.0.1"} }), check: "Chat source IP", text: "60021"},
+		"app of another region": {env: map[string]string{"CHAT_SDKAPPID": "1400000077"}, options: chat(func(o *chatemu.Options) { o.OtherRegionApps = []int{1400000077} }), check: "Chat region", text: "70020"},
+		"wrong key":             {env: map[string]string{"CHAT_SECRET_KEY": "another-key-another-key"}, check: "Chat UserSig"},
+		"no admin":              {env: map[string]string{"CHAT_ADMIN": "somebody"}, check: "Chat admin account"},
+		"plan expired":          {options: answers(60020), check: "Chat app", text: "renew the plan"},
+		"throttled":             {options: answers(60007), check: "Chat app", result: "warning", code: -1},
+		"unknown group":         {args: []string{"--group", "nobody"}, check: "Chat history"},
+		"no bucket":             {env: map[string]string{"COS_BUCKET": "other-1250000000"}, check: "COS bucket", text: "COS_BUCKET"},
+		"wrong cloud key":       {env: map[string]string{"TENCENTCLOUD_SECRETKEY": "wrong"}, also: "hand-over", check: "COS bucket"},
+		"versioning suspended": {options: func(o *world.Options) {
+			o.COS.Buckets = []cosemu.Bucket{{Name: world.Bucket, Versioning: cosemu.VersioningSuspended}}
+		}, check: "COS versioning"},
+		"versioning not shown":  {options: cos(denied(cosemu.OpGetVersioning)), check: "COS bucket", text: "cos:GetBucketVersioning"},
+		"reading refused":       {options: cos(denied(cosemu.OpGet)), check: "COS reading", text: "403"},
+		"writing refused":       {options: cos(denied(cosemu.OpPut)), check: "COS create-only", text: "403"},
+		"create-only ignored":   {proxy: true, check: "COS create-only", text: "overwritten"},
+		"listing refused":       {options: cos(denied(cosemu.OpList)), check: "COS permissions", result: "warning", code: -1},
+		"deleting permitted":    {options: cos(nil), check: "COS permissions", result: "warning", code: -1, text: "may delete"},
+		"clock a minute off":    {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(time.Minute) } }, check: "clock", result: "warning", code: -1},
+		"clock an hour off":     {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, check: "clock"},
+		"Invoke refused":        {options: cloud(cloudemu.Fault{Code: "UnauthorizedOperation"}), check: "hand-over", text: "scf:Invoke"},
+		"cloud API unreachable": {env: map[string]string{"CLOUD_ENDPOINT": "http://127.0.0.1:1"}, args: []string{"--group", "g"}, check: "hand-over"},
+		"topic refused":         {env: map[string]string{"REQUEUE": "cmq", "CMQ_TOPIC": "t"}, options: cloud(cloudemu.Fault{Code: "UnauthorizedOperation"}), args: []string{"--group", "g"}, check: "hand-over", text: "tdmq:PublishCmqMsg"},
+		"topic cannot be tried": {env: map[string]string{"REQUEUE": "cmq", "CMQ_TOPIC": "t"}, check: "hand-over", result: "skipped", code: -1},
+		"time limit impossible": {args: []string{"--time-limit", "20m"}, check: "time limit"},
+		"time limit short":      {args: []string{"--time-limit", "3s"}, check: "time limit", result: "warning", code: -1},
+		"memory too small":      {args: []string{"--memory", "64"}, check: "memory"},
+		"chunks too large":      {env: map[string]string{"EXPORT_CHUNK_BYTES": "67108864"}, check: "memory"},
+		"odd memory":            {args: []string{"--memory", "130"}, check: "memory", result: "warning", code: -1},
+	}
+}
+
+// overwriting stands before a store and makes it look like one that ignores the header by which a write must not
+// overwrite: it answers that as a success.
+func overwriting(t *testing.T, endpoint string) string {
+	t.Helper()
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crc atomic.Value
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		ModifyResponse: func(r *http.Response) error {
+			const header = "x-cos-hash-crc64ecma"
+			switch {
+			case r.Request.Method == http.MethodPut && r.StatusCode == http.StatusOK:
+				crc.Store(r.Header.Get(header))
+			case r.StatusCode == http.StatusConflict:
+				r.StatusCode = http.StatusOK
+				r.Header.Set(header, crc.Load().(string))
+			}
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestEachAilmentIsFoundByItsCheck(t *testing.T) {
+	t.Parallel()
+	for name, a := range ailments() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := healthy()
+			if a.options != nil {
+				a.options(&o)
+			}
+			w := world.New(t, o)
+			w.Group("g", 5)
+			w.Env["SWEEP_LANES"] = "1"
+			maps.Copy(w.Env, a.env)
+			if a.proxy {
+				w.Env["COS_ENDPOINT"] = overwriting(t, w.Env["COS_ENDPOINT"])
+			}
+			code, checks := run(t, w.Env, a.args...)
+			got := checks[a.check]
+			want := a.result
+			if want == "" {
+				want = "failed"
+			}
+			if got.Result != want || !strings.Contains(got.Text+got.Advice, a.text) {
+				t.Errorf("%s: %+v, want %s with %q", a.check, got, want, a.text)
+			}
+			if want := max(0, max(a.code, 1-a.code*a.code)); code != want {
+				t.Errorf("exit code %d, want %d", code, want)
+			}
+			for _, c := range checks {
+				if c.Result == "failed" && c.Name != a.check && c.Name != a.also {
+					t.Errorf("also failed: %+v", c)
+				}
+			}
+		})
+	}
+}
+
+func TestTickOfTheGroupIsPublished(t *testing.T) {
+	t.Parallel()
+	for _, requeue := range []string{"scf", "cmq"} {
+		w := world.New(t, healthy())
+		w.Group("g", 5)
+		w.Env["REQUEUE"], w.Env["CMQ_TOPIC"] = requeue, "topic"
+		code, checks := run(t, w.Env, "--group", "g")
+		if n, _ := w.Queue.Len(); code != 0 || n != 1 || checks["hand-over"].Result != "ok" || checks["Chat history"].Result != "ok" {
+			t.Errorf("%s: exit code %d, %d events: %+v", requeue, code, n, checks)
+		}
+		if _, failures := w.Drain(w.Instance()); len(failures) > 0 {
+			t.Errorf("%s: the function cannot serve the tick: %v", requeue, failures)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package catcmd_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/emulator/world"
+	"chatexport/internal/layout"
+	"chatexport/scripts/chatexport/internal/catcmd"
+	"chatexport/scripts/chatexport/internal/clitest"
+)
+
+func group() chat.Stream { return chat.Stream{GroupID: "@TGS#1"} }
+
+func run(t *testing.T, dir string, args ...string) clitest.Result {
+	t.Helper()
+	return clitest.Run(t, catcmd.Command(clitest.Env(nil)), append(args, "--dir", dir)...)
+}
+
+// seqs returns the seqs of JSON lines.
+func seqs(t *testing.T, lines string) []chat.Seq {
+	t.Helper()
+	var found []chat.Seq
+	for line := range strings.Lines(lines) {
+		e, err := chat.ScanElement([]byte(strings.TrimSpace(line)))
+		if err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		found = append(found, e.Seq)
+	}
+	return found
+}
+
+func span(lo, hi chat.Seq) []chat.Seq {
+	var all []chat.Seq
+	for seq := lo; seq <= hi; seq++ {
+		all = append(all, seq)
+	}
+	return all
+}
+
+func minute(seq chat.Seq) string {
+	return clitest.When().Add(time.Duration(seq) * time.Minute).Format(time.RFC3339)
+}
+
+func TestRangesBySeqAndTime(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, group())
+	for _, hi := range []chat.Seq{10, 20, 30} {
+		b.Chunk(hi, 1)
+	}
+	b.Manifest(archive.StatusComplete)
+	b.Chunk(40, 1)
+	for args, want := range map[string][]chat.Seq{
+		"":                            span(1, 40),
+		"--from-seq 8 --to-seq 12":    span(8, 12),
+		"--from-seq 35":               span(35, 40),
+		"--since " + minute(19):       span(19, 40),
+		"--until " + minute(3):        span(1, 2),
+		"--head 3":                    span(1, 3),
+		"--head 3 --from-seq 9":       span(9, 11),
+		"--tail 3":                    span(38, 40),
+		"--tail 13":                   span(28, 40),
+		"--tail 5 --to-seq 12":        span(8, 12),
+		"--tail 99":                   span(1, 40),
+		"--from-seq 41":               nil,
+		"--json --head 1":             span(1, 1),
+		"--until 2023-01-01":          nil,
+		"--since 2024-01-02 --head 1": span(1, 1),
+		"--since " + minute(12) + " --until " + minute(13) + " --tail 9": span(12, 12),
+	} {
+		r := run(t, dir, append(strings.Fields(args), group().GroupID)...)
+		if diff := cmp.Diff(want, seqs(t, r.Stdout)); diff != "" || r.Code != 0 {
+			t.Errorf("%q: exit code %d (-want +got):\n%s%s", args, r.Code, diff, r.Stderr)
+		}
+	}
+}
+
+// An archive over a million seqs in a hundred chunks: a range of time reads the chunk that holds it, and to find that no
+// more than genesis, manifests and where they end.
+func TestRangeOfTimeReadsOnlyTheChunksThatOverlap(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	b := clitest.Build(t, w.Store, group())
+	for i := range 100 {
+		b.Chunk(chat.Seq(10_000*(i+1)), 500)
+	}
+	b.Manifest(archive.StatusComplete)
+	for args, want := range map[string]struct {
+		chunks int
+		seqs   []chat.Seq
+	}{
+		"--since " + minute(555_001) + " --until " + minute(556_001): {1, []chat.Seq{555_001, 555_501}},
+		"--since " + minute(559_501) + " --until " + minute(560_002): {2, []chat.Seq{559_501, 560_001}},
+		"--since " + minute(569_502) + " --until " + minute(570_001): {0, nil},
+		"--from-seq 999000": {1, []chat.Seq{999_001, 999_501}},
+		"--tail 1":          {1, []chat.Seq{999_501}},
+	} {
+		w.COS.ResetCounts()
+		r := clitest.Run(t, catcmd.Command(clitest.Env(w.Env)), append(strings.Fields(args), group().GroupID)...)
+		if diff := cmp.Diff(want.seqs, seqs(t, r.Stdout)); diff != "" || r.Code != 0 {
+			t.Fatalf("%s: exit code %d (-want +got):\n%s%s", args, r.Code, diff, r.Stderr)
+		}
+		counts := w.COS.Counts()
+		// genesis, the manifest, the manifest that does not exist, and the chunk that does not.
+		if diff := cmp.Diff(map[cosemu.Op]int{cosemu.OpGet: 3 + want.chunks, cosemu.OpHead: 1}, counts); diff != "" {
+			t.Errorf("%s: requests (-want +got):\n%s", args, diff)
+		}
+	}
+}
+
+func TestTextIsForReadingAndHarmless(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, group())
+	lines := []string{
+		`{"From_Account":"eve\u001b[31m","MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"two\nlines \u001b]0;title\u0007\u202e"}}],"MsgSeq":1,"MsgTimeStamp":1700000000}`,
+		`{"From_Account":"a","MsgBody":[{"MsgType":"TIMFileElem","MsgContent":{"Url":"https://x/f","FileName":"f.pdf","FileSize":12}},{"MsgType":"TIMFaceElem","MsgContent":{"Index":3}}],"MsgSeq":2,"MsgTimeStamp":1700000001}`,
+		`{"From_Account":"a","IsPlaceMsg":2,"MsgBody":[],"MsgSeq":3,"MsgTimeStamp":1700000002}`,
+		`{"IsPlaceMsg":1,"MsgSeq":4}`,
+		`{"From_Account":"@TIM#SYSTEM","IsSystemMsg":1,"MsgBody":{"OpType":2,"Operator_Account":"bob","List_Account":["bob"]},"MsgSeq":5,"MsgTimeStamp":1700000003}`,
+		`{"From_Account":"a","MsgBody":[{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":3,"Size":1,"URL":"https://x/thumb"},{"Type":1,"Size":9,"URL":"https://x/original?a=1&b=2"}]}},{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"https://x/v","VideoSecond":7,"ThumbUrl":"https://x/t"}},{"MsgType":"TIMNewElem","MsgContent":{}}],"MsgSeq":6,"MsgTimeStamp":1700000004}`,
+		`{"From_Account":"a","MsgBody":null,"MsgSeq":7,"MsgTimeStamp":1700000005}`,
+	}
+	w := archive.NewChunkWriter(group(), 1)
+	var elements []chat.Element
+	for _, line := range lines {
+		e, err := chat.ScanElement([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		elements = append(elements, e)
+	}
+	if err := w.Append(7, elements); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.Close("20240102T083000Z-1f2e3d4c", "r", "w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.PutChunk(c)
+
+	want := `2023-11-14 22:13:20Z  eve[31m  two lines ]0;title
+2023-11-14 22:13:21Z  a  [file f.pdf, 12 bytes] [face 3]
+2023-11-14 22:13:22Z  a  [recalled] ` + `
+                      [expired, deleted, or not stored]
+2023-11-14 22:13:23Z  * left, by bob: bob
+2023-11-14 22:13:24Z  a  [image] [video, 7 s] [TIMNewElem]
+2023-11-14 22:13:25Z  a  ` + `
+`
+	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--text").Stdout); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	want = `{"seq":2,"time":1700000001,"from":"a","type":"file","url":"https://x/f","name":"f.pdf","size":12}
+{"seq":6,"time":1700000004,"from":"a","type":"image","url":"https://x/original?a=1&b=2","size":9}
+{"seq":6,"time":1700000004,"from":"a","type":"video","url":"https://x/v"}
+{"seq":6,"time":1700000004,"from":"a","type":"thumbnail","url":"https://x/t"}
+`
+	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--media").Stdout); diff != "" {
+		t.Errorf("media (-want +got):\n%s", diff)
+	}
+	if got := run(t, dir, group().GroupID, "--media", "--tail", "1").Stdout; strings.Count(got, `"seq":6`) != 3 || strings.Count(got, "\n") != 3 {
+		t.Errorf("media of the last message:\n%s", got)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Sound(t, store, group())
+	id := group().GroupID
+	for args, want := range map[string]int{
+		id:                              0,
+		"":                              2,
+		"other":                         2,
+		id + " " + id:                   2,
+		id + " --since yesterday":       2,
+		id + " --since 2h --until 3h":   2,
+		id + " --head 1 --tail 1":       2,
+		id + " --text --media":          2,
+		id + " --from-seq 9 --to-seq 8": 2,
+		id + " --tail -1":               2,
+	} {
+		if r := run(t, dir, strings.Fields(args)...); r.Code != want {
+			t.Errorf("%q: exit code %d, want %d: %s", args, r.Code, want, r.Stderr)
+		}
+	}
+	clitest.Edit(t, dir, layout.Chunk(group(), 21), func(body []byte) []byte { body[30] ^= 1; return body })
+	if r := run(t, dir, id); r.Code != 1 || strings.Count(r.Stdout, "\n") != 20 {
+		t.Errorf("damaged chunk: exit code %d after %d lines: %s", r.Code, strings.Count(r.Stdout, "\n"), r.Stderr)
+	}
+	clitest.Edit(t, dir, layout.Manifest(group(), 1), func([]byte) []byte { return []byte("{}") })
+	if r := run(t, dir, id); r.Code != 1 {
+		t.Errorf("damaged manifest: exit code %d: %s", r.Code, r.Stderr)
+	}
+}
+
+func TestEveryMessageOfTheServiceCanBeRead(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	s := w.Group("g", 300)
+	w.Tick(s)
+	for _, form := range []string{"--json", "--text", "--media"} {
+		r := clitest.Run(t, catcmd.Command(clitest.Env(w.Env)), "g", form)
+		if n := strings.Count(r.Stdout, "\n"); r.Code != 0 || form != "--media" && n != 300 || n == 0 {
+			t.Errorf("%s: exit code %d, %d lines: %s", form, r.Code, n, r.Stderr)
+		}
+	}
+	if text := fmt.Sprint(clitest.Run(t, catcmd.Command(clitest.Env(w.Env)), "g", "--text")); strings.ContainsAny(text, "\x1b\b") {
+		t.Error("control characters are printed")
+	}
+}

@@ -64,6 +64,12 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 		case <-ctx.Done():
 			return
 		}
+		if seg, ok := b.fromNewest(bottom, top); ok {
+			slot <- fetched{segment: seg}
+			<-workers
+			lo = top + 1
+			continue
+		}
 		if err := b.Limiter.Wait(ctx); err != nil {
 			slot <- fetched{err: fmt.Errorf("read page at %d: %w", top, err)}
 			return

@@ -48,6 +48,17 @@ func (b *batch) pullSegment(ctx context.Context, lo, hi chat.Seq) (segment, erro
 	return seg, nil
 }
 
+// fromNewest takes [lo, hi] from the page that was read to find the head, if every seq of it is there: most ticks find
+// less than a page of new messages, which is then read once.
+func (b *batch) fromNewest(lo, hi chat.Seq) (segment, bool) {
+	if hi-lo >= chat.PageSize || lo < lowest(b.newest) {
+		return segment{}, false
+	}
+	p := &pull{batch: b, lo: lo, hi: hi, found: make([]chat.Element, hi-lo+1)}
+	p.take(b.newest, lo, hi)
+	return segment{lo: lo, hi: hi, elements: p.found}, p.came == len(p.found)
+}
+
 // audit asks for what did not come, run by run, as long as that brings something: pages that are cut at their top bring
 // a few seqs each. Seqs of which only empty or cut pages have told are asked for once more than others.
 func (p *pull) audit(ctx context.Context) error {

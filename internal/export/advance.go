@@ -86,8 +86,8 @@ func (b *batch) storeChunk(ctx context.Context, chunk archive.Chunk) (bool, erro
 	case errors.Is(err, objstore.ErrExist), errors.Is(err, objstore.ErrUnknown):
 		written := err
 		if entry, own, err = b.resolve(ctx, chunk); err != nil {
-			if errors.Is(written, objstore.ErrUnknown) && errors.Is(err, objstore.ErrNotExist) {
-				err = fmt.Errorf("write chunk: %w", written) // it did not arrive: why, the write knows
+			if errors.Is(written, objstore.ErrUnknown) && !isVerdict(err) && !errors.Is(err, errLostRace) {
+				err = fmt.Errorf("write chunk: %w", written) // why it did not arrive, the write knows
 			}
 			return false, err
 		}

@@ -40,7 +40,7 @@ func (p Policy) Do(ctx context.Context, fn func(ctx context.Context, attempt int
 			return err
 		}
 		if waited := Sleep(ctx, p.wait(attempt)); waited != nil {
-			return errors.Join(err, waited)
+			return fmt.Errorf("%w; %w", err, waited) // on one line, unlike errors.Join
 		}
 	}
 }

@@ -48,7 +48,6 @@ type site struct {
 	platform func(p *invocation.Platform) // changes what the platform says; nil for nothing
 	began    func(*world.Process)         // told of every process
 	keys     *keyring
-	context  func(context.Context) invocationOf // the context of an invocation; nil for the usual one
 
 	mu       sync.Mutex
 	idle     []*process
@@ -56,11 +55,6 @@ type site struct {
 	killed   int
 	overrun  int // killed at the limit
 	failures []error
-}
-
-type invocationOf struct {
-	ctx    context.Context //nolint:containedctx // of one invocation
-	cancel context.CancelFunc
 }
 
 type process struct {
@@ -102,11 +96,6 @@ func (s *site) deliver(d cloudemu.Delivery) (string, error) {
 	p := s.process()
 	ctx, cancel := context.WithTimeout(p.Context(), s.limit)
 	defer cancel()
-	if s.context != nil {
-		i := s.context(p.Context())
-		ctx = i.ctx
-		defer i.cancel()
-	}
 	platform := invocation.Platform{
 		RequestID: d.RequestID, Function: world.Function, Version: "$LATEST", Namespace: "default", Region: world.Region,
 		MemoryMB: 128, TimeLimit: s.limit,

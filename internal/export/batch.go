@@ -54,11 +54,23 @@ type batch struct {
 	manifest string
 
 	createTime int64 // of the group, 0 if unknown
+	missed     chat.Seq
+	code       string // of the verdict
 
 	calls, pages, retries, throttled atomic.Int64
 }
 
 func newBatch(e *Engine, req Request) *batch {
+	if req.Concurrency > 0 || req.Keep {
+		own := *e
+		if req.Concurrency > 0 {
+			own.Limits.Concurrency = req.Concurrency
+		}
+		if req.Keep {
+			own.Requeuer = kept{}
+		}
+		e = &own
+	}
 	now := time.Now()
 	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline, e.Writes.reserve()), writer: randomHex()}
 	if c := req.Continuation; c != nil && c.Run != "" {
@@ -169,13 +181,24 @@ func (b *batch) create(ctx context.Context, key string, w objstore.Write) error 
 // progressed reports whether the frontier has moved beyond what this batch was told or could know for nothing.
 func (b *batch) progressed() bool { return b.start > 0 && b.frontier > b.start }
 
+// kept is the requeuer of a caller that hands the run on itself.
+type kept struct{}
+
+// Continue implements Requeuer.
+func (kept) Continue(context.Context, chat.Stream, Continuation) error { return nil }
+
 func (b *batch) result() Result {
+	var created int64
+	if b.genesis != nil {
+		created = b.genesis.CreateTime
+	}
 	return Result{
 		Stream: b.Stream, Run: b.runID, Hop: b.hops, Outcome: b.outcome,
 		Lo: b.lo, Hi: b.hi(), Head: b.head, Frontier: b.frontier,
 		Chunks: b.chunks, Counts: b.counts, Bytes: b.bytes,
 		Pages: b.pages.Load(), Calls: b.calls.Load(), Retries: b.retries.Load(), Throttled: b.throttled.Load(),
 		ManifestSHA256: b.manifest, Next: b.next, Writer: b.writer, Elapsed: time.Since(b.budget.start),
+		Code: b.code, Genesis: created, Missed: b.missed,
 	}
 }
 

@@ -123,6 +123,7 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	b.frontier, b.after = b.genesis.FirstLo, 0
 	b.start = b.frontier
 	b.index.restart(b.frontier, b.genesisLink)
+	b.missed = b.genesis.FirstLo - 1
 	return nil
 }
 

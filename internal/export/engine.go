@@ -83,6 +83,23 @@ type Request struct {
 	RequestID    string        // of the invocation, for metadata and logs
 	Deadline     time.Time     // when the platform kills the invocation
 	Log          zerolog.Logger
+
+	// Known is what the caller knows of the group; nil if nothing.
+	Known *Known
+	// Keep leaves the continuation to the caller, who finds it in the result: nothing is published.
+	Keep bool
+	// Concurrency replaces that of the engine's limits if it is not 0, for callers that serve streams side by side.
+	Concurrency int
+}
+
+// Known spares calls and reads where it agrees with what the batch finds out anyway; where it does not, the batch looks
+// for itself.
+type Known struct {
+	At         time.Time // when the service told what follows
+	CreateTime int64     // of the group; 0 if unknown
+	NextSeq    chat.Seq  // NextMsgSeq; 0 if unknown
+
+	Genesis int64 // the group's CreateTime as the stream's genesis has it; 0 if unknown
 }
 
 // Continuation is what one batch tells the next. Everything in it is checked against the archive before it is used.
@@ -128,6 +145,9 @@ type Result struct {
 	Next           *Continuation
 	Writer         string // of the chunks that this batch wrote
 	Elapsed        time.Duration
+	Code           string   // why, for outcomes and errors that have a code
+	Genesis        int64    // the group's CreateTime as genesis has it; 0 if unknown
+	Missed         chat.Seq // seqs that had expired before this batch began the stream's archive
 }
 
 // Run does one batch. A nil error means that the event is done with: the run is complete or handed on, another delivery
@@ -136,5 +156,9 @@ type Result struct {
 func (e *Engine) Run(ctx context.Context, req Request) (Result, error) {
 	b := newBatch(e, req)
 	err := b.run(ctx)
-	return b.result(), err
+	result := b.result()
+	if err != nil {
+		result.Code = codeOf(err)
+	}
+	return result, err
 }

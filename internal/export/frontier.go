@@ -28,6 +28,9 @@ const (
 // findFrontier finds the smallest seq that no chunk covers. It believes the continuation and the state only where the
 // archive agrees with them; otherwise it walks from genesis over the manifests and the chunks.
 func (b *batch) findFrontier(ctx context.Context) error {
+	if known, err := b.fromManifest(ctx); known || err != nil {
+		return err
+	}
 	if err := b.loadGenesis(ctx); err != nil || b.genesis == nil {
 		return err
 	}

@@ -17,6 +17,8 @@ const (
 	settlingAge = 2 * time.Minute
 	// settlingSeqs is how many of the newest seqs may still be on their way.
 	settlingSeqs = 40
+	// toldAge is how old a caller's knowledge of a group may be.
+	toldAge = 10 * time.Minute
 )
 
 // findHead reads the newest seq and decides how far this batch goes: to the smaller of the run's head and what can be
@@ -27,7 +29,9 @@ func (b *batch) findHead(ctx context.Context) error {
 	if err := b.readNewest(ctx); err != nil {
 		return err
 	}
-	if b.runHead == 0 || b.head == 0 || b.behind() {
+	if b.runHead == 0 && b.told() {
+		b.createTime = b.Known.CreateTime
+	} else if b.runHead == 0 || b.head == 0 || b.behind() {
 		group, err := b.group(ctx)
 		if err != nil {
 			return err
@@ -46,6 +50,17 @@ func (b *batch) findHead(ctx context.Context) error {
 		return nil // begin settles the head: what may be missing depends on where the history begins
 	}
 	return b.settleHead(ctx, b.newest, b.frontier)
+}
+
+// told reports whether the caller knows of the group what a call would tell, and that it is the archived one. Anything
+// that speaks against it is asked for. A group that was recreated since the caller was told escapes this batch only if it
+// has had as many messages as the old one in those minutes; the next sweep sees it by its time of creation.
+func (b *batch) told() bool {
+	k := b.Known
+	if k == nil || k.CreateTime == 0 || k.NextSeq == 0 || time.Since(k.At) > toldAge || b.head < k.NextSeq-1 || b.behind() {
+		return false
+	}
+	return b.head > 0 && (b.genesis == nil || b.genesis.CreateTime == 0 || b.genesis.CreateTime == k.CreateTime)
 }
 
 // readNewest reads the newest page. One that is short may have been cut at its top, which is then looked for by itself:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
@@ -57,9 +58,22 @@ func leaseHolds(lease *archive.Lease, now time.Time) bool {
 	return now.Before(lease.Until) && !lease.Until.After(now.Add(maxLease))
 }
 
+// briefSeqs is how much a caller that keeps the run to itself may have to archive without a lease: it takes moments,
+// during which a tick costs a race at worst, and the write of a lease would be a quarter of all.
+const briefSeqs = 5 * chat.PageSize
+
+// brief reports whether the batch will be over before a lease could be of use.
+func (b *batch) brief() bool {
+	k := b.Known
+	return b.Keep && b.Continuation == nil && k != nil && k.NextSeq > 0 && k.NextSeq-max(b.state.Frontier, 1) <= briefSeqs
+}
+
 // takeLease keeps ticks away until the deadline. A continuation usually finds the lease of the hand-over, and writes
 // its own only where that one ends before this batch may.
 func (b *batch) takeLease(ctx context.Context) error {
+	if b.brief() {
+		return nil
+	}
 	lease := b.state.Lease
 	if b.Continuation != nil && lease != nil && leaseHolds(lease, time.Now()) && !lease.Until.Before(b.Deadline) {
 		return nil

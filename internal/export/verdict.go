@@ -32,7 +32,7 @@ func isVerdict(err error) bool {
 
 // stand records a verdict and ends the run.
 func (b *batch) stand(ctx context.Context, v *verdict) error {
-	b.outcome = Outcome(v.status)
+	b.outcome, b.code = Outcome(v.status), v.code
 	b.Log.Warn().Str("status", v.status).Str("code", v.code).Msg(v.text)
 	b.settle(ctx, v.status, b.stateError(v.code, v.text), nil)
 	return nil

@@ -119,7 +119,7 @@ func (e *Event) add(n int, source string, body []byte) {
 	if err != nil {
 		e.reject(n, source, body, err)
 	}
-	if len(t.Streams()) > 0 || len(t.Sweep) > 0 {
+	if len(t.Streams()) > 0 || len(t.Sweep) > 0 || t.IsLane() {
 		e.Tasks = append(e.Tasks, t)
 	}
 }
@@ -145,6 +145,10 @@ func (e *Event) deduplicate() {
 		case len(t.Sweep) > 0:
 			encoded, err := t.Encode()
 			if err == nil && !first("sweep", string(encoded)) {
+				continue
+			}
+		case t.IsLane():
+			if !first("lane", fmt.Sprint(*t.Continue.Lane)) {
 				continue
 			}
 		case t.Continue != nil:

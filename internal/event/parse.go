@@ -101,7 +101,7 @@ func parseMembers(members map[string]json.RawMessage) (Task, error) {
 func checkShape(t Task, members map[string]json.RawMessage) error {
 	groups := present(members["groups"])
 	named := 0
-	for _, is := range []bool{t.GroupID != "", groups, len(t.Sweep) > 0} {
+	for _, is := range []bool{t.GroupID != "", groups, len(t.Sweep) > 0, t.IsLane()} {
 		if is {
 			named++
 		}
@@ -115,6 +115,8 @@ func checkShape(t Task, members map[string]json.RawMessage) error {
 		return fmt.Errorf("%w: topic_id without group_id", ErrInvalid)
 	case t.Continue != nil && t.V != Version:
 		return fmt.Errorf("%w: continuation of version %d; this build reads version %d only", ErrInvalid, t.V, Version)
+	case t.Continue != nil && t.Continue.Sweep != nil && len(t.Sweep) == 0:
+		return fmt.Errorf("%w: the continuation of a sweep comes without the sweep", ErrInvalid)
 	case t.Continue != nil && groups:
 		return fmt.Errorf("%w: a continuation belongs to one group", ErrInvalid)
 	}
@@ -171,6 +173,8 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 		readNumber(fields, "hop", &c.Hop),
 		readID(fields, "writer", &c.Writer),
 		readNumber(fields, "attempt", &c.Attempt),
+		readSweepContinue(fields, &c),
+		readLaneContinue(fields, &c),
 	); err != nil {
 		return err
 	}
@@ -178,7 +182,7 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 		return fmt.Errorf("%w: hop and attempt of a continuation are not negative", ErrInvalid)
 	}
 	for name, id := range map[string]string{"run": c.Run, "writer": c.Writer} {
-		if len(id) > maxRunBytes || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if id != "" && !runID(id) {
 			return fmt.Errorf("%w: %s is not a %s id", ErrInvalid, name, name)
 		}
 	}

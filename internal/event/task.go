@@ -21,7 +21,8 @@ const (
 // ErrTooLarge means that a task would not fit into an event.
 var ErrTooLarge = errors.New("task exceeds the size of an event")
 
-// Task is what one event, or one record of it, asks for: one group or topic, several of them, or a sweep.
+// Task is what one event, or one record of it, asks for: one group or topic, several of them, a sweep, or
+// a lane of one.
 type Task struct {
 	GroupID string  `json:"group_id,omitempty"`
 	TopicID string  `json:"topic_id,omitempty"` // of GroupID; empty for a plain group
@@ -49,12 +50,15 @@ type Continue struct {
 	Hop     int      `json:"hop,omitempty"`     // continuations of this run so far
 	Writer  string   `json:"writer,omitempty"`  // the batch that handed on
 	Attempt int      `json:"attempt,omitempty"` // how often this task failed and was handed on
+
+	Sweep *SweepContinue `json:"sweep,omitempty"` // of a task with Sweep
+	Lane  *LaneContinue  `json:"lane,omitempty"`  // of a task that names nothing else
 }
 
 // For returns the task that names one stream.
 func For(s chat.Stream) Task { return Task{GroupID: s.GroupID, TopicID: s.TopicID} }
 
-// Streams returns the streams that the task names, in order; none for a sweep.
+// Streams returns the streams that the task names, in order; none for a sweep or a lane.
 func (t Task) Streams() []chat.Stream {
 	if t.GroupID != "" {
 		return []chat.Stream{{GroupID: t.GroupID, TopicID: t.TopicID}}

@@ -18,6 +18,7 @@ import (
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
+	"chatexport/internal/sweep"
 	"chatexport/internal/version"
 )
 
@@ -34,6 +35,7 @@ type instance struct {
 	source    *chatapi.Client
 	store     *cosstore.Store
 	limiter   *retry.Limiter
+	listPace  *retry.Limiter // of the list of groups, which has a quota of its own
 	writes    *export.WriteTimes
 	transport *http.Transport // of the cloud API
 	checked   bool            // the preflight has passed
@@ -70,7 +72,7 @@ func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error
 	}
 	return &instance{
 		config: c, log: log, source: source, store: store,
-		limiter: retry.NewLimiter(float64(c.ChatQPS)), writes: new(export.WriteTimes), transport: transport,
+		limiter: retry.NewLimiter(float64(c.ChatQPS)), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(export.WriteTimes), transport: transport,
 	}, nil
 }
 

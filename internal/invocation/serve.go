@@ -10,6 +10,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/sweep"
 )
 
 const (
@@ -25,11 +26,10 @@ const (
 	groupsPerTask = 200
 )
 
-// errSweep is the reason why a sweep is refused.
-var errSweep = errors.New("this version cannot sweep the whole app; name the groups")
-
-// unit is one stream to serve.
+// unit is one stream to serve, or one batch of a sweep or of a lane.
 type unit struct {
+	task    *event.Task // of a sweep or a lane; nil for a stream
+	spec    sweep.Spec  // of a sweep
 	stream  chat.Stream
 	attempt int
 	next    *event.Continue // as it came; nil for ticks and the like
@@ -64,12 +64,23 @@ func (v *visit) serve(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// units lists the streams of all tasks. A sweep is refused like an event that cannot be understood.
+// units lists what there is to do. A sweep that cannot be understood is refused like an event that cannot.
 func (v *visit) units() []unit {
 	var units []unit
 	for _, task := range v.event.Tasks {
-		if len(task.Sweep) > 0 {
-			v.event.Rejected = append(v.event.Rejected, event.Rejection{N: len(v.event.Rejected), Body: task.Sweep, Reason: errSweep})
+		if len(task.Sweep) > 0 || task.IsLane() {
+			u := unit{task: &task, next: task.Continue}
+			if task.Continue != nil {
+				u.attempt = task.Continue.Attempt
+			}
+			if len(task.Sweep) > 0 {
+				var err error
+				if u.spec, err = sweep.ParseSpec(task.Sweep); err != nil {
+					v.event.Rejected = append(v.event.Rejected, event.Rejection{N: len(v.event.Rejected), Body: task.Sweep, Reason: err})
+					continue
+				}
+			}
+			units = append(units, u)
 			continue
 		}
 		for _, s := range task.Streams() {
@@ -89,6 +100,9 @@ func (v *visit) timeIsShort() bool {
 
 // serveOne does one batch. The error is for the platform: the event is to be delivered again.
 func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
+	if u.task != nil {
+		return v.serveSweep(ctx, u, of)
+	}
 	log := v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger()
 	req := export.Request{
 		Stream: u.stream, Continuation: u.continuation(), Owner: v.owner, RequestID: v.platform.RequestID,
@@ -153,6 +167,10 @@ func (v *visit) handOn(ctx context.Context, units []unit) error {
 		}
 	}
 	for _, u := range units {
+		if u.task != nil {
+			failure = errors.Join(failure, v.publish(ctx, *u.task))
+			continue
+		}
 		if u.next != nil && *u.next != (event.Continue{}) {
 			task := event.For(u.stream)
 			task.V, task.Continue = event.Version, u.next

@@ -16,6 +16,7 @@ type summary struct {
 	Event     string          `json:"event"`
 	Served    int             `json:"served"`  // streams, batch by batch
 	Streams   []streamSummary `json:"streams"` // the first of them
+	Sweeps    []sweepSummary  `json:"sweeps,omitempty"`
 	Rejected  int             `json:"rejected,omitempty"`
 	HandedOn  int             `json:"handed_on,omitempty"`
 	ElapsedMS int64           `json:"elapsed_ms"`
@@ -39,6 +40,15 @@ type streamSummary struct {
 
 // report adds a batch to the summary and writes its one log line.
 func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
+	s := summaryOf(r, err)
+	v.summary.Served++
+	if len(v.summary.Streams) < mostStreams {
+		v.summary.Streams = append(v.summary.Streams, s)
+	}
+	logBatch(log, s.Outcome, r, err)
+}
+
+func summaryOf(r export.Result, err error) streamSummary {
 	s := streamSummary{
 		GroupID: r.Stream.GroupID, TopicID: r.Stream.TopicID, Outcome: string(r.Outcome), Done: r.Outcome == export.Complete,
 		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Lines(), Chunks: r.Chunks,
@@ -46,14 +56,17 @@ func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
 	if r.Next != nil {
 		s.NextCursor = r.Next.Cursor
 	}
-	level := zerolog.InfoLevel
 	if err != nil {
 		s.Outcome, s.Error = "error", err.Error()
-		level = zerolog.ErrorLevel
 	}
-	v.summary.Served++
-	if len(v.summary.Streams) < mostStreams {
-		v.summary.Streams = append(v.summary.Streams, s)
+	return s
+}
+
+// logBatch writes the one log line of a stream's batch.
+func logBatch(log zerolog.Logger, outcome string, r export.Result, err error) {
+	level := zerolog.InfoLevel
+	if err != nil {
+		level = zerolog.ErrorLevel
 	}
 	if r.ManifestSHA256 != "" {
 		log = log.With().Str("manifest_sha256", r.ManifestSHA256).Logger()
@@ -62,5 +75,5 @@ func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
 		Int64("messages", r.Counts.Lines()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
 		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
 		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
-		Str("outcome", s.Outcome).Msg("batch")
+		Str("outcome", outcome).Msg("batch")
 }

@@ -1,0 +1,185 @@
+package invocation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/chatapi"
+	"chatexport/internal/event"
+	"chatexport/internal/export"
+	"chatexport/internal/sweep"
+)
+
+var (
+	_ sweep.Directory = directory{}
+	_ sweep.Store     = export.Store(nil)
+	_ sweep.Engine    = (*export.Engine)(nil)
+	_ sweep.Publisher = sweepContinuer{}
+)
+
+// sweepSummary is what a batch of a sweep or a lane did.
+type sweepSummary struct {
+	Sweep    string         `json:"sweep"`
+	Lane     *int           `json:"lane,omitempty"`
+	Batch    int            `json:"batch"`
+	Outcome  string         `json:"outcome"`
+	Groups   int            `json:"groups,omitempty"`
+	Streams  *sweep.Streams `json:"streams,omitempty"`
+	Outcomes map[string]int `json:"outcomes,omitempty"`
+	Messages int64          `json:"messages,omitempty"`
+}
+
+// serveSweep does one batch of a sweep or a lane. The error is for the platform: the event is to be delivered again.
+func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
+	req := sweep.Request{
+		Owner: v.owner, RequestID: v.platform.RequestID, Deadline: v.deadline, Log: v.log,
+		Observe: func(log zerolog.Logger, r export.Result, err error) {
+			v.summary.Served++
+			logBatch(log, summaryOf(r, err).Outcome, r, err)
+		},
+	}
+	again := of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka // after a failure, by the platform
+	if !again {
+		req.Deadline = v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
+	}
+	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
+	defer cancel()
+	s, err := v.sweepBatch(bounded, u, req)
+	v.longest = max(v.longest, s.Elapsed)
+	v.reportSweep(s, err)
+	if s.Outcome == sweep.Continued || s.Outcome == sweep.Planned {
+		v.handedOn++
+	}
+	switch {
+	case err == nil:
+		return nil
+	case again:
+		return fmt.Errorf("sweep: %w", err)
+	case u.attempt >= maxAttempts:
+		v.log.Error().Err(err).Msg("the batch is given up; the next sweep sees to what it would have done")
+		return nil
+	}
+	next := event.Continue{}
+	if u.next != nil {
+		next = *u.next
+	}
+	next.Attempt = u.attempt + 1
+	task := *u.task
+	task.V, task.Continue = event.Version, &next
+	if failed := v.publish(ctx, task); failed != nil {
+		return errors.Join(fmt.Errorf("sweep: %w", err), failed)
+	}
+	return nil
+}
+
+func (v *visit) sweepBatch(ctx context.Context, u unit, req sweep.Request) (sweep.Summary, error) {
+	s := v.sweeper()
+	if u.task.IsLane() {
+		c := u.task.Continue.Lane
+		return s.Lane(ctx, sweep.LaneContinuation{Sweep: c.Sweep, Lane: c.Lane, Batch: c.Batch}, req)
+	}
+	var c *sweep.Continuation
+	if u.next != nil && u.next.Sweep != nil {
+		c = &sweep.Continuation{ID: u.next.Sweep.ID, Part: u.next.Sweep.Part}
+	}
+	return s.Sweep(ctx, u.spec, c, req)
+}
+
+func (v *visit) sweeper() *sweep.Sweeper {
+	return &sweep.Sweeper{
+		Directory: directory{v.source}, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
+		Limiter: v.limiter, ListPace: v.listPace,
+		Settings: sweep.Settings{
+			Lanes: v.config.SweepLanes, QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
+			Concurrency: v.config.ChatConcurrency, Retention: time.Duration(v.config.ChatRetentionDays) * 24 * time.Hour,
+		},
+	}
+}
+
+// reportSweep adds a batch to the summary and writes its one log line.
+func (v *visit) reportSweep(s sweep.Summary, err error) {
+	out := sweepSummary{
+		Sweep: s.Sweep, Batch: s.Batch, Outcome: string(s.Outcome), Groups: s.Groups,
+		Outcomes: s.Tally.Outcomes, Messages: s.Tally.Messages,
+	}
+	line := v.log.Info()
+	if err != nil {
+		out.Outcome = "error"
+		line = v.log.Error().Err(err)
+	}
+	line = line.Str("sweep", s.Sweep).Int("batch", s.Batch).Str("outcome", out.Outcome).Int64("elapsed_ms", s.Elapsed.Milliseconds())
+	if s.Lane >= 0 {
+		out.Lane = &s.Lane
+		line.Int("lane", s.Lane).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).Int64("bytes", s.Tally.Bytes).
+			Int64("calls", s.Tally.Calls).Int64("throttled", s.Tally.Throttled).Interface("outcomes", s.Tally.Outcomes).Msg("lane")
+	} else {
+		out.Streams = &s.Streams
+		line.Int("groups", s.Groups).Int64("calls", s.Calls).Int("due", s.Streams.Due).Int("idle", s.Streams.Idle).
+			Int("waiting", s.Streams.Waiting).Int("empty", s.Streams.Empty).Int("resting", s.Streams.Resting).Msg("sweep")
+	}
+	v.summary.Sweeps = append(v.summary.Sweeps, out)
+}
+
+// directory is the Chat client as a sweep sees it.
+type directory struct{ client *chatapi.Client }
+
+// GroupIDs implements sweep.Directory.
+func (d directory) GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error) {
+	return d.client.GroupIDs(ctx, next, limit, groupType)
+}
+
+// GroupInfos implements sweep.Directory.
+func (d directory) GroupInfos(ctx context.Context, ids []string) ([]sweep.Group, error) {
+	infos, err := d.client.GroupInfos(ctx, ids)
+	groups := make([]sweep.Group, len(infos))
+	for n := range infos {
+		i := &infos[n]
+		groups[n] = sweep.Group{
+			ID: i.GroupID, Type: i.Type, Name: i.Name, Owner: i.Owner, CreateTime: i.CreateTime, LastMsgTime: i.LastMsgTime,
+			NextSeq: i.NextSeq, MemberNum: i.MemberNum, Err: i.Err,
+		}
+	}
+	return groups, err
+}
+
+// Topics implements sweep.Directory.
+func (d directory) Topics(ctx context.Context, groupID string) ([]sweep.Topic, error) {
+	infos, err := d.client.Topics(ctx, groupID)
+	topics := make([]sweep.Topic, len(infos))
+	for n := range infos {
+		i := &infos[n]
+		topics[n] = sweep.Topic{ID: i.TopicID, Name: i.Name, CreateTime: i.CreateTime, LastMsgTime: i.LastMsgTime, NextSeq: i.NextSeq, Err: i.Err}
+	}
+	return topics, err
+}
+
+// sweepContinuer publishes continuations of sweeps and lanes as events of the function.
+type sweepContinuer struct{ publisher publisher }
+
+// ContinueSweep implements sweep.Publisher.
+func (c sweepContinuer) ContinueSweep(ctx context.Context, spec sweep.Spec, next sweep.Continuation) error {
+	raw, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("encode continuation of the sweep: %w", err)
+	}
+	return c.publish(ctx, event.Task{Sweep: raw, Continue: &event.Continue{Sweep: &event.SweepContinue{ID: next.ID, Part: next.Part}}})
+}
+
+// ContinueLane implements sweep.Publisher.
+func (c sweepContinuer) ContinueLane(ctx context.Context, next sweep.LaneContinuation) error {
+	return c.publish(ctx, event.Task{Continue: &event.Continue{Lane: &event.LaneContinue{Sweep: next.Sweep, Lane: next.Lane, Batch: next.Batch}}})
+}
+
+func (c sweepContinuer) publish(ctx context.Context, task event.Task) error {
+	task.V = event.Version
+	body, err := task.Encode()
+	if err != nil {
+		return fmt.Errorf("encode continuation of the sweep: %w", err)
+	}
+	return c.publisher.Publish(ctx, body)
+}

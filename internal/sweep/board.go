@@ -1,0 +1,303 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/internal/retry"
+)
+
+const (
+	// lightSeqs is the most that a stream may have to archive to be served beside many others: it holds little memory,
+	// and no worker for long.
+	lightSeqs = 50 * chat.PageSize
+	// heavyWorkers serve long streams, so that these neither stop the short ones nor fill the memory: each may hold two
+	// chunks. The first keeps to the order of urgency; the other takes what is soonest done.
+	heavyWorkers = 2
+
+	// maxAttempts is how often a stream that fails is tried by one lane, and attemptPause how long after, each time more.
+	maxAttempts  = 3
+	attemptPause = time.Second
+	// stuckAfter streams that fail, and none that does not, the lane gives up: it is not them.
+	stuckAfter = 10
+)
+
+// board divides the streams of a batch among its workers.
+type board struct {
+	*lane
+
+	end, lastStart time.Time
+
+	mu     sync.Mutex
+	light  []open // begun earlier, to be served first
+	heavy  []open // in order of urgency
+	later  []open // to be tried again in the next round
+	items  []item // of the piece that is being read
+	read   bool   // items are those of piece
+	piece  int
+	offset int
+	ended  bool // the plan has been read to its end
+
+	lastPiece bool
+	at        time.Time
+
+	done     []outcome
+	tally    Tally
+	failures nameList
+	expired  nameList
+	moved    bool // some stream got on, though it is not done
+	began    int  // streams that ended in one way or the other
+	failed   int  // and of these, by an error
+	last     error
+}
+
+func newBoard(l *lane) *board {
+	b := &board{lane: l, piece: l.header.Piece, offset: l.header.Offset}
+	b.end, b.lastStart = l.streamsEnd()
+	for _, o := range l.opens {
+		b.put(o)
+	}
+	if started, ok := archive.RunStart(l.c.Sweep); ok {
+		b.at = started // earlier than any group was looked at: what is known is at most as old
+	}
+	return b
+}
+
+// put files a stream that is to be served.
+func (b *board) put(o open) {
+	if o.New > int64(lightSeqs) {
+		b.heavy = append(b.heavy, o)
+	} else {
+		b.light = append(b.light, o)
+	}
+}
+
+// work serves streams until all are done or time is up. Its error is for the platform; no stream's failure is.
+func (b *board) work(ctx context.Context) error {
+	for round := 1; ; round++ {
+		if err := b.round(ctx); err != nil {
+			return err
+		}
+		if len(b.later) == 0 || b.timeIsUp() || ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if retry.Sleep(ctx, time.Duration(round)*attemptPause) != nil || b.timeIsUp() {
+			return nil // the next batch tries again
+		}
+		for _, o := range b.later {
+			b.put(o)
+		}
+		b.later = nil
+	}
+}
+
+// round lets the workers serve everything once.
+func (b *board) round(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	long := max(1, b.Settings.Concurrency/4)
+	for n := range heavyWorkers {
+		group.Go(func() error { return guarded(func() error { return b.serve(ctx, n+1, long) }) })
+	}
+	for range max(1, b.Settings.Concurrency/2) {
+		group.Go(func() error { return guarded(func() error { return b.serve(ctx, 0, 1) }) })
+	}
+	return group.Wait()
+}
+
+// serve takes one stream after the other. heavy is 0 for a worker of short streams, else the number of one of long ones.
+func (b *board) serve(ctx context.Context, heavy, concurrency int) error {
+	for {
+		o, ok, err := b.take(ctx, heavy)
+		if !ok || err != nil {
+			return err
+		}
+		if err := b.one(ctx, o, concurrency); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
+
+// take gives out the next stream for a worker. It reports false if there is none, or no time for one.
+func (b *board) take(ctx context.Context, heavy int) (open, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timeIsUp() || ctx.Err() != nil {
+		return open{}, false, nil
+	}
+	if heavy > 0 && len(b.heavy) > 0 {
+		n := 0
+		if heavy > 1 {
+			n = soonest(b.heavy)
+		}
+		o := b.heavy[n]
+		b.heavy = slices.Delete(b.heavy, n, n+1)
+		return o, true, nil
+	}
+	if len(b.light) > 0 {
+		o := b.light[0]
+		b.light = b.light[1:]
+		return o, true, nil
+	}
+	for {
+		o, ok, err := b.nextItem(ctx)
+		if !ok || err != nil {
+			return o, ok, err
+		}
+		if heavy > 0 || o.New <= int64(lightSeqs) {
+			return o, true, nil
+		}
+		b.heavy = append(b.heavy, o)
+	}
+}
+
+func soonest(opens []open) int {
+	best := 0
+	for n := range opens {
+		if opens[n].New < opens[best].New {
+			best = n
+		}
+	}
+	return best
+}
+
+// nextItem reads on in the plan. The others wait meanwhile: it is one read for thousands of streams.
+func (b *board) nextItem(ctx context.Context) (open, bool, error) {
+	for !b.ended {
+		if b.read && b.offset < len(b.items) {
+			b.offset++
+			b.ended = b.lastPiece && b.offset == len(b.items)
+			return open{item: b.items[b.offset-1]}, true, nil
+		}
+		if err := b.readPiece(ctx); err != nil {
+			return open{}, false, err
+		}
+	}
+	return open{}, false, nil
+}
+
+func (b *board) readPiece(ctx context.Context) error {
+	if b.read {
+		b.piece, b.offset, b.read = b.piece+1, 0, false
+	}
+	key := pieceKey(b.c.Sweep, b.c.Lane, b.piece)
+	body, _, err := b.shelf.get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read the lane's plan: %w", err)
+	}
+	var header pieceHeader
+	b.items = b.items[:0]
+	err = readLines(body, &header, func(line []byte) error {
+		var i item
+		if err := readJSON(line, &i); err != nil {
+			return err
+		}
+		if err := i.stream().Validate(); err != nil {
+			return fmt.Errorf("%w: %w", errObject, err)
+		}
+		b.items = append(b.items, i)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	b.read, b.lastPiece = true, header.Last
+	b.ended = b.lastPiece && b.offset >= len(b.items)
+	return nil
+}
+
+// exhausted reports whether the whole plan is done.
+func (b *board) exhausted() bool {
+	return b.ended && len(b.light)+len(b.heavy)+len(b.later) == 0
+}
+
+// rest returns the streams that the next batch begins with.
+func (b *board) rest() []open { return slices.Concat(b.light, b.heavy, b.later) }
+
+// one does a batch of one stream.
+func (b *board) one(ctx context.Context, o open, concurrency int) error {
+	stream := o.stream()
+	log := b.log.With().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Logger()
+	req := export.Request{
+		Stream: stream, Continuation: o.Continuation, Owner: b.owner(), RequestID: b.RequestID, Deadline: b.end, Log: log,
+		Keep: true, Concurrency: concurrency,
+	}
+	if o.Create > 0 && o.Attempts == 0 {
+		req.Known = &export.Known{At: b.at, CreateTime: o.Create, NextSeq: o.Next, Genesis: o.Genesis}
+	}
+	began := time.Now()
+	bounded, cancel := context.WithDeadline(ctx, b.end)
+	result, err := b.Engine.Run(bounded, req)
+	cancel()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.Observe != nil {
+		b.Observe(log, result, err)
+	}
+	return b.note(o, result, err, began)
+}
+
+// note files what a batch of a stream came to.
+func (b *board) note(o open, r export.Result, err error, began time.Time) error {
+	b.tally.add(r)
+	stream := o.stream()
+	if lost := int64(r.Missed) + r.Counts.Expired; lost > 0 {
+		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: lost})
+	}
+	again := err != nil
+	switch {
+	case err != nil && (r.Code == "no_time" || r.Code == "no_progress") && b.timeIsUp():
+		b.later = append(b.later, o) // nobody's fault
+		return nil
+	case err != nil:
+		b.failed++
+		b.last = err
+	case r.Outcome == export.Continued:
+		b.moved = true
+		o.Continuation, o.New, o.Attempts = r.Next, int64(r.Head-r.Frontier+1), 0
+		b.later = append(b.later, o)
+		return nil
+	default:
+		again = r.Outcome == export.LostRace || r.Outcome == export.AlreadyRunning
+	}
+	b.began++
+	if b.failed >= stuckAfter && b.failed == b.began {
+		return fmt.Errorf("%w, the last one with: %w", errStuck, b.last)
+	}
+	if o.Attempts++; again && o.Attempts < maxAttempts {
+		b.moved = true
+		b.later = append(b.later, o)
+		return nil
+	}
+	b.finished(o, r, err, began)
+	return nil
+}
+
+// finished notes how a stream ended for this sweep.
+func (b *board) finished(o open, r export.Result, err error, began time.Time) {
+	done := outcome{
+		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, Genesis: r.Genesis,
+		Next: o.Next, Began: began.Unix(), At: time.Now().Unix(),
+	}
+	text := ""
+	if err != nil {
+		done.Outcome, text = archive.StatusFailed, err.Error()
+	}
+	b.done = append(b.done, done)
+	b.tally.ended(done.Outcome)
+	if done.Outcome != string(export.Complete) {
+		b.failures.add(Named{GroupID: o.Group, TopicID: o.Topic, Outcome: done.Outcome, Code: done.Code, Text: text})
+	}
+}

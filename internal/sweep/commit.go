@@ -1,0 +1,179 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/objstore"
+)
+
+// pieceItems is how many streams a piece of a lane's plan holds: a batch reads the pieces that it works on only.
+const pieceItems = 2000
+
+// planObject is plan.json: that it exists means that the whole plan is written.
+type planObject struct {
+	head
+
+	Lanes  []int  `json:"lanes"`  // streams of each lane
+	Report Report `json:"report"` // as far as it is known before the lanes begin
+}
+
+// pieceHeader is the first line of plan-<lane>-<piece>.ndjson.gz.
+type pieceHeader struct {
+	head
+
+	Lane  int  `json:"lane"`
+	Piece int  `json:"piece"`
+	Last  bool `json:"last"`
+}
+
+// makePlan decides what is due, writes the plan and starts the lanes. Everything it decides by is written already, so
+// that a redelivery makes the same plan.
+func (v *visit) makePlan(ctx context.Context) error {
+	if v.prior == nil {
+		if _, err := v.lookBack(ctx); err != nil {
+			return err
+		}
+	}
+	p := v.planner()
+	var sights []sight
+	report := v.draft()
+	for i := range v.groups {
+		g := &v.groups[i]
+		report.Groups.Total++
+		report.Groups.Types[g.Type]++
+		report.Groups.Topics += len(g.Topics)
+		if g.TopicsCode != "" {
+			p.blind[g.GroupID] = true
+			p.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode})
+		}
+		if !hasHistory(g.Type) {
+			report.Skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
+			continue
+		}
+		sights = append(sights, g.sights()...)
+	}
+	p.plan(sights)
+	report.Streams, report.AtRisk, report.Failures = p.streams, p.atRisk, p.failures
+	v.warn(report)
+	if err := v.settlePrior(ctx); err != nil {
+		return err
+	}
+	w, err := encodeKnown(v.id, report.PlannedAt, p.records)
+	if err != nil {
+		return err
+	}
+	// A crash right after this write: a redelivery finds it, and makes the same plan.
+	if _, _, err := v.shelf.create(ctx, knownKey(v.id), w); err != nil {
+		return fmt.Errorf("write what the sweep knows: %w", err)
+	}
+	v.summary.Streams = p.streams
+	if len(p.items) == 0 {
+		return v.nothingDue(ctx, report)
+	}
+	return v.commit(ctx, p.items, report)
+}
+
+func (v *visit) planner() *planner {
+	return &planner{
+		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: float64(v.Settings.Lanes) * v.Settings.QPS,
+		known: v.known, blind: make(map[string]bool),
+	}
+}
+
+// nothingDue ends a sweep that found nothing to do.
+func (v *visit) nothingDue(ctx context.Context, report Report) error {
+	report.FinishedAt = report.PlannedAt
+	// A crash right after this write: a redelivery plans once more, with the same result.
+	if err := v.writeReport(ctx, report); err != nil {
+		return err
+	}
+	v.pointer.Base = base{ID: v.id}
+	v.pointer.Current.Owner = ""
+	v.summary.Outcome = Complete
+	// Without it the next sweep begins with what the one before knew.
+	if err := v.savePointer(ctx); err != nil {
+		v.log.Warn().Err(err).Msg("pointer is out of date; the next sweep begins with older knowledge")
+	}
+	return nil
+}
+
+// commit writes the plan and starts the lanes.
+func (v *visit) commit(ctx context.Context, items []item, report Report) error {
+	plan := planObject{head: head{format, v.id}, Report: report}
+	for lane, dealt := range deal(items, v.Settings.Lanes) {
+		plan.Lanes = append(plan.Lanes, len(dealt))
+		for piece := 0; piece*pieceItems < len(dealt); piece++ {
+			part := dealt[piece*pieceItems : min(len(dealt), (piece+1)*pieceItems)]
+			l := newLines(pieceHeader{head{format, v.id}, lane, piece, (piece+1)*pieceItems >= len(dealt)})
+			for i := range part {
+				l.add(&part[i])
+			}
+			w, err := l.close()
+			if err != nil {
+				return err
+			}
+			// A crash right after this write: a redelivery makes the same piece.
+			if _, _, err := v.shelf.create(ctx, pieceKey(v.id, lane, piece), w); err != nil {
+				return fmt.Errorf("write plan: %w", err)
+			}
+		}
+	}
+	w, err := encodeJSON(plan)
+	if err != nil {
+		return err
+	}
+	// A crash right after this write: a redelivery starts the lanes. Without one, the next sweep takes the streams up.
+	if _, _, err := v.shelf.create(ctx, planKey(v.id), w); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return v.startLanes(ctx, plan)
+}
+
+// startLanes publishes the first batch of every lane.
+func (v *visit) startLanes(ctx context.Context, plan planObject) error {
+	for lane := range plan.Lanes {
+		// A crash right after this: a redelivery starts all lanes once more. Of two batches with one number the second
+		// finds the result taken, and ends.
+		if err := v.Publisher.ContinueLane(ctx, LaneContinuation{Sweep: v.id, Lane: lane}); err != nil {
+			return fmt.Errorf("start lane %d: %w", lane, err)
+		}
+	}
+	v.summary.Outcome, v.summary.Streams = Planned, plan.Report.Streams
+	v.pointer.Base = base{ID: v.id, Lanes: len(plan.Lanes), Until: time.Now().UTC().Add(v.lifetime())}
+	v.pointer.Current.Owner = ""
+	// A crash before this write: the next sweep finds the plan by the sweep's id, which the pointer has.
+	if err := v.savePointer(ctx); err != nil {
+		v.log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan")
+	}
+	return nil
+}
+
+// lifetime is how long a lane that shows nothing is taken for alive: its next batch may wait in the queue, and last as
+// long as this one may.
+func (v *visit) lifetime() time.Duration { return handover + v.Deadline.Sub(v.start) }
+
+// adopt makes the sweep that the pointer names as current the base, if it was planned: its batch died before it could
+// say so.
+func (v *visit) adopt(ctx context.Context) error {
+	c := v.pointer.Current
+	if c.ID == "" || c.ID == v.pointer.Base.ID {
+		return nil
+	}
+	body, _, err := v.shelf.get(ctx, planKey(c.ID))
+	if errors.Is(err, objstore.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
+	}
+	var plan planObject
+	if err := readJSON(body, &plan); err != nil {
+		v.log.Warn().Err(err).Str("key", planKey(c.ID)).Msg("plan is unreadable; its streams are looked at again")
+		return nil
+	}
+	v.pointer.Base = base{ID: c.ID, Lanes: len(plan.Lanes), Until: plan.Report.PlannedAt.Add(v.lifetime())}
+	return nil
+}

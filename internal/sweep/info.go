@@ -1,0 +1,95 @@
+package sweep
+
+import (
+	"fmt"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
+)
+
+// infoHeader is the first line of info-<n>.ndjson.gz: what one batch of a sweep saw. It ends with where the next goes on,
+// so that the parts alone tell how far a sweep is.
+type infoHeader struct {
+	head
+
+	Part int       `json:"part"`
+	At   time.Time `json:"at"`
+	Next place     `json:"next"`
+}
+
+// place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
+type place struct {
+	List int    `json:"list"`
+	Next uint64 `json:"next"`
+	Done bool   `json:"done,omitempty"` // everything is listed
+}
+
+// infoLine is a group of the snapshot. Names and members are gone once a group is dissolved: this is what is left.
+type infoLine struct {
+	GroupID     string      `json:"group_id"`
+	Type        string      `json:"type,omitempty"`
+	Name        string      `json:"name,omitempty"`
+	Owner       string      `json:"owner,omitempty"`
+	CreateTime  int64       `json:"create_time,omitempty"`
+	LastMsgTime int64       `json:"last_msg_time,omitempty"`
+	NextSeq     chat.Seq    `json:"next_msg_seq,omitempty"`
+	Members     int64       `json:"member_num,omitempty"`
+	Gone        bool        `json:"gone,omitempty"`
+	Code        string      `json:"code,omitempty"` // why nothing is known of it
+	Text        string      `json:"text,omitempty"`
+	Topics      []topicLine `json:"topics,omitempty"`
+	TopicsCode  string      `json:"topics_code,omitempty"` // why its topics are not known
+}
+
+type topicLine struct {
+	TopicID     string   `json:"topic_id"`
+	Name        string   `json:"name,omitempty"`
+	CreateTime  int64    `json:"create_time,omitempty"`
+	LastMsgTime int64    `json:"last_msg_time,omitempty"`
+	NextSeq     chat.Seq `json:"next_msg_seq,omitempty"`
+	Gone        bool     `json:"gone,omitempty"`
+	Code        string   `json:"code,omitempty"`
+}
+
+func encodeInfo(h infoHeader, groups []infoLine) (objstore.Write, error) {
+	l := newLines(h)
+	for i := range groups {
+		l.add(&groups[i])
+	}
+	return l.close()
+}
+
+func decodeInfo(body []byte) (h infoHeader, groups []infoLine, err error) {
+	err = readLines(body, &h, func(line []byte) error {
+		var g infoLine
+		if err := readJSON(line, &g); err != nil {
+			return err
+		}
+		if g.GroupID == "" {
+			return fmt.Errorf("%w: a group without id", errObject)
+		}
+		groups = append(groups, g)
+		return nil
+	})
+	return h, groups, err
+}
+
+// sights returns the streams of a group: its topics, and the group itself unless it is a community that has topics and
+// no messages of its own.
+func (g *infoLine) sights() []sight {
+	sights := make([]sight, 0, 1+len(g.Topics))
+	if len(g.Topics) == 0 || g.NextSeq > 1 {
+		sights = append(sights, sight{
+			stream: chat.Stream{GroupID: g.GroupID}, kind: g.Type, create: g.CreateTime, last: g.LastMsgTime, next: g.NextSeq,
+			gone: g.Gone, code: g.Code, text: g.Text,
+		})
+	}
+	for _, t := range g.Topics {
+		sights = append(sights, sight{
+			stream: chat.Stream{GroupID: g.GroupID, TopicID: t.TopicID}, kind: g.Type, create: t.CreateTime,
+			last: t.LastMsgTime, next: t.NextSeq, gone: t.Gone, code: t.Code,
+		})
+	}
+	return sights
+}

@@ -1,0 +1,140 @@
+package sweep
+
+import (
+	"fmt"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/internal/objstore"
+)
+
+const (
+	// Standing outcomes are tried again after an hour, then at half the rate each time, down to once a week.
+	firstRest = time.Hour
+	longRest  = 7 * 24 * time.Hour
+	// forgetAfter tries a group that is neither listed nor there is not remembered any more. Its archive stays.
+	forgetAfter = 8
+)
+
+// record is what is remembered of a stream from sweep to sweep. All of it is a hint: the engine checks what matters.
+type record struct {
+	Group    string   `json:"g"`
+	Topic    string   `json:"t,omitempty"`
+	Type     string   `json:"y,omitempty"`
+	Frontier chat.Seq `json:"f,omitempty"` // 0: nothing is archived, as far as is known
+	Genesis  int64    `json:"k,omitempty"` // the group's CreateTime as the archive's genesis has it
+	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970
+	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when a try found nothing although it promised something
+	Outcome  string   `json:"o,omitempty"` // of the last try; empty if that was complete
+	Code     string   `json:"e,omitempty"`
+	Tries    int      `json:"x,omitempty"` // how often in a row that was the outcome
+	Tried    int64    `json:"a,omitempty"` // when last
+}
+
+func (r *record) stream() chat.Stream { return chat.Stream{GroupID: r.Group, TopicID: r.Topic} }
+
+// standing reports whether an outcome stays until a person, or a change in the app, makes another of it.
+func standing(outcome string) bool {
+	switch outcome {
+	case archive.StatusGone, archive.StatusUnsupported, archive.StatusDamaged, archive.StatusMismatch, archive.StatusRecreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// restsUntil returns when a stream that need not be tried now is tried again; the zero time if that is now.
+func (r *record) restsUntil() time.Time {
+	switch {
+	case standing(r.Outcome):
+		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 1))
+	case r.Outcome == "" && r.Next > 0 && r.Tries > 1:
+		// Once is normal: what came last may have been settling.
+		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 2))
+	default:
+		return time.Time{}
+	}
+}
+
+func rest(n int) time.Duration {
+	if n < 0 || n > 20 {
+		n = 20
+	}
+	return min(longRest, firstRest<<n)
+}
+
+// learn takes what became of a try.
+func (r *record) learn(o outcome) {
+	if o.Frontier > 0 {
+		r.Frontier = o.Frontier
+	}
+	if o.Genesis > 0 {
+		r.Genesis = o.Genesis
+	}
+	same := false
+	switch {
+	case o.Outcome == string(export.Complete):
+		r.Since = o.Began - int64(settling/time.Second)
+		same = r.Outcome == "" && r.Next > 0 && r.Next == o.Next
+		r.Outcome, r.Code, r.Next = "", "", 0
+		if o.Next > r.Frontier { // deleted, or still settling
+			r.Next = o.Next
+		}
+	default:
+		same = r.Outcome == o.Outcome
+		r.Outcome, r.Code, r.Next = o.Outcome, o.Code, 0
+	}
+	if !same {
+		r.Tries = 0
+	}
+	r.Tries++
+	r.Tried = o.At
+	if r.Outcome == "" && r.Next == 0 {
+		r.Tries, r.Tried = 0, 0 // nothing to remember of a success
+	}
+}
+
+// settling is how long a message may have its seq before it can be read (package export): what is newer may be missing.
+const settling = 2 * time.Minute
+
+// knownHeader is the first line of known.ndjson.gz.
+type knownHeader struct {
+	head
+
+	At int64 `json:"at"` // seconds since 1970; Since of records that have none
+}
+
+// encodeKnown builds the object that the next sweep begins with.
+func encodeKnown(id string, at time.Time, records []*record) (objstore.Write, error) {
+	l := newLines(knownHeader{head{format, id}, at.Unix()})
+	for _, r := range records {
+		line := *r
+		if line.Since == at.Unix() {
+			line.Since = 0 // most are idle: their lines differ in the id and the frontier only
+		}
+		l.add(line)
+	}
+	return l.close()
+}
+
+func decodeKnown(body []byte) (map[chat.Stream]*record, error) {
+	known := make(map[chat.Stream]*record)
+	var header knownHeader
+	err := readLines(body, &header, func(line []byte) error {
+		r := new(record)
+		if err := readJSON(line, r); err != nil {
+			return err
+		}
+		if err := r.stream().Validate(); err != nil {
+			return fmt.Errorf("%w: %w", errObject, err)
+		}
+		if r.Since == 0 {
+			r.Since = header.At
+		}
+		known[r.stream()] = r
+		return nil
+	})
+	return known, err
+}

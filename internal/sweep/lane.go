@@ -1,0 +1,229 @@
+package sweep
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/objstore"
+)
+
+const (
+	// laneReserve of a batch is kept for its result and its continuation.
+	laneReserve    = 0.1
+	maxLaneReserve = 10 * time.Second
+	// startShare of a batch is too little for another stream to get anywhere.
+	startShare = 0.25
+	maxStart   = 5 * time.Second
+)
+
+// errStuck means that everything a lane tried failed: nothing is gained by failing for the rest of the plan, too.
+var errStuck = errors.New("the lane stands still: every stream that it began failed")
+
+// lane is one batch of a lane.
+type lane struct {
+	*Sweeper
+	Request
+
+	c     LaneContinuation
+	shelf *shelf
+	log   zerolog.Logger
+	start time.Time
+
+	header  resultHeader // where the batch begins, then what it came to
+	opens   []open       // carried over
+	summary Summary
+}
+
+// Lane does one batch of a lane. A nil error means that the event is done with.
+func (s *Sweeper) Lane(ctx context.Context, c LaneContinuation, req Request) (Summary, error) {
+	l := &lane{
+		Sweeper: s, Request: req, c: c, shelf: &shelf{Store: s.Store}, start: time.Now(),
+		log:     req.Log.With().Str("sweep", c.Sweep).Int("lane", c.Lane).Int("batch", c.Batch).Logger(),
+		summary: Summary{Sweep: c.Sweep, Lane: c.Lane, Batch: c.Batch},
+	}
+	err := l.run(ctx)
+	l.summary.Elapsed = time.Since(l.start)
+	return l.summary, err
+}
+
+func (l *lane) run(ctx context.Context) error {
+	if !validID(l.c.Sweep) || l.c.Lane < 0 || l.c.Lane >= maxLanes || l.c.Batch < 0 || l.c.Batch > l.Settings.MaxHops {
+		l.log.Warn().Msg("the continuation names no batch of a lane, or one too many; the next sweep goes on")
+		l.summary.Outcome = Lost
+		return nil
+	}
+	done, err := l.resume(ctx)
+	if done || err != nil {
+		return err
+	}
+	b := newBoard(l)
+	if err := b.work(ctx); err != nil {
+		return err
+	}
+	return l.conclude(ctx, b)
+}
+
+// resume reads where the batch before ended. It reports true if this batch has been done already.
+func (l *lane) resume(ctx context.Context) (bool, error) {
+	body, object, err := l.shelf.get(ctx, resultKey(l.c.Sweep, l.c.Lane, l.c.Batch))
+	if err == nil {
+		return true, l.follow(ctx, body, object)
+	}
+	if !errors.Is(err, objstore.ErrNotExist) {
+		return false, fmt.Errorf("look for the lane's result: %w", err)
+	}
+	if l.c.Batch == 0 {
+		return false, nil
+	}
+	key := resultKey(l.c.Sweep, l.c.Lane, l.c.Batch-1)
+	body, _, err = l.shelf.get(ctx, key)
+	if err != nil {
+		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
+	}
+	if l.header, _, l.opens, err = decodeResult(body); err != nil {
+		return false, fmt.Errorf("read %s: %w", key, err)
+	}
+	return false, nil
+}
+
+// follow goes on behind a result that is there already: this batch's own, of an earlier delivery, or another's.
+func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
+	for n := l.c.Batch; ; n++ {
+		header, _, _, err := decodeResult(body)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", resultKey(l.c.Sweep, l.c.Lane, n), err)
+		}
+		if l.shelf.alive(object) {
+			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
+			return nil
+		}
+		l.header = header
+		if header.Last {
+			return l.finish(ctx)
+		}
+		body, object, err = l.shelf.get(ctx, resultKey(l.c.Sweep, l.c.Lane, n+1))
+		if errors.Is(err, objstore.ErrNotExist) {
+			return l.handOver(ctx, n+1)
+		}
+		if err != nil {
+			return fmt.Errorf("look for the lane's next result: %w", err)
+		}
+	}
+}
+
+// conclude writes what the batch came to, and hands the rest on.
+func (l *lane) conclude(ctx context.Context, b *board) error {
+	if len(b.done) == 0 && !b.moved && !b.exhausted() {
+		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
+	}
+	now := time.Now().UTC()
+	h := resultHeader{
+		head: head{format, l.c.Sweep}, Lane: l.c.Lane, Batch: l.c.Batch,
+		At: now, Until: now.Add(handover + l.Deadline.Sub(l.start)),
+		Piece: b.piece, Offset: b.offset, Last: b.exhausted(),
+		Tally: l.header.Tally.clone(), Failures: l.header.Failures, Expired: l.header.Expired,
+	}
+	h.Tally.join(b.tally)
+	h.Failures.join(b.failures)
+	h.Expired.join(b.expired)
+	l.summary.Tally = b.tally
+	w, err := encodeResult(h, b.done, b.rest())
+	if err != nil {
+		return err
+	}
+	// A crash right after this write: the redelivered event finds it, and publishes what comes next.
+	taken, object, err := l.shelf.create(ctx, resultKey(l.c.Sweep, l.c.Lane, l.c.Batch), w)
+	if err != nil {
+		return fmt.Errorf("write the lane's result: %w", err)
+	}
+	if taken != nil {
+		return l.follow(ctx, taken, object)
+	}
+	l.header = h
+	if h.Last {
+		return l.finish(ctx)
+	}
+	return l.handOver(ctx, l.c.Batch+1)
+}
+
+// handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
+// the two finds its result taken.
+func (l *lane) handOver(ctx context.Context, batch int) error {
+	next := LaneContinuation{Sweep: l.c.Sweep, Lane: l.c.Lane, Batch: batch}
+	if err := l.Publisher.ContinueLane(ctx, next); err != nil {
+		return fmt.Errorf("publish the lane's continuation: %w", err)
+	}
+	l.summary.Outcome = Continued
+	return nil
+}
+
+// doneObject is done-<lane>.json: the lane is at its end. Of several lanes the one that finds all others there reports.
+type doneObject struct {
+	head
+
+	Result resultHeader `json:"result"`
+}
+
+// finish ends the lane and, if it is the last, writes the sweep's report.
+func (l *lane) finish(ctx context.Context) error {
+	l.summary.Outcome = Complete
+	body, _, err := l.shelf.get(ctx, planKey(l.c.Sweep))
+	if err != nil {
+		return fmt.Errorf("read the sweep's plan: %w", err)
+	}
+	var plan planObject
+	if err := readJSON(body, &plan); err != nil {
+		return fmt.Errorf("read %s: %w", planKey(l.c.Sweep), err)
+	}
+	lanes := make([]resultHeader, len(plan.Lanes))
+	if len(lanes) > 1 {
+		w, err := encodeJSON(doneObject{head{format, l.c.Sweep}, l.header})
+		if err != nil {
+			return err
+		}
+		// A crash right after this write: the redelivered event finds it, and looks at the other lanes.
+		if _, _, err := l.shelf.create(ctx, doneKey(l.c.Sweep, l.c.Lane), w); err != nil {
+			return fmt.Errorf("write the lane's end: %w", err)
+		}
+	}
+	for n := range lanes {
+		if n == l.c.Lane {
+			lanes[n] = l.header
+			continue
+		}
+		body, _, err := l.shelf.get(ctx, doneKey(l.c.Sweep, n))
+		if errors.Is(err, objstore.ErrNotExist) {
+			return nil // that lane reports
+		}
+		if err != nil {
+			return fmt.Errorf("look for the end of lane %d: %w", n, err)
+		}
+		var other doneObject
+		if err := readJSON(body, &other); err != nil {
+			return fmt.Errorf("read %s: %w", doneKey(l.c.Sweep, n), err)
+		}
+		lanes[n] = other.Result
+	}
+	plan.Report.conclude(plan, lanes)
+	return l.report(ctx, l.shelf, plan.Report)
+}
+
+// owner names the lane in the leases of streams: the same in all of its batches, so that none is stopped by another.
+func (l *lane) owner() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "sweep %s lane %d", l.c.Sweep, l.c.Lane))
+	return hex.EncodeToString(sum[:16])
+}
+
+// streamsEnd returns when the streams of the batch must be over, and from when on none is begun any more.
+func (l *lane) streamsEnd() (end, lastStart time.Time) {
+	total := l.Deadline.Sub(l.start)
+	reserve := min(max(minReserve, time.Duration(laneReserve*float64(total))), maxLaneReserve, total/2)
+	end = l.Deadline.Add(-reserve)
+	return end, end.Add(-min(maxStart, time.Duration(startShare*float64(total))))
+}

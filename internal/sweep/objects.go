@@ -1,0 +1,185 @@
+package sweep
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+const (
+	format = 1
+
+	contentJSON = "application/json"
+	contentGzip = "application/gzip"
+
+	// maxLine is far above any line of an object of a sweep: ids, names and a few numbers.
+	maxLine = 1 << 20
+)
+
+// errObject means that an object of a sweep cannot be read. Everything in such objects is a hint, so what depends on it
+// is done without.
+var errObject = errors.New("not a readable object of a sweep")
+
+// Keys below state/sweep/. All but the pointer are write-once, and predictable from what is known before.
+func pointerKey() string { return layout.SweepPrefix + "latest.json" }
+func infoKey(id string, n int) string {
+	return fmt.Sprintf("%s%s/info-%05d.ndjson.gz", layout.SweepPrefix, id, n)
+}
+func knownKey(id string) string  { return layout.SweepPrefix + id + "/known.ndjson.gz" }
+func planKey(id string) string   { return layout.SweepPrefix + id + "/plan.json" }
+func reportKey(id string) string { return layout.SweepPrefix + id + "/report.json" }
+func doneKey(id string, lane int) string {
+	return fmt.Sprintf("%s%s/done-%02d.json", layout.SweepPrefix, id, lane)
+}
+
+func pieceKey(id string, lane, piece int) string {
+	return fmt.Sprintf("%s%s/plan-%02d-%05d.ndjson.gz", layout.SweepPrefix, id, lane, piece)
+}
+
+func resultKey(id string, lane, batch int) string {
+	return fmt.Sprintf("%s%s/result-%02d-%05d.ndjson.gz", layout.SweepPrefix, id, lane, batch)
+}
+
+// lines builds a gzipped object of JSON lines, the first of which is the header.
+type lines struct {
+	out bytes.Buffer
+	zip *gzip.Writer
+	enc *json.Encoder
+	err error
+}
+
+func newLines(header any) *lines {
+	l := &lines{}
+	l.zip = gzip.NewWriter(&l.out)
+	l.enc = json.NewEncoder(l.zip)
+	l.enc.SetEscapeHTML(false)
+	l.add(header)
+	return l
+}
+
+func (l *lines) add(line any) {
+	if l.err == nil {
+		l.err = l.enc.Encode(line)
+	}
+}
+
+func (l *lines) close() (objstore.Write, error) {
+	if l.err == nil {
+		l.err = l.zip.Close()
+	}
+	if l.err != nil {
+		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", l.err)
+	}
+	return objstore.Write{Body: l.out.Bytes(), ContentType: contentGzip}, nil
+}
+
+// readLines reads what lines built: the header into header, every other line by visit.
+func readLines(body []byte, header any, visit func(line []byte) error) error {
+	zip, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errObject, err)
+	}
+	scan := bufio.NewScanner(zip)
+	scan.Buffer(make([]byte, 0, 64<<10), maxLine)
+	first := true
+	for scan.Scan() {
+		if first {
+			err, first = readJSON(scan.Bytes(), header), false
+		} else {
+			err = visit(scan.Bytes())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return fmt.Errorf("%w: %w", errObject, err)
+	}
+	if first {
+		return fmt.Errorf("%w: %w", errObject, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// readJSON reads an object, or a line of one, and refuses one of another format.
+func readJSON(raw []byte, into any) error {
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%w: %w", errObject, err)
+	}
+	if f, ok := into.(interface{ formatOf() int }); ok && f.formatOf() != format {
+		return fmt.Errorf("%w: format %d, this version reads %d only", errObject, f.formatOf(), format)
+	}
+	return nil
+}
+
+// head is what every object of a sweep begins with.
+type head struct {
+	Format int    `json:"format"`
+	Sweep  string `json:"sweep,omitempty"`
+}
+
+func (h head) formatOf() int { return h.Format }
+
+// encodeJSON builds an object for people to read, too.
+func encodeJSON(value any) (objstore.Write, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(value); err != nil {
+		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
+	}
+	return objstore.Write{Body: out.Bytes(), ContentType: contentJSON}, nil
+}
+
+// shelf is the store as one batch sees it: it notes the store's clock, by which it tells what was written before the
+// batch began.
+type shelf struct {
+	Store
+
+	began time.Time // the store's clock at its first answer
+}
+
+func (s *shelf) get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+	body, object, err := s.Get(ctx, key)
+	s.saw(object, err)
+	return body, object, err
+}
+
+func (s *shelf) saw(object objstore.Object, err error) {
+	if !s.began.IsZero() {
+		return
+	}
+	s.began = object.Date
+	if failure, ok := errors.AsType[*objstore.Error](err); ok {
+		s.began = failure.Date
+	}
+}
+
+// create writes an object that must not exist yet. If it does, perhaps by this very write, taken is what is there. What
+// a crash right after it means, each caller says.
+func (s *shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
+	object, err = s.Create(ctx, key, w)
+	s.saw(object, err)
+	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
+		taken, object, err = s.get(ctx, key)
+		if err == nil && bytes.Equal(taken, w.Body) {
+			return nil, object, nil // the answer to an earlier attempt was lost
+		}
+	}
+	return taken, object, err
+}
+
+// alive reports whether an object was written while this batch was under way, so that whoever wrote it goes on.
+func (s *shelf) alive(object objstore.Object) bool {
+	return !s.began.IsZero() && object.LastModified.After(s.began)
+}

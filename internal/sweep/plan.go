@@ -1,0 +1,289 @@
+package sweep
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+const (
+	// rateShare of the calls a second is what a lane can count on for pages: the rest goes into retries and waits.
+	rateShare = 0.8
+	// unavoidable is the delay that is not worth a warning for a stream that was never exported: how old its oldest
+	// message is, nobody tells, and something may expire at any moment.
+	unavoidable = time.Hour
+	// bucket is how finely deadlines are told apart; within one, what is soon done comes first.
+	bucket = time.Hour
+	// maxNamed bounds the lists of a report, so that it stays a thing that people read.
+	maxNamed = 1000
+)
+
+// sight is what one sweep saw of a stream.
+type sight struct {
+	stream chat.Stream
+	kind   string // the group's type
+	create int64
+	last   int64 // time of the newest message
+	next   chat.Seq
+
+	gone bool   // the directory says so
+	code string // it could not be looked at
+	text string
+}
+
+// item is one stream of a plan.
+type item struct {
+	Group    string   `json:"g"`
+	Topic    string   `json:"t,omitempty"`
+	New      int64    `json:"n,omitempty"` // seqs to archive, as far as is known
+	Frontier chat.Seq `json:"f,omitempty"`
+	Next     chat.Seq `json:"s,omitempty"`
+	Create   int64    `json:"c,omitempty"` // the group's CreateTime now
+	Genesis  int64    `json:"k,omitempty"` // and in the archive's genesis
+
+	deadline time.Time // when the oldest of them expires
+	risk     bool      // there is something that can expire
+}
+
+func (i *item) stream() chat.Stream { return chat.Stream{GroupID: i.Group, TopicID: i.Topic} }
+
+// calls is how many calls the export of the item takes at least.
+func (i *item) calls() float64 { return 1 + float64(i.New)/chat.PageSize }
+
+// Streams counts what a sweep decided about streams.
+type Streams struct {
+	Due     int `json:"due"`     // planned: something new, or to be looked at again
+	Idle    int `json:"idle"`    // archived up to the newest message
+	Empty   int `json:"empty"`   // no message yet
+	Waiting int `json:"waiting"` // for min_new or max_age
+	Resting int `json:"resting"` // after a standing outcome, until the next try
+	Gone    int `json:"gone"`    // no longer there, and nothing left to do
+}
+
+// Named is a stream that a report names.
+type Named struct {
+	GroupID string `json:"group_id"`
+	TopicID string `json:"topic_id,omitempty"`
+	Type    string `json:"type,omitempty"`
+	Outcome string `json:"outcome,omitempty"`
+	Code    string `json:"code,omitempty"`
+	Text    string `json:"text,omitempty"`
+	// Seqs had expired before they could be archived, or may expire.
+	Seqs int64 `json:"seqs,omitempty"`
+	// Expires is when the oldest of them expires, Reached when the stream's turn is over, as estimated.
+	Expires time.Time `json:"expires,omitzero"`
+	Reached time.Time `json:"reached,omitzero"`
+}
+
+// nameList names streams, the first maxNamed of Count.
+type nameList struct {
+	Count int     `json:"count"`
+	First []Named `json:"first,omitempty"`
+}
+
+func (l *nameList) add(n Named) {
+	l.Count++
+	if len(l.First) < maxNamed {
+		l.First = append(l.First, n)
+	}
+}
+
+func (l *nameList) join(other nameList) {
+	l.Count += other.Count
+	l.First = append(l.First, other.First[:min(len(other.First), maxNamed-len(l.First))]...)
+}
+
+// planner decides what is due. It is pure: everything it needs is in it.
+type planner struct {
+	now       time.Time
+	spec      Spec
+	retention time.Duration
+	rate      float64 // calls a second of all lanes
+	known     map[chat.Stream]*record
+	blind     map[string]bool // communities whose topics could not be listed
+
+	streams  Streams
+	items    []item
+	records  []*record // for the next sweep
+	failures nameList
+	atRisk   nameList
+}
+
+// plan decides about everything seen, and about what is known and was not seen.
+func (p *planner) plan(sights []sight) {
+	seen := make(map[chat.Stream]bool, len(sights))
+	for i := range sights {
+		s := &sights[i]
+		if seen[s.stream] {
+			continue
+		}
+		seen[s.stream] = true
+		p.consider(s)
+	}
+	for stream, r := range p.known {
+		if !seen[stream] {
+			p.missed(r)
+		}
+	}
+	slices.SortFunc(p.records, func(a, b *record) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic))
+	})
+	p.order()
+}
+
+func (p *planner) consider(s *sight) {
+	r := p.known[s.stream]
+	if r == nil {
+		r = &record{Group: s.stream.GroupID, Topic: s.stream.TopicID}
+	}
+	if s.kind != "" {
+		r.Type = s.kind
+	}
+	if s.gone {
+		p.vanished(r, s)
+		return
+	}
+	if s.code != "" {
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Outcome: "not_looked_at", Code: s.code, Text: s.text})
+	}
+	switch {
+	case p.now.Before(r.restsUntil()):
+		p.streams.Resting++
+		if r.Outcome != "" {
+			p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
+		}
+	case s.code != "":
+		p.due(r, s)
+	case r.Frontier == 0 && s.next <= 1 && s.last == 0:
+		p.streams.Empty++
+		if r.Outcome == "" {
+			return // nothing to remember
+		}
+	case r.idle(s):
+		p.streams.Idle++
+		r.Since = p.now.Unix()
+	case p.waits(r, s):
+		p.streams.Waiting++
+	default:
+		p.due(r, s)
+	}
+	p.records = append(p.records, r)
+}
+
+// idle reports whether everything that the app has of a stream is archived.
+func (r *record) idle(s *sight) bool {
+	switch {
+	case r.Frontier == 0, r.Outcome != "", r.recreated(s):
+		return false
+	case s.next == 0: // not told
+		return s.last > 0 && s.last < r.Since
+	default:
+		return s.next == r.Frontier
+	}
+}
+
+// recreated reports whether another group may have the archived one's id. Whether it has, the engine finds out.
+func (r *record) recreated(s *sight) bool {
+	return r.Frontier > 0 && (s.next > 0 && s.next < r.Frontier || s.create > 0 && r.Genesis > 0 && s.create != r.Genesis)
+}
+
+// waits reports whether a stream may still wait for more messages: those that it has are few and young, and far from
+// expiry.
+func (p *planner) waits(r *record, s *sight) bool {
+	few, age := p.spec.patience()
+	if few == 0 || r.Outcome != "" || r.recreated(s) || s.next == 0 {
+		return false
+	}
+	oldest := p.oldest(r, s)
+	return int64(s.next-max(r.Frontier, 1)) < few && p.now.Sub(oldest) < age && p.now.Sub(oldest) < p.retention/2
+}
+
+// oldest returns the time before which no message was sent that is not archived yet.
+func (p *planner) oldest(r *record, s *sight) time.Time {
+	oldest := p.now.Add(-p.retention)
+	from := s.create
+	if r.Frontier > 0 {
+		from = r.Since
+	}
+	if t := time.Unix(from, 0); t.After(oldest) {
+		return t
+	}
+	return oldest
+}
+
+// due puts a stream on the plan.
+func (p *planner) due(r *record, s *sight) {
+	p.streams.Due++
+	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.next, Create: s.create, Genesis: r.Genesis}
+	i.New = int64(max(0, s.next-max(r.Frontier, 1)))
+	i.risk = s.last == 0 || time.Unix(s.last, 0).Add(p.retention).After(p.now) // else all of it has expired already
+	i.deadline = p.oldest(r, s).Add(p.retention)
+	if !i.risk {
+		i.deadline = p.now.Add(p.retention)
+	}
+	p.items = append(p.items, i)
+}
+
+// vanished deals with a stream that no longer exists. What is archived of it gets its last manifest from the engine, once.
+func (p *planner) vanished(r *record, s *sight) {
+	switch {
+	case r.Frontier > 0 && !p.now.Before(r.restsUntil()) && (r.Outcome != archive.StatusGone || r.Tries < forgetAfter):
+		p.due(r, s)
+	case r.Frontier > 0 && p.now.Before(r.restsUntil()):
+		p.streams.Resting++
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
+	default: // never archived, or tried often enough
+		p.streams.Gone++
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: archive.StatusGone, Code: s.code, Text: s.text})
+		return
+	}
+	p.records = append(p.records, r)
+}
+
+// missed deals with a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
+// it out by chance costs a look.
+func (p *planner) missed(r *record) {
+	if !p.spec.wants(r.Group) || !p.spec.covers(r.Type) || r.Topic != "" && p.blind[r.Group] {
+		p.records = append(p.records, r)
+		return
+	}
+	p.vanished(r, &sight{stream: r.stream(), text: "not listed any more"})
+}
+
+// order sorts the plan, the most endangered first and within one bucket of time what is soon done, and finds out who
+// will be reached too late.
+func (p *planner) order() {
+	slices.SortFunc(p.items, func(a, b item) int {
+		return cmp.Or(
+			a.deadline.Truncate(bucket).Compare(b.deadline.Truncate(bucket)),
+			cmp.Compare(a.New, b.New),
+			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic),
+		)
+	})
+	var calls float64
+	for n := range p.items {
+		i := &p.items[n]
+		calls += i.calls()
+		reached := p.now.Add(time.Duration(calls / (rateShare * p.rate) * float64(time.Second)))
+		expires := i.deadline
+		if grace := p.now.Add(unavoidable); expires.Before(grace) && i.Frontier == 0 {
+			expires = grace
+		}
+		if i.risk && i.New > 0 && reached.After(expires) {
+			p.atRisk.add(Named{GroupID: i.Group, TopicID: i.Topic, Seqs: i.New, Expires: i.deadline.UTC(), Reached: reached.UTC()})
+		}
+	}
+}
+
+// deal divides the plan among lanes, in turn, so that all lanes begin with the most urgent.
+func deal(items []item, lanes int) [][]item {
+	lanes = min(lanes, len(items))
+	dealt := make([][]item, lanes)
+	for i := range items {
+		dealt[i%lanes] = append(dealt[i%lanes], items[i])
+	}
+	return dealt
+}

@@ -1,0 +1,92 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/objstore"
+)
+
+const (
+	// maxBatch is the longest that an invocation lasts (SCF documentation, 583/11637). A lease that reaches further is a
+	// broken clock.
+	maxBatch = 15 * time.Minute
+	// handover bridges the time that a continuation waits in the queue.
+	handover = 10 * time.Minute
+)
+
+// pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
+// stale, streams are looked at once more that need not be.
+type pointer struct {
+	head
+
+	Current current   `json:"current"`
+	Base    base      `json:"base"`
+	At      time.Time `json:"updated_at"`
+}
+
+// current is the sweep that is being listed and planned, or was last.
+type current struct {
+	ID    string    `json:"id,omitempty"`
+	Owner string    `json:"owner,omitempty"` // the event that began it; empty once it is planned
+	Until time.Time `json:"until,omitzero"`  // of the lease
+}
+
+// base is the last sweep that was planned: what it knew, and the results of its lanes, are what the next one begins with.
+type base struct {
+	ID    string    `json:"id,omitempty"`
+	Lanes int       `json:"lanes,omitempty"`
+	Until time.Time `json:"until,omitzero"` // until then a lane without a result may still be waiting for its first batch
+}
+
+// loadPointer reads the pointer; the zero one if there is none, or none that can be read.
+func (v *visit) loadPointer(ctx context.Context) error {
+	body, _, err := v.shelf.get(ctx, pointerKey())
+	if errors.Is(err, objstore.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the pointer to the latest sweep: %w", err)
+	}
+	var p pointer
+	err = readJSON(body, &p)
+	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID) || p.Base.Lanes < 0 || p.Base.Lanes > maxLanes) {
+		err = fmt.Errorf("%w: it names no sweep", errObject)
+	}
+	if err != nil {
+		v.log.Warn().Err(err).Str("key", pointerKey()).Msg("pointer is unreadable and ignored; every stream is looked at")
+		return nil
+	}
+	v.pointer = p
+	return nil
+}
+
+// savePointer overwrites the pointer.
+func (v *visit) savePointer(ctx context.Context) error {
+	v.pointer.Format, v.pointer.At = format, time.Now().UTC()
+	w, err := encodeJSON(v.pointer)
+	if err != nil {
+		return err
+	}
+	object, err := v.shelf.Overwrite(ctx, pointerKey(), w)
+	v.shelf.saw(object, err)
+	if err != nil {
+		return fmt.Errorf("write the pointer to the latest sweep: %w", err)
+	}
+	return nil
+}
+
+// leased reports whether another event's sweep is under way.
+func (p pointer) leased(owner string, now time.Time) bool {
+	c := p.Current
+	return c.Owner != "" && c.Owner != owner && now.Before(c.Until) && !c.Until.After(now.Add(maxBatch))
+}
+
+// validID reports whether a text is the id of a sweep: it becomes part of keys.
+func validID(id string) bool {
+	_, ok := archive.RunStart(id)
+	return ok && len(id) <= 64
+}

@@ -1,0 +1,87 @@
+package sweep
+
+import (
+	"fmt"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/internal/objstore"
+)
+
+// resultHeader is the first line of result-<lane>-<batch>.ndjson.gz: where the next batch begins, and everything that
+// the lane did so far.
+type resultHeader struct {
+	head
+
+	Lane   int       `json:"lane"`
+	Batch  int       `json:"batch"`
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"`  // a lane that has shown nothing more by then is lost
+	Piece  int       `json:"piece"`  // of the plan, where the next batch reads on,
+	Offset int       `json:"offset"` // from this stream of it
+	Last   bool      `json:"last,omitempty"`
+
+	Tally    Tally    `json:"tally"`
+	Failures nameList `json:"failures"`
+	Expired  nameList `json:"expired"`
+}
+
+// outcome is what became of one stream of the plan.
+type outcome struct {
+	Group    string   `json:"g"`
+	Topic    string   `json:"t,omitempty"`
+	Outcome  string   `json:"o"`
+	Code     string   `json:"e,omitempty"`
+	Frontier chat.Seq `json:"f,omitempty"`
+	Genesis  int64    `json:"k,omitempty"` // CreateTime in the archive's genesis
+	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when it was planned
+	Began    int64    `json:"b,omitempty"` // when its last batch began, in seconds since 1970
+	At       int64    `json:"a,omitempty"` // when that ended
+}
+
+func (o *outcome) stream() chat.Stream { return chat.Stream{GroupID: o.Group, TopicID: o.Topic} }
+
+// open is a stream that is begun, or passed over, and not done.
+type open struct {
+	item
+
+	Continuation *export.Continuation `json:"r,omitempty"`
+	Attempts     int                  `json:"x,omitempty"` // how often it failed
+}
+
+// resultLine is any other line of a result.
+type resultLine struct {
+	Done *outcome `json:"done,omitempty"`
+	Open *open    `json:"open,omitempty"`
+}
+
+func encodeResult(h resultHeader, done []outcome, opens []open) (objstore.Write, error) {
+	l := newLines(h)
+	for i := range done {
+		l.add(resultLine{Done: &done[i]})
+	}
+	for i := range opens {
+		l.add(resultLine{Open: &opens[i]})
+	}
+	return l.close()
+}
+
+func decodeResult(body []byte) (h resultHeader, done []outcome, opens []open, err error) {
+	err = readLines(body, &h, func(raw []byte) error {
+		var line resultLine
+		if err := readJSON(raw, &line); err != nil {
+			return err
+		}
+		switch {
+		case line.Done != nil && line.Done.stream().Validate() == nil:
+			done = append(done, *line.Done)
+		case line.Open != nil && line.Open.stream().Validate() == nil:
+			opens = append(opens, *line.Open)
+		default:
+			return fmt.Errorf("%w: a line that is neither done nor open", errObject)
+		}
+		return nil
+	})
+	return h, done, opens, err
+}

@@ -1,0 +1,156 @@
+// Package sweep keeps a whole app archived: it finds, over all groups and topics, what has something new, and has it
+// exported in order of urgency.
+//
+// It owns the listing of the app, the plan, the lanes that work through it, what is remembered from sweep to sweep, and
+// the report. It must never take a stream for done because it was planned, believe anything about a stream's archive
+// (that is package export's, which checks every hint), or know HTTP, an SDK or the platform. README.md tells the life of
+// a sweep.
+package sweep
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+const (
+	// ListPage is the most group ids of one call (Chat documentation, get_appid_group_list).
+	ListPage = 10000
+	// InfoPage is the most groups of one call (Chat documentation, get_group_info).
+	InfoPage = 50
+	// ListQPS is the calls a second that the service allows for the list of groups (same page).
+	ListQPS = 1
+)
+
+// Group is what the directory says of a group. What it left out is zero.
+type Group struct {
+	ID          string
+	Type        string
+	Name        string
+	Owner       string
+	CreateTime  int64 // seconds since 1970
+	LastMsgTime int64 // seconds since 1970; 0 if there never was a message
+	NextSeq     chat.Seq
+	MemberNum   int64
+
+	Err error // the verdict on this one group; everything but ID is zero then
+}
+
+// Topic is what the directory says of a topic of a community.
+type Topic struct {
+	ID          string
+	Name        string
+	CreateTime  int64
+	LastMsgTime int64
+	NextSeq     chat.Seq
+
+	Err error // the verdict on this one topic
+}
+
+// Directory lists what the app has. Every method makes one attempt: the sweep paces and repeats calls by the class of
+// the error. Errors match the conditions of package chat. A directory is safe for concurrent use.
+type Directory interface {
+	// GroupIDs returns one page of ids, of one type or of all if groupType is empty, and where the next page begins; 0
+	// is the beginning, and the end.
+	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) (ids []string, following uint64, err error)
+	// GroupInfos describes up to InfoPage groups, one for each id in the same order.
+	GroupInfos(ctx context.Context, ids []string) ([]Group, error)
+	// Topics returns all topics of a community.
+	Topics(ctx context.Context, groupID string) ([]Topic, error)
+}
+
+// Store keeps objects, under the contract of export.Store.
+type Store interface {
+	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+}
+
+// Engine advances one stream by one batch: package export's.
+type Engine interface {
+	Run(ctx context.Context, req export.Request) (export.Result, error)
+}
+
+// Publisher hands a sweep or a lane on to another invocation. It repeats transient failures itself; after an error the
+// event may have been accepted all the same.
+type Publisher interface {
+	// ContinueSweep publishes the event that goes on with a sweep.
+	ContinueSweep(ctx context.Context, spec Spec, c Continuation) error
+	// ContinueLane publishes the event that does the next batch of a lane.
+	ContinueLane(ctx context.Context, c LaneContinuation) error
+}
+
+// Continuation says which part of a sweep is next. It is a hint, since the parts tell for themselves.
+type Continuation struct {
+	ID   string // of the sweep
+	Part int    // the first part that may not be there yet
+}
+
+// LaneContinuation names a batch of a lane. Where it begins stands in the result of the batch before.
+type LaneContinuation struct {
+	Sweep string
+	Lane  int // from 0
+	Batch int // from 0
+}
+
+// Settings bound a sweep.
+type Settings struct {
+	Lanes       int           // SWEEP_LANES
+	QPS         float64       // calls a second of one lane (CHAT_QPS)
+	MaxHops     int           // batches of one sweep or lane (EXPORT_MAX_HOPS)
+	Concurrency int           // streams side by side in a lane, and calls in flight (CHAT_CONCURRENCY)
+	Retention   time.Duration // how long the service keeps messages (CHAT_RETENTION_DAYS)
+}
+
+// Sweeper does batches of sweeps and lanes. Its fields are set once, before the first batch.
+type Sweeper struct {
+	Directory Directory
+	Store     Store
+	Engine    Engine
+	Publisher Publisher
+	Limiter   *retry.Limiter // shared by everything that calls the app's Chat API in this process
+	ListPace  *retry.Limiter // of the list of groups, ListQPS a second
+	Settings  Settings
+}
+
+// Request is one batch of a sweep or a lane.
+type Request struct {
+	Owner     string // names the event in leases, as in export.Request
+	RequestID string
+	Deadline  time.Time
+	Log       zerolog.Logger
+	// Observe is told of every batch of a stream, for logs; calls may come from several goroutines, one at a time.
+	Observe func(zerolog.Logger, export.Result, error)
+}
+
+// Outcome says how a batch of a sweep or a lane ended. Every outcome is a success for the platform.
+type Outcome string
+
+// The outcomes of a batch.
+const (
+	Complete       Outcome = "complete"        // the sweep found nothing to do, or the lane is at its end
+	Continued      Outcome = "continued"       // handed on to the next batch
+	Planned        Outcome = "planned"         // the lanes have been started
+	AlreadyRunning Outcome = "already_running" // another event sweeps, or the lanes of the sweep before are alive
+	LostRace       Outcome = "lost_race"       // another delivery did this batch and goes on
+	Lost           Outcome = "lost"            // the continuation names nothing that exists; the next sweep sees to it
+)
+
+// Summary is what a batch did.
+type Summary struct {
+	Sweep   string
+	Outcome Outcome
+	Lane    int // -1: a batch of the sweep itself
+	Batch   int
+	Tally   Tally // a lane's: of this batch alone
+	Groups  int   // a sweep's: seen so far
+	Streams Streams
+	Calls   int64
+	Elapsed time.Duration
+}

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -127,9 +128,7 @@ func TestTheProcessTellsNoSecretAndNoMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := map[string]string{"LOG_LEVEL": "debug", "CHAT_QPS": "10"}
-			for variable, value := range o.Env {
-				env[variable] = value
-			}
+			maps.Copy(env, o.Env)
 			o.Env = env
 			o.Queue.Retries = -1
 			s := begin(t, o, scfemu.Config{})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,9 +56,7 @@ func begin(t *testing.T, o world.Options, c scfemu.Config) *stage {
 		o.TimeLimit = 1500 * time.Millisecond
 	}
 	env := map[string]string{"CHAT_QPS": "15", "EXPORT_SPAN": "150"}
-	for name, value := range o.Env {
-		env[name] = value
-	}
+	maps.Copy(env, o.Env)
 	o.Env = env
 	w := world.New(t, o)
 	c.Binary = binary

@@ -36,12 +36,18 @@ func elements() []element {
 		{name: "unknown members, in their order", sent: `{"z":1,"a":{"b":[]},"":null,` + begin + `"MsgSeq":7,"MsgTimeStamp":1700000007,"é":true,"z":2}`},
 		{name: "nested and similar names", sent: `{` + begin + `"MSGSEQ":99,"msgseq":98,"MsgBody":[{"MsgSeq":85,"IsPlaceMsg":1,"GroupId":"g"}],"MsgSeq":8,"MsgTimeStamp":1700000008}`},
 		{name: "escapes as they came", sent: `{` + begin + `"MsgBody":[{"T":"\/ \\\" \ud83d\ude00 😀 \uD83D"}],"MsgSeq":9,"MsgTimeStamp":1700000009}`},
-		{name: "white space", sent: "{ " + begin + " \"MsgBody\" :\t[ {\"T\" : \"white  space\\n\"} ],\r\n \"MsgSeq\" : 10 , \"MsgTimeStamp\":1700000010 }",
-			line: `{"GroupId":"@TGS#1",` + begin + `"MsgBody":[{"T":"white  space\n"}],"MsgSeq":10,"MsgTimeStamp":1700000010}`},
-		{name: "a GroupId of its own", sent: `{` + begin + `"GroupId":"@TGS#1","MsgSeq":11,"MsgTimeStamp":1700000011}`,
-			line: `{` + begin + `"GroupId":"@TGS#1","MsgSeq":11,"MsgTimeStamp":1700000011}`},
-		{name: "bytes that are not UTF-8", sent: `{` + begin + `"MsgBody":[{"T":"a` + "\xff\xc3(" + `b"}],"MsgSeq":12,"MsgTimeStamp":1700000012}`,
-			line: `{"GroupId":"@TGS#1",` + begin + `"MsgBody":[{"T":"a` + "\uFFFD\uFFFD(" + `b"}],"MsgSeq":12,"MsgTimeStamp":1700000012}`, repaired: true},
+		{
+			name: "white space", sent: "{ " + begin + " \"MsgBody\" :\t[ {\"T\" : \"white  space\\n\"} ],\r\n \"MsgSeq\" : 10 , \"MsgTimeStamp\":1700000010 }",
+			line: `{"GroupId":"@TGS#1",` + begin + `"MsgBody":[{"T":"white  space\n"}],"MsgSeq":10,"MsgTimeStamp":1700000010}`,
+		},
+		{
+			name: "a GroupId of its own", sent: `{` + begin + `"GroupId":"@TGS#1","MsgSeq":11,"MsgTimeStamp":1700000011}`,
+			line: `{` + begin + `"GroupId":"@TGS#1","MsgSeq":11,"MsgTimeStamp":1700000011}`,
+		},
+		{
+			name: "bytes that are not UTF-8", sent: `{` + begin + `"MsgBody":[{"T":"a` + "\xff\xc3(" + `b"}],"MsgSeq":12,"MsgTimeStamp":1700000012}`,
+			line: `{"GroupId":"@TGS#1",` + begin + `"MsgBody":[{"T":"a` + "\uFFFD\uFFFD(" + `b"}],"MsgSeq":12,"MsgTimeStamp":1700000012}`, repaired: true,
+		},
 		{name: "a long line", sent: `{` + begin + `"MsgBody":[{"T":"` + strings.Repeat("長い", 4000) + `"}],"MsgSeq":13,"MsgTimeStamp":1700000013}`},
 	}
 }

@@ -3,6 +3,7 @@ package invocation_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -87,9 +88,7 @@ func TestNoSecretAndNoMessageIsToldToAnybody(t *testing.T) {
 
 func (l *leak) try(t *testing.T) {
 	env := map[string]string{"LOG_LEVEL": "debug", "CHAT_CONCURRENCY": "1"}
-	for name, value := range l.env {
-		env[name] = value
-	}
+	maps.Copy(env, l.env)
 	o := world.Options{TimeLimit: 2 * time.Second, Env: env}
 	o.Chat.Latency, o.Chat.Quirks = 250*time.Millisecond, l.quirk
 	if l.chat != nil {

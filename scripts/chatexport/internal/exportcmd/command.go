@@ -64,14 +64,14 @@ Members are only ever added. Keep manifest_sha256 somewhere else than the archiv
 	o.target.Register(f)
 	f.StringVar(&o.out, "out", "", "local `folder` to write to, made if it is missing, instead of COS")
 	f.BoolVar(&o.all, "all", false, "export every group and topic of the app")
-	f.DurationVar(&o.batch, "batch", runner.DefaultBatch, "longest `time` of a batch, 5s to 15m")
+	f.DurationVar(&o.batch, "batch", runner.DefaultBatch, "longest `time` of a batch, 1s to 15m")
 	f.BoolVar(&o.log, "log", false, "show the engine's log lines")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
 func (o *options) check(args []string) error {
-	const least, most = 5 * time.Second, 15 * time.Minute
+	const least, most = time.Second, 15 * time.Minute
 	var problems []error
 	if o.all == (len(args) > 0) {
 		problems = append(problems, errors.New("name groups, or give --all"))

@@ -56,7 +56,7 @@ func (o *Outcome) end(ctx context.Context, wanted int) error {
 		switch {
 		case r.Err != nil:
 			failed = append(failed, target.Name(r.Stream))
-		case !r.Complete() && r.Outcome != archive.StatusGone:
+		case !r.Complete():
 			wrong = append(wrong, target.Name(r.Stream))
 		}
 	}

@@ -34,8 +34,12 @@ func fromFile(path string, in io.Reader, r *result) (tasks []event.Task, err err
 	case len(content) > maxFile:
 		return nil, cli.Usage(fmt.Errorf("--from %s is larger than %s", path, cli.Bytes(maxFile)))
 	}
+	all := letters(content)
+	if len(all) == 0 {
+		return nil, cli.Usage(fmt.Errorf("--from %s holds no event", path))
+	}
 	seen := map[string]bool{}
-	for i, letter := range letters(content) {
+	for i, letter := range all {
 		e := event.Decode(unwrap(letter))
 		for _, reject := range e.Rejected {
 			r.NotUnderstood = append(r.NotUnderstood, refusal{N: i + 1, Reason: reject.Reason.Error()})

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chatexport/scripts/chatexport/internal/clitest"
+)
+
+func operator(t *testing.T, args ...string) invocation {
+	t.Helper()
+	for _, cmd := range operate(clitest.Env(nil)) {
+		if cmd.Name() == args[0] {
+			r := clitest.Run(t, cmd, args[1:]...)
+			return invocation{r.Code, r.Stdout, r.Stderr}
+		}
+	}
+	t.Fatalf("no command %s", args[0])
+	return invocation{}
+}
+
+func TestEveryCommandTellsHowToUseIt(t *testing.T) {
+	t.Parallel()
+	root := newRoot()
+	for _, cmd := range operate(clitest.Env(nil)) {
+		if found, _, err := root.Find([]string{cmd.Name()}); err != nil || found.Name() != cmd.Name() {
+			t.Errorf("%s is no command of the root", cmd.Name())
+		}
+		help := operator(t, cmd.Name(), "--help")
+		for _, want := range []string{"Usage:", "Examples:\n  chatexport " + cmd.Name(), "--json", "Exit codes: 0 good, 1 something is wrong, 2 usage or configuration, 3 a service failed"} {
+			if help.code != 0 || !strings.Contains(help.stdout, want) {
+				t.Errorf("%s --help has no %q:\n%s", cmd.Name(), want, help.stdout)
+			}
+		}
+		if !strings.Contains(help.stdout, "JSON") {
+			t.Errorf("%s --help does not tell the form of its JSON", cmd.Name())
+		}
+		if wrong := operator(t, cmd.Name(), "--no-such-flag"); wrong.code != 2 || !strings.Contains(wrong.stderr, "--help") {
+			t.Errorf("%s: a wrong flag gives exit code %d: %s", cmd.Name(), wrong.code, wrong.stderr)
+		}
+	}
+}
+
+// The examples of the documentation, on the archive that a fresh clone can make.
+func TestEveryCommandWorksOnTheDemosArchive(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	runDemo(t, folder, "--messages", "500")
+	archive := filepath.Join(folder, "chat-archive-1250000000")
+	out := filepath.Join(t.TempDir(), "out")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"verify", "--dir", archive, "--read"}, "sound: 3 streams"},
+		{[]string{"verify", "--demo", folder, "--source"}, " 0 missing, 0 different"},
+		{[]string{"status", "--dir", archive}, "3 done, 0 running"},
+		{[]string{"status", "--demo", folder, "--chat"}, "3 done, 0 running"},
+		{[]string{"doctor", "--demo", folder}, "0 failed"},
+		{[]string{"cat", "ubuntu", "--dir", archive, "--text", "--head", "2"}, "bannerman"},
+		{[]string{"cat", "ubuntu", "--demo", folder, "--tail", "1"}, `"GroupId":"ubuntu"`},
+		{[]string{"plan", "--demo", folder}, "calls a second"},
+		{[]string{"export", "--demo", folder, "--out", out, "ubuntu"}, "397 messages of 1 stream archived"},
+		{[]string{"verify", "--dir", out, "--read"}, "sound: 1 stream"},
+		{[]string{"export", "--demo", folder, "--all"}, "0 messages of 3 streams archived"},
+		{[]string{"resume", "--demo", folder}, "nothing is stuck"},
+		{[]string{"resume", "--demo", folder, "--here", "lobby"}, ""},
+	} {
+		got := operator(t, test.args...)
+		if got.code != 0 || !strings.Contains(got.stdout, test.want) {
+			t.Errorf("%v: exit code %d, want 0 and %q\n%s%s", test.args, got.code, test.want, got.stdout, got.stderr)
+		}
+		if strings.Contains(got.stdout+got.stderr, "\x1b") {
+			t.Errorf("%v: colours where there is no terminal", test.args)
+		}
+		if test.args[0] == "cat" {
+			continue
+		}
+		if got := operator(t, append(test.args, "--json")...); !json.Valid([]byte(got.stdout)) {
+			t.Errorf("%v --json: %s%s", test.args, got.stdout, got.stderr)
+		}
+	}
+}

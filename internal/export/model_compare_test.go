@@ -1,0 +1,82 @@
+package export_test
+
+import (
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/verify"
+)
+
+// compare proves that the archive is whole and holds what was to be had.
+func (m *sim) compare() {
+	ctx := m.t.Context()
+	if m.dissolved {
+		if m.chain.genesis != nil && m.chain.next > m.chain.genesis.FirstLo && m.chain.listed != m.chain.next {
+			m.fail("of the dissolved group, [%d, %d] is not listed", m.chain.listed, m.chain.next-1)
+		}
+	} else if newest := m.newestMessage(); newest > 0 && m.chain.next <= newest {
+		m.fail("archived up to %d, the newest message is %d", m.chain.next-1, newest)
+	}
+	if m.chain.genesis == nil {
+		return
+	}
+	report, err := verify.Stream(ctx, m.store, m.stream, verify.Options{SDKAppID: simAppID})
+	if err != nil || !report.Sound() {
+		m.fail("the archive is not sound: %v %v", err, report.Findings)
+	}
+	lines, err := m.chain.lines(func(key string) []byte {
+		body, _, err := m.store.Get(ctx, key)
+		m.must(err)
+		return body
+	})
+	m.must(err)
+	all, _, err := m.truth.Truth(m.stream)
+	m.must(err)
+	splice := `{"GroupId":"` + m.stream.GroupID + `",`
+	for r := range all {
+		if r.JSON == nil || r.Class == chat.ClassPlaceholder {
+			continue // no message
+		}
+		if r.Seq < m.chain.genesis.FirstLo {
+			if expired := m.expired(r.Seq); expired.IsZero() || expired.After(m.chain.begun) {
+				m.fail("seq %d is below the archive, and had not expired when that began", r.Seq)
+			}
+			continue
+		}
+		chunk, ok := m.chain.at(r.Seq)
+		if !ok {
+			continue // beyond what a dissolved group left
+		}
+		line, there := lines[r.Seq]
+		got := there && line.Retained()
+		expired := m.expired(r.Seq)
+		switch {
+		case got && string(line.JSON) != splice+string(r.JSON[1:])+"\n" && string(line.JSON) != splice+string(r.JSON[1:]):
+			m.fail("seq %d is archived as %s, not as %s", r.Seq, line.JSON, r.JSON)
+		case !got && (expired.IsZero() || expired.After(chunk.at)):
+			m.fail("seq %d is missing; it could be had until after its chunk [%d, %d] was stored", r.Seq, chunk.Lo, chunk.Hi)
+		}
+	}
+}
+
+// newestMessage returns the seq of the newest message that is still there, 0 if there is none.
+func (m *sim) newestMessage() (newest chat.Seq) {
+	all, _, err := m.truth.Truth(m.stream)
+	m.must(err)
+	for r := range all {
+		if r.JSON != nil && r.Class != chat.ClassPlaceholder && m.expired(r.Seq).IsZero() {
+			newest = r.Seq
+		}
+	}
+	return newest
+}
+
+// expired returns when a seq expired, the zero time if it did not.
+func (m *sim) expired(seq chat.Seq) time.Time {
+	for _, move := range m.floors {
+		if seq < move.floor {
+			return move.at
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,101 @@
+package export_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+)
+
+// weather is a mix of disturbances; some come more often.
+func weather() map[string][]string {
+	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
+	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick"}
+	world := []string{"grow", "grow", "expire", "lose state", "tick"}
+	return map[string][]string{
+		"failures":          failures,
+		"several chains":    slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}),
+		"a world that goes": slices.Concat(world, []string{"crash after", "dissolve"}),
+		"everything":        slices.Concat(failures, chains, world, []string{"drop", "dissolve"}),
+	}
+}
+
+// setting is what a schedule is made from.
+type setting struct {
+	Seed         uint64 // of the order and the pace of calls
+	Begun        int    // messages that an undisturbed tick archived before; 0: the stream has no archive yet
+	Messages     int    // the rest
+	Floor        chat.Seq
+	Span         [2]chat.Seq // of the two versions that are deployed
+	Concurrency  [2]int
+	Limit        time.Duration // of an invocation
+	Pace         time.Duration // of a call
+	Sticky       int           // per cent of the steps that go to the batch that went last
+	Skew         time.Duration // of the store's clock
+	Hide         bool          // some new messages cannot be seen for a while
+	Quirks       chatemu.Quirks
+	Disturbances []disturbance
+}
+
+func (s setting) String() string {
+	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, quirks %+v\n%v",
+		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Quirks, s.Disturbances)
+}
+
+// uniform draws a number below n; rapid's own ranges favour small ones.
+func uniform(n int) *rapid.Generator[int] {
+	return rapid.Custom(func(t *rapid.T) int {
+		v := 0
+		for range 10 {
+			v *= 2
+			if rapid.Bool().Draw(t, "bit") {
+				v++
+			}
+		}
+		return v % n
+	})
+}
+
+func oneOf[T any](t *rapid.T, label string, values ...T) T {
+	return values[uniform(len(values)).Draw(t, label)]
+}
+
+func drawSetting(t *rapid.T, kinds []string) setting {
+	s := setting{
+		Seed:        rapid.Uint64().Draw(t, "seed"),
+		Messages:    oneOf(t, "messages", 300, 400, 500, 120, 200, 60, 21, 0),
+		Begun:       oneOf(t, "begun", 0, 40, 40, 100, 40),
+		Concurrency: [2]int{oneOf(t, "concurrency", 1, 1, 2, 3), oneOf(t, "other concurrency", 1, 1, 2, 3)},
+		Limit:       oneOf(t, "limit", 3*time.Second, 10*time.Second, 2*time.Second),
+		Sticky:      oneOf(t, "sticky", 80, 0, 95, 50),
+		Skew:        time.Duration(oneOf(t, "skew", 0, 1, -1, 90, -90)) * time.Second,
+		Hide:        rapid.Bool().Draw(t, "hide"),
+	}
+	spans := []chat.Seq{50, 30, 100, 17, 1000}
+	s.Span = [2]chat.Seq{oneOf(t, "span", spans...), oneOf(t, "other span", spans...)}
+	odd := oneOf(t, "odd", false, false, false, true)
+	// The calls for which an invocation has time: a few pages' worth, so that runs take several batches; but the search
+	// for the beginning must fit into one.
+	calls := oneOf(t, "calls", 18, 22, 14, 30)
+	if odd || s.Begun == 0 {
+		calls = oneOf(t, "calls", 150, 200, 400)
+	}
+	s.Pace = s.Limit / time.Duration(calls)
+	if rapid.Bool().Draw(t, "expired") {
+		s.Floor = chat.Seq(uniform(s.Begun+s.Messages+1).Draw(t, "floor")) + 1
+	}
+	if odd {
+		axes := append(chatemu.Readings(), chatemu.Violations()...)
+		s.Quirks = chatemu.Sample(axes, rapid.Uint64().Draw(t, "quirks"), 1)[0]
+		s.Quirks.InvalidUTF8Every = 0 // would only make the comparison harder
+	}
+	d := rapid.Custom(func(t *rapid.T) disturbance {
+		return disturbance{After: rapid.IntRange(0, 40).Draw(t, "after"), Kind: oneOf(t, "kind", kinds...), Pick: uniform(1000).Draw(t, "pick")}
+	})
+	s.Disturbances = rapid.SliceOfN(d, 0, 30).Draw(t, "disturbances")
+	return s
+}

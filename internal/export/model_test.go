@@ -1,0 +1,55 @@
+package export_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// Random schedules of the whole protocol: several deliveries at once, the production engine and Chat client on the
+// emulated service, one external call at a time in virtual time. A failure prints its schedule, shortened, and the seed
+// that repeats it:
+//
+//	go test ./internal/export -run 'TestNothingIsLostOrDoubled/everything' -rapid.checks=10000
+//	go test ./internal/export -run 'TestNothingIsLostOrDoubled/everything' -rapid.seed=...
+func TestNothingIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
+	for name, kinds := range weather() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var total simStats
+			rapid.Check(t, func(t *rapid.T) {
+				s := drawSetting(t, kinds)
+				rapid.SyncTest(t, func(t *rapid.T) {
+					m := newSim(t, s)
+					m.run()
+					total.add(m.stats)
+				})
+			})
+			t.Logf("%+v", total)
+			total.demand(t, name)
+		})
+	}
+}
+
+// What a seed did, it does again: without that, it could not be told what went wrong.
+func TestAScheduleRunsTheSameWayTwice(t *testing.T) {
+	t.Parallel()
+	draw := rapid.Custom(func(t *rapid.T) setting { return drawSetting(t, weather()["everything"]) })
+	for seed := range 20 {
+		var traces [2][]string
+		for i := range traces {
+			synctest.Test(t, func(t *testing.T) {
+				m := newSim(t, draw.Example(seed))
+				m.run()
+				traces[i] = slices.Clone(m.trace)
+			})
+		}
+		if diff := cmp.Diff(traces[0], traces[1]); diff != "" {
+			t.Errorf("schedule %d (-once +again):\n%s", seed, diff)
+		}
+	}
+}

@@ -289,7 +289,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 func (b *board) finished(o open, r export.Result, err error, began time.Time) {
 	done := outcome{
 		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, Genesis: r.Genesis,
-		Next: o.Next, Began: began.Unix(), At: time.Now().Unix(),
+		Next: o.Next, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
 	}
 	text := ""
 	if err != nil {

@@ -26,7 +26,7 @@ type record struct {
 	Frontier chat.Seq `json:"f,omitempty"` // 0: nothing is archived, as far as is known
 	Genesis  int64    `json:"k,omitempty"` // the group's CreateTime as the archive's genesis has it
 	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970
-	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when a try found nothing although it promised something
+	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when a try found less than it promised, and nothing was under way
 	Outcome  string   `json:"o,omitempty"` // of the last try; empty if that was complete
 	Code     string   `json:"e,omitempty"`
 	Tries    int      `json:"x,omitempty"` // how often in a row that was the outcome
@@ -50,9 +50,8 @@ func (r *record) restsUntil() time.Time {
 	switch {
 	case standing(r.Outcome):
 		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 1))
-	case r.Outcome == "" && r.Next > 0 && r.Tries > 1:
-		// Once is normal: what came last may have been settling.
-		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 2))
+	case r.Outcome == "" && r.Next > 0:
+		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 1))
 	default:
 		return time.Time{}
 	}
@@ -79,8 +78,8 @@ func (r *record) learn(o outcome) {
 		r.Since = o.Began - int64(settling/time.Second)
 		same = r.Outcome == "" && r.Next > 0 && r.Next == o.Next
 		r.Outcome, r.Code, r.Next = "", "", 0
-		if o.Next > r.Frontier { // deleted, or still settling
-			r.Next = o.Next
+		if o.Next > r.Frontier && o.Calm {
+			r.Next = o.Next // the newest were deleted, or never stored; else they may have been settling
 		}
 	default:
 		same = r.Outcome == o.Outcome

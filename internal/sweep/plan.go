@@ -43,6 +43,7 @@ type item struct {
 	Next     chat.Seq `json:"s,omitempty"`
 	Create   int64    `json:"c,omitempty"` // the group's CreateTime now
 	Genesis  int64    `json:"k,omitempty"` // and in the archive's genesis
+	Last     int64    `json:"l,omitempty"` // time of the newest message
 
 	deadline time.Time // when the oldest of them expires
 	risk     bool      // there is something that can expire
@@ -150,11 +151,9 @@ func (p *planner) consider(s *sight) {
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Outcome: "not_looked_at", Code: s.code, Text: s.text})
 	}
 	switch {
-	case p.now.Before(r.restsUntil()):
+	case r.Outcome != "" && p.now.Before(r.restsUntil()):
 		p.streams.Resting++
-		if r.Outcome != "" {
-			p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
-		}
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 	case s.code != "":
 		p.due(r, s)
 	case r.Frontier == 0 && s.next <= 1 && s.last == 0:
@@ -162,7 +161,7 @@ func (p *planner) consider(s *sight) {
 		if r.Outcome == "" {
 			return // nothing to remember
 		}
-	case r.idle(s):
+	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.now.Before(r.restsUntil()):
 		p.streams.Idle++
 		r.Since = p.now.Unix()
 	case p.waits(r, s):
@@ -217,7 +216,7 @@ func (p *planner) oldest(r *record, s *sight) time.Time {
 // due puts a stream on the plan.
 func (p *planner) due(r *record, s *sight) {
 	p.streams.Due++
-	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.next, Create: s.create, Genesis: r.Genesis}
+	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.next, Create: s.create, Genesis: r.Genesis, Last: s.last}
 	i.New = int64(max(0, s.next-max(r.Frontier, 1)))
 	i.risk = s.last == 0 || time.Unix(s.last, 0).Add(p.retention).After(p.now) // else all of it has expired already
 	i.deadline = p.oldest(r, s).Add(p.retention)

@@ -157,27 +157,37 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 	}
 	from = max(from, head-settlingSeqs+1, 1)
 	there := make(map[chat.Seq]bool, settlingSeqs)
-	note := func(p chat.Page) {
-		for i := range p.Elements {
-			if e := &p.Elements[i]; e.Retained() {
+	note := func(elements []chat.Element) chat.Seq { // returns the first seq that is still missing
+		for i := range elements {
+			if e := &elements[i]; e.Retained() {
 				there[e.Seq] = true
 			}
 		}
+		for there[from] {
+			from++
+		}
+		return from
 	}
-	note(newest)
-	if below := head - chat.PageSize; below >= from {
+	missing := note(newest.Elements)
+	if below := head - chat.PageSize; below >= missing {
 		page, err := b.page(ctx, chat.Query{Stream: b.Stream, Seq: below, Number: chat.PageSize})
 		if err != nil {
 			return 0, fmt.Errorf("read below the newest page: %w", err)
 		}
-		note(page)
+		missing = note(page.Elements)
 	}
-	for seq := from; seq <= head; seq++ {
-		if !there[seq] {
-			return seq - 1, nil
-		}
+	if missing > head {
+		return head, nil
 	}
-	return head, nil
+	// A page that was cut lacks messages that are there.
+	if err := b.Limiter.Wait(ctx); err != nil {
+		return 0, err
+	}
+	seg, err := b.pullSegment(ctx, missing, head)
+	if err != nil {
+		return 0, fmt.Errorf("look for what is missing among the newest messages: %w", err)
+	}
+	return note(seg.elements) - 1, nil
 }
 
 // young reports whether the newest message is so new that others may still be on their way. Where neither the message

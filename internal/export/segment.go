@@ -25,7 +25,7 @@ type pull struct {
 	covered []bool         // a page that was not cut went over this seq
 	came    int
 	waited  bool // for the pace of the first call
-	below   int // elements that came although they lie below lo
+	below   int  // elements that came although they lie below lo
 }
 
 // pullSegment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have

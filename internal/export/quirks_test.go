@@ -99,7 +99,7 @@ func TestEveryCombinationOfQuirksGivesExactlyWhatIsRetained(t *testing.T) {
 		for worker := range workers {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
-				w := world.New(t, world.Options{})
+				w := newWorld(t, chatemu.Quirks{})
 				for i := worker; i < len(list); i += workers {
 					ratio := list[i].run(t, w, fmt.Sprintf("c%d", i))
 					mu.Lock()

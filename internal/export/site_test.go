@@ -31,6 +31,18 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// newWorld begins a world whose service behaves as quirks say. Its quota is high, so that tests are quick. env are
+// further variables of the function, as NAME=value.
+func newWorld(t testing.TB, quirks chatemu.Quirks, env ...string) *world.World {
+	t.Helper()
+	vars := map[string]string{"CHAT_QPS": "5000"}
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		vars[name] = value
+	}
+	return world.New(t, world.Options{Chat: chatemu.Options{Quirks: quirks}, Env: vars})
+}
+
 // addGroup adds a group whose messages are made from their seqs by f, all of them stored since first.
 func addGroup(t testing.TB, w *world.World, id string, first chat.Seq, n int, f func(chat.Seq) chatemu.Message) chat.Stream {
 	t.Helper()

@@ -15,10 +15,10 @@ if head=$(TZ=UTC0 git log -1 --format=%cd-%H --date=format-local:%Y%m%d 2>/dev/n
   fi
 fi
 
+printf 'version %s, %s\n' "$version" "$(go env GOVERSION)"
 mkdir -p dist
 # Everything that could change the bytes is named here; the environment has no say.
 GOFLAGS=-trimpath GOOS=linux GOARCH=amd64 GOAMD64=v1 GOEXPERIMENT='' GOFIPS140=off CGO_ENABLED=0 \
   go build -trimpath -buildvcs=false -ldflags="-s -w -buildid= -X chatexport/internal/version.stamp=$version" -o dist/main ./function
 
-printf 'version %s, %s\n' "$version" "$(go env GOVERSION)"
 go run ./scripts/pack dist/main dist/chatexport.zip

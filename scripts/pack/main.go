@@ -30,7 +30,7 @@ func main() {
 	if len(os.Args) != 3 {
 		fail(errors.New("usage: pack BINARY ZIP"))
 	}
-	if err := pack(os.Args[1], os.Args[2], os.Stdout); err != nil {
+	if err := pack(os.Args[1], os.Args[2], maxBytes, os.Stdout); err != nil {
 		fail(err)
 	}
 }
@@ -40,8 +40,8 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// pack writes the zip and says size and SHA-256 of both files in the form of sha256sum.
-func pack(binary, target string, out io.Writer) error {
+// pack writes the zip, which must not be longer than limit, and says size and SHA-256 of both files in the form of sha256sum.
+func pack(binary, target string, limit int, out io.Writer) error {
 	body, err := os.ReadFile(binary)
 	if err != nil {
 		return fmt.Errorf("read the binary: %w", err)
@@ -50,8 +50,8 @@ func pack(binary, target string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write the zip: %w", err)
 	}
-	if len(packed) > maxBytes {
-		return fmt.Errorf("the zip has %d bytes, at most %d are wanted; what has made the binary grow?", len(packed), maxBytes)
+	if len(packed) > limit {
+		return fmt.Errorf("the zip has %d bytes, at most %d are wanted; what has made the binary grow?", len(packed), limit)
 	}
 	if err := os.WriteFile(target, packed, 0o600); err != nil {
 		return fmt.Errorf("write the zip: %w", err)

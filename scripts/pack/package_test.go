@@ -93,11 +93,13 @@ func TestOneCommitGivesOnePackage(t *testing.T) {
 	}
 	checkZip(t, a, read(t, filepath.Join(first, "dist/main")), strings.TrimSuffix(version, ","))
 
-	if err := os.WriteFile(filepath.Join(second, "function/note.go"), []byte("package main\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(second, "function/note.go"), []byte("package broken\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if dirty := run(t, second, "bash", "scripts/package.sh"); !strings.Contains(dirty, "-dirty,") {
-		t.Errorf("a changed tree does not show in the version:\n%s", dirty)
+	script := exec.CommandContext(t.Context(), "bash", "scripts/package.sh")
+	script.Dir = second
+	if dirty, err := script.CombinedOutput(); err == nil || !bytes.Contains(dirty, []byte("-dirty,")) {
+		t.Errorf("a changed tree does not show in the version, or what does not compile is packed: %v\n%s", err, dirty)
 	}
 }
 
@@ -151,18 +153,20 @@ func TestAPackageThatGrewTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	binary := filepath.Join(folder, "main")
-	noise := make([]byte, 2*maxBytes)
-	for i, x := 0, uint64(1); i < len(noise); i++ {
-		x = x*6364136223846793005 + 1442695040888963407
-		noise[i] = byte(x >> 56)
-	}
-	if err := os.WriteFile(binary, noise, 0o600); err != nil {
+	if err := os.WriteFile(binary, []byte("#!/bin/true"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := pack(binary, filepath.Join(folder, "out.zip"), io.Discard); err == nil || !strings.Contains(err.Error(), "at most") {
+	target := filepath.Join(folder, "out.zip")
+	if err := pack(binary, target, 100, io.Discard); err == nil || !strings.Contains(err.Error(), "at most 100") {
 		t.Errorf("error %v", err)
 	}
-	if err := pack(filepath.Join(folder, "missing"), filepath.Join(folder, "out.zip"), io.Discard); err == nil {
+	if _, err := os.Stat(target); err == nil {
+		t.Error("it was written all the same")
+	}
+	if err := pack(binary, target, 1000, io.Discard); err != nil {
+		t.Error(err)
+	}
+	if err := pack(filepath.Join(folder, "missing"), target, maxBytes, io.Discard); err == nil {
 		t.Error("a missing binary is packed")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
@@ -153,14 +152,23 @@ func place(prefix string) policy.Place {
 // everything lets the function do everything that it can do.
 func everything(t *testing.T, e *enforcer, env map[string]string) {
 	t.Helper()
-	// Short batches, so that runs need continuations.
-	environment := map[string]string{"EXPORT_SPAN": "60", "CHAT_QPS": "25", "COS_PREFIX": e.place.Prefix}
+	environment := map[string]string{"EXPORT_SPAN": "60", "COS_PREFIX": e.place.Prefix}
 	maps.Copy(environment, env)
-	w := world.New(t, world.Options{Cloud: e.cloud, Env: environment, TimeLimit: time.Second})
+	w := world.New(t, world.Options{Cloud: e.cloud, Env: environment})
 	w.COS.SetFault(e.cos)
+	// The first batch cannot get on, so that the run needs a continuation.
+	w.Chat.SetFault(func(c chatemu.Call) *chatemu.Fault {
+		if c.Query.Seq > 200 && len(w.Cloud.Calls()) == 0 {
+			return &chatemu.Fault{ErrorCode: 60099}
+		}
+		return nil
+	})
 	a, b := w.Group("a", 300), w.Group("b", 0)
 	c := w.Topic("@TGS#_c", "@TGS#_c@TOPIC#_1", 30)
 	w.Tick(a)
+	if n := w.Cloud.Count(""); n == 0 {
+		t.Error("no continuation was needed")
+	}
 	w.Tick(b, c)
 	if err := w.Chat.Generate(a, 50, chatemu.Varied); err != nil {
 		t.Fatal(err)

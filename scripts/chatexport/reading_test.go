@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/emulator/world"
+	"chatexport/scripts/chatexport/internal/clitest"
+)
+
+// The archive is for other tools to read: these tests read it with some. They are skipped where a tool cannot be had.
+
+// chunks returns the chunks below a folder.
+func chunks(t *testing.T, archive string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(archive, "data", "*", "*", "*.ndjson.gz"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no chunks in %s: %v", archive, err)
+	}
+	return found
+}
+
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%s is not installed", name)
+	}
+	return path
+}
+
+func output(t *testing.T, stdin, name string, args ...string) string {
+	t.Helper()
+	text, err := try(t.Context(), stdin, name, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func try(ctx context.Context, stdin, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", errors.Join(err, errors.New(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+func inflated(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	zip, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// demoArchive makes the demo's whole archive.
+func demoArchive(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "demo")
+	runDemo(t, folder)
+	return filepath.Join(folder, "chat-archive-1250000000")
+}
+
+func TestZcatAndPythonReadAChunkWhole(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	runDemo(t, folder, "--messages", "400")
+	archive := filepath.Join(folder, "chat-archive-1250000000")
+	t.Run("zcat", func(t *testing.T) {
+		t.Parallel()
+		zcat := tool(t, "zcat")
+		for _, path := range chunks(t, archive) {
+			if output(t, "", zcat, path) != inflated(t, path) {
+				t.Errorf("zcat reads another content of %s", path)
+			}
+		}
+	})
+	t.Run("python", func(t *testing.T) {
+		t.Parallel()
+		python := tool(t, "python3")
+		const program = `
+import gzip, json, sys
+for line in gzip.open(sys.argv[1], "rt", encoding="utf-8", newline="\n"):
+    assert json.loads(line)["GroupId"], line
+    sys.stdout.buffer.write(line.encode())
+`
+		for _, path := range chunks(t, archive) {
+			if output(t, "", python, "-c", program, path) != inflated(t, path) {
+				t.Errorf("python reads another content of %s", path)
+			}
+		}
+	})
+}
+
+// duck answers queries with DuckDB's package for Node.js.
+func duck(t *testing.T, queries ...string) [][][]string {
+	t.Helper()
+	node := tool(t, "node")
+	for i := range queries {
+		queries[i] = strings.Join(strings.Fields(queries[i]), " ")
+	}
+	script := filepath.Join("..", "duckdb", "query.mjs")
+	text, err := try(t.Context(), strings.Join(queries, "\n"), node, script)
+	if err != nil && strings.Contains(err.Error(), "ERR_MODULE_NOT_FOUND") {
+		t.Skip("DuckDB is not installed: npm install --no-package-lock in scripts/duckdb")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers [][][]string
+	for line := range strings.Lines(text) {
+		var rows [][]string
+		if err := json.Unmarshal([]byte(line), &rows); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		answers = append(answers, rows)
+	}
+	return answers
+}
+
+// documented returns the queries of scripts/duckdb/queries.sql.
+func documented(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "duckdb", "queries.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "--") {
+			code.WriteString(line)
+		}
+	}
+	var queries []string
+	for query := range strings.SplitSeq(code.String(), ";") {
+		if query = strings.TrimSpace(query); query != "" {
+			queries = append(queries, query)
+		}
+	}
+	return queries
+}
+
+func TestQueriesStandInTheReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range documented(t) {
+		if !strings.Contains(string(readme), query) {
+			t.Errorf("the README does not show\n%s", query)
+		}
+	}
+}
+
+func TestDuckDBReadsTheArchive(t *testing.T) {
+	t.Parallel()
+	const folder = "chatexport-demo/chat-archive-1250000000"
+	archive := demoArchive(t)
+	var queries []string
+	for _, query := range documented(t) {
+		queries = append(queries, strings.ReplaceAll(query, folder, archive))
+	}
+	got := duck(t, queries...)
+	want := [][][]string{
+		{{"2007-09-07", "1418"}, {"2007-10-24", "1496"}, {"2007-12-17", "1086"}},
+		got[1],
+		got[2],
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages a day (-want +got):\n%s", diff)
+	}
+	senders := map[string]int{}
+	var found int
+	for _, path := range chunks(t, archive) {
+		for line := range strings.Lines(inflated(t, path)) {
+			var m struct {
+				From   string `json:"From_Account"`
+				System int    `json:"IsSystemMsg"`
+			}
+			if err := json.Unmarshal([]byte(line), &m); err != nil {
+				t.Fatal(err)
+			}
+			if m.System == 0 {
+				senders[m.From]++
+			}
+			if strings.Contains(line, "ssh_config") {
+				found++
+			}
+		}
+	}
+	for _, row := range got[1] {
+		if row[1] != strconv.Itoa(senders[row[0]]) {
+			t.Errorf("%s sent %d messages, DuckDB says %s", row[0], senders[row[0]], row[1])
+		}
+	}
+	if len(got[1]) != 3 || len(got[2]) != found || found == 0 {
+		t.Errorf("%d senders, %d messages found of %d", len(got[1]), len(got[2]), found)
+	}
+}
+
+// Whatever the service may send, DuckDB reads every line but those with half of a surrogate pair in them, as a client
+// leaves that cuts an emoji: such an escape is kept as it came, and DuckDB makes NULLs of its line.
+func TestDuckDBReadsEveryKindOfMessage(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	w.Group("g", 500)
+	out := filepath.Join(t.TempDir(), "out")
+	for _, cmd := range operate(clitest.Env(w.Env)) {
+		if cmd.Name() == "export" {
+			if r := clitest.Run(t, cmd, "g", "--out", out); r.Code != 0 {
+				t.Fatal(r.Stderr)
+			}
+		}
+	}
+	got := duck(t, "SELECT count(*), count(DISTINCT MsgSeq), min(GroupId), max(GroupId) FROM read_json('"+out+
+		"/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true, columns={GroupId: 'VARCHAR', MsgSeq: 'BIGINT', MsgBody: 'JSON'})")
+	halves := 0
+	for _, path := range chunks(t, out) {
+		halves += strings.Count(inflated(t, path), `"Desc":"someone \uD83D"`)
+	}
+	if halves == 0 {
+		t.Error("no message has half of a surrogate pair")
+	}
+	if diff := cmp.Diff([][][]string{{{"500", strconv.Itoa(500 - halves), "g", "g"}}}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

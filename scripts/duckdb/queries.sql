@@ -1,0 +1,19 @@
+-- Queries over an archive, as the README shows them. The test replaces the folder by its own.
+
+-- messages a day
+SELECT to_timestamp(MsgTimeStamp)::DATE AS day, count(*) AS messages
+FROM read_json('chatexport-demo/chat-archive-1250000000/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true,
+  columns={MsgTimeStamp: 'BIGINT', IsPlaceMsg: 'INTEGER'})
+WHERE IsPlaceMsg = 0 GROUP BY day ORDER BY day;
+
+-- top senders
+SELECT From_Account, count(*) AS messages
+FROM read_json('chatexport-demo/chat-archive-1250000000/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true,
+  columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})
+WHERE IsSystemMsg IS NULL GROUP BY From_Account ORDER BY messages DESC, From_Account LIMIT 3;
+
+-- text search
+SELECT MsgSeq, From_Account, MsgBody->>'$[0].MsgContent.Text' AS text
+FROM read_json('chatexport-demo/chat-archive-1250000000/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true,
+  columns={MsgSeq: 'BIGINT', From_Account: 'VARCHAR', MsgBody: 'JSON'})
+WHERE text ILIKE '%ssh_config%' ORDER BY MsgSeq;

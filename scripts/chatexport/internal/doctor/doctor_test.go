@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,12 +52,10 @@ func run(t *testing.T, env map[string]string, args ...string) (int, map[string]c
 // denied refuses what a role may be refused.
 func denied(ops ...cosemu.Op) cosemu.FaultFunc {
 	return func(r *cosemu.Request) *cosemu.Fault {
-		for _, op := range ops {
-			if r.Op == op {
-				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied."}
-			}
+		if !slices.Contains(ops, r.Op) {
+			return nil
 		}
-		return nil
+		return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied."}
 	}
 }
 

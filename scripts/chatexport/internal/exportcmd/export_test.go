@@ -3,6 +3,7 @@ package exportcmd_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -153,10 +154,7 @@ func TestExitCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := func() string { return filepath.Join(t.TempDir(), "out") }
-	broken := map[string]string{}
-	for name, value := range w.Env {
-		broken[name] = value
-	}
+	broken := maps.Clone(w.Env)
 	broken["CHAT_SECRET_KEY"] = "another-key-another-key"
 	for name, test := range map[string]struct {
 		env  map[string]string

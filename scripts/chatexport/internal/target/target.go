@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/joho/godotenv"
 	"github.com/spf13/pflag"
@@ -222,8 +223,8 @@ func (t *Target) Chat() (*chatapi.Client, error) {
 // Close ends what was started.
 func (t *Target) Close() error {
 	var failures []error
-	for i := len(t.stops) - 1; i >= 0; i-- {
-		failures = append(failures, t.stops[i]())
+	for _, stop := range slices.Backward(t.stops) {
+		failures = append(failures, stop())
 	}
 	t.stops = nil
 	return errors.Join(failures...)

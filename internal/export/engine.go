@@ -98,6 +98,7 @@ type Known struct {
 	At         time.Time // when the service told what follows
 	CreateTime int64     // of the group; 0 if unknown
 	NextSeq    chat.Seq  // NextMsgSeq; 0 if unknown
+	LastTime   int64     // of the newest message; 0 if unknown
 
 	Genesis int64 // the group's CreateTime as the stream's genesis has it; 0 if unknown
 }

@@ -31,6 +31,9 @@ func (b *batch) findHead(ctx context.Context) error {
 	}
 	if b.runHead == 0 && b.told() {
 		b.createTime = b.Known.CreateTime
+		if b.head < b.Known.NextSeq {
+			b.lastTime = b.Known.LastTime // else something newer has come meanwhile
+		}
 	} else if b.runHead == 0 || b.head == 0 || b.behind() {
 		group, err := b.group(ctx)
 		if err != nil {

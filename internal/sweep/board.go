@@ -232,7 +232,7 @@ func (b *board) one(ctx context.Context, o open, concurrency int) error {
 		Keep: true, Concurrency: concurrency,
 	}
 	if o.Create > 0 && o.Attempts == 0 {
-		req.Known = &export.Known{At: b.at, CreateTime: o.Create, NextSeq: o.Next, Genesis: o.Genesis}
+		req.Known = &export.Known{At: b.at, CreateTime: o.Create, NextSeq: o.Next, LastTime: o.Last, Genesis: o.Genesis}
 	}
 	began := time.Now()
 	bounded, cancel := context.WithDeadline(ctx, b.end)

@@ -1,0 +1,442 @@
+package invocation_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
+	cloudemu "chatexport/internal/emulator/cloud"
+	"chatexport/internal/emulator/world"
+	"chatexport/internal/sweep"
+)
+
+// chaos kills processes at random calls, half of them after the call took effect, and lets the platform take some of the
+// events that it accepts twice.
+type chaos struct {
+	kill, twice float64
+
+	mu     sync.Mutex
+	random *rand.Rand
+	copies int
+}
+
+func (c *chaos) roll(share float64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.random.Float64() < share
+}
+
+func (c *chaos) wrap(_ string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := world.ProcessOf(r)
+		switch {
+		case p == nil:
+			next.ServeHTTP(w, r)
+		case p.Dead():
+			panic(http.ErrAbortHandler)
+		case c.roll(c.kill):
+			if c.roll(0.5) {
+				next.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			p.Kill()
+			panic(http.ErrAbortHandler)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// sweepOnce lets an hour pass, fires a sweep and serves all that comes of it. Some events are delivered twice.
+func (s *site) sweepOnce(spec string, tick int, c *chaos) {
+	s.t.Helper()
+	time.Sleep(time.Hour)
+	s.Push(sweepTask(s.t, spec, tick))
+	if c == nil {
+		s.drain()
+		return
+	}
+	seen := map[string]bool{}
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() { // the platform's own duplicates: looked for while events wait
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			for _, d := range s.Queue.Queued() {
+				if !seen[d.ID] {
+					seen[d.ID] = true
+					if c.roll(c.twice) {
+						s.Push(d.Payload)
+						c.copies++
+					}
+				}
+			}
+		}
+	})
+	s.drain()
+	close(done)
+	group.Wait()
+}
+
+func (s *site) pages() int { return s.Chat.Counters().Commands["group_msg_get_simple"] }
+
+func TestUnderDuplicatesAndKillsASweepArchivesEverything(t *testing.T) {
+	t.Parallel()
+	seeds := []uint64{1, 2, 3}
+	groups := 2000
+	if testing.Short() {
+		seeds, groups = seeds[:1], 400
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) { sweepUnderChaos(t, seed, groups) })
+		})
+	}
+}
+
+func sweepUnderChaos(t *testing.T, seed uint64, groups int) {
+	t.Helper()
+	c := &chaos{kill: 0.0025, twice: 0.2, random: rand.New(rand.NewPCG(seed, 1))}
+	s := newSite(t, world.Options{
+		Wrap: c.wrap, TimeLimit: 5 * time.Second, Chat: chatemu.Options{Latency: 20 * time.Millisecond, QPS: 200},
+		Queue: cloudemu.QueueOptions{Retries: 12, Delay: func(int) time.Duration { return time.Second }},
+		Env:   map[string]string{"CHAT_QPS": "50"},
+	})
+	s.workers = 3
+	active := app(t, s.World, groups, groups/100, 2, func(n int) int { return 1 + (n*7)%150 })
+	s.sweepOnce(`{}`, 1, c)
+	if dead := s.Queue.Dead(); len(dead) > 0 {
+		t.Fatalf("%d dead letters, the first: %s", len(dead), dead[0].Reason)
+	}
+	for _, stream := range active {
+		if _, newest, _ := s.Chat.Bounds(stream); newest > 0 {
+			s.Verify(stream)
+		}
+	}
+	if s.killed < 3 || c.copies == 0 {
+		t.Errorf("only %d processes were killed, and %d events came twice", s.killed, c.copies)
+	}
+	c.kill, c.twice = 0, 0
+	s.sweepOnce(`{}`, 2, nil)
+	pages := s.pages()
+	s.sweepOnce(`{}`, 3, nil)
+	if n := s.pages() - pages; n != 0 {
+		t.Errorf("the third sweep read %d pages", n)
+	}
+	all := reports(t, s.World)
+	last := all[len(all)-1]
+	if last.Streams.Due != 0 || last.Streams.Idle != len(active) {
+		t.Errorf("third sweep: %+v", last.Streams)
+	}
+	for _, r := range all {
+		t.Logf("seed %d: %d killed; due %d, %v, unreached %d", seed, s.killed, r.Streams.Due, r.Tally.Outcomes, r.Unreached)
+	}
+}
+
+// Whenever a process dies in a sweep or a lane, everything is archived in the end, at the latest by the next sweep.
+func TestACrashAtAnyCallOfASweepLosesNothing(t *testing.T) {
+	t.Parallel()
+	sweepWithCrash := func(t *testing.T, c *crash) int {
+		s := newSite(t, world.Options{
+			Wrap: c.wrap, TimeLimit: 3 * time.Second,
+			Queue: cloudemu.QueueOptions{Delay: func(int) time.Duration { return time.Minute }},
+		})
+		s.workers = 2
+		active := app(t, s.World, 6, 1, 1, func(n int) int { return 15 + n })
+		s.sweepOnce(`{}`, 1, nil)
+		if dead := s.Queue.Dead(); len(dead) > 0 || len(s.failures) > 0 {
+			t.Errorf("call %d: %d dead letters, %v", c.at, len(dead), s.failures)
+		}
+		for _, stream := range active {
+			s.Verify(stream)
+		}
+		pages := s.pages()
+		s.sweepOnce(`{}`, 2, nil)
+		if all := reports(t, s.World); len(all) != 2 || all[1].Streams.Due != 0 || s.pages() != pages {
+			t.Errorf("call %d (after %v): the next sweep does something: %+v", c.at, c.after, all)
+		}
+		return len(c.calls)
+	}
+	calls := 0
+	bubble(t, func(t *testing.T) { calls = sweepWithCrash(t, &crash{}) })
+	step := 1
+	if testing.Short() {
+		step = 9
+	}
+	t.Logf("%d calls", calls)
+	for at := 1; at <= calls; at += step {
+		for _, after := range []bool{false, true} {
+			bubble(t, func(t *testing.T) { sweepWithCrash(t, &crash{at: at, after: after}) })
+		}
+	}
+}
+
+// dropLane takes the first waiting batch of a lane from the queue, as a platform that loses it.
+func (s *site) dropLane(lane int) {
+	s.t.Helper()
+	d, err := s.Queue.Next(s.t.Context())
+	must(s.t, err)
+	if !strings.Contains(string(d.Payload), fmt.Sprintf(`"lane":%d,`, lane)) {
+		s.t.Fatalf("not a batch of lane %d: %s", lane, d.Payload)
+	}
+	must(s.t, s.Queue.Ack(d.ID))
+}
+
+func TestTheStreamsOfALostLaneAreDoneByTheNextSweep(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		active := app(t, s.World, 30, 1, 0, func(int) int { return 5 })
+		s.Push(sweepTask(t, `{}`, 1))
+		d, err := s.Queue.Next(t.Context())
+		must(t, err)
+		if _, err := s.deliver(d); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s.Queue.Ack(d.ID))
+		s.dropLane(0)
+		s.drain()
+		if n := len(reports(t, s.World)); n != 0 {
+			t.Fatalf("%d reports although a lane is missing", n)
+		}
+		// Nobody knows yet that the lane is lost: a second sweep would double the load.
+		calls := s.Chat.Counters().Calls
+		s.Push(sweepTask(t, `{}`, 2))
+		s.drain()
+		if n := s.Chat.Counters().Calls - calls; n != 0 {
+			t.Errorf("a sweep made %d calls while lanes seemed to be alive", n)
+		}
+		s.sweepOnce(`{}`, 3, nil)
+		all := reports(t, s.World)
+		if len(all) != 2 || all[0].Unreached != 15 || !all[0].FinishedAt.IsZero() || all[1].Streams.Due != 15 || all[1].Tally.Outcomes["complete"] != 15 {
+			t.Errorf("reports: %+v", all)
+		}
+		for _, stream := range active {
+			s.Verify(stream)
+		}
+	})
+}
+
+func TestGroupsThatFailAreNamedAndStopNobody(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		failing := "@TGS#00007"
+		s := newSite(t, world.Options{Chat: chatemu.Options{Latency: 20 * time.Millisecond}})
+		active := app(t, s.World, 60, 1, 0, func(int) int { return 30 })
+		must(t, s.Chat.AddGroup(chatemu.Group{ID: "@TGS#live", Type: "AVChatRoom"}))
+		s.Chat.SetFault(func(c chatemu.Call) *chatemu.Fault {
+			if c.Command == "group_msg_get_simple" && c.Query.Stream.GroupID == failing {
+				return &chatemu.Fault{ErrorCode: 10002}
+			}
+			return nil
+		})
+		var once sync.Once
+		s.Chat.SetOnCall(func(c chatemu.Call) {
+			if c.Command == "group_msg_get_simple" {
+				once.Do(func() { must(t, s.Chat.Dissolve("@TGS#00011")) })
+			}
+		})
+		s.sweepOnce(`{}`, 1, nil)
+		r := reports(t, s.World)[0]
+		if r.Tally.Outcomes["complete"] != 58 || r.Tally.Outcomes["failed"] != 1 || r.Tally.Outcomes["gone"] != 1 {
+			t.Errorf("outcomes: %v", r.Tally.Outcomes)
+		}
+		named := map[string]string{}
+		for _, f := range r.Failures.First {
+			named[f.GroupID] = f.Outcome + " " + f.Code
+		}
+		if named[failing] != "failed 10002" || named["@TGS#00011"] != "gone 10010" || len(named) != 2 || r.Skipped.First[0].GroupID != "@TGS#live" {
+			t.Errorf("failures %v, skipped %+v", named, r.Skipped)
+		}
+		if took := r.FinishedAt.Sub(r.PlannedAt); took > time.Minute {
+			t.Errorf("the lanes took %v", took)
+		}
+		for _, stream := range active {
+			if stream.GroupID != failing && stream.GroupID != "@TGS#00011" {
+				s.Verify(stream)
+			}
+		}
+		s.Chat.SetFault(nil)
+		s.sweepOnce(`{}`, 2, nil)
+		if r := reports(t, s.World)[1]; r.Tally.Outcomes["complete"] != 1 || r.Streams.Due != 1 {
+			t.Errorf("the next sweep: %+v", r)
+		}
+		s.Verify(chat.Stream{GroupID: failing})
+	})
+}
+
+func TestThreeLanesAtAThirdOfTheQuotaAreHardlyThrottled(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{
+			Chat: chatemu.Options{Latency: 30 * time.Millisecond, QPS: 150, QPSStrict: true}, TimeLimit: 10 * time.Second,
+			Env: map[string]string{"CHAT_QPS": "50", "SWEEP_LANES": "3"},
+		})
+		s.workers = 3
+		app(t, s.World, 150, 1, 0, func(n int) int { return 1 + (n*37)%900 })
+		s.sweepOnce(`{}`, 1, nil)
+		n := s.Chat.Counters()
+		if share := float64(n.Throttled) / float64(n.Calls); share > 0.01 {
+			t.Errorf("%d of %d calls were throttled", n.Throttled, n.Calls)
+		}
+		r := reports(t, s.World)[0]
+		rate := float64(r.Tally.Calls) / r.FinishedAt.Sub(r.PlannedAt).Seconds()
+		if r.Tally.Outcomes["complete"] != 150 || len(r.Lanes) != 3 {
+			t.Errorf("report: %+v", r)
+		}
+		t.Logf("%d calls, %d throttled, %.0f calls a second", n.Calls, n.Throttled, rate)
+	})
+}
+
+func TestAHugeGroupDoesNotStopTheSmallOnesBehindIt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{
+			Chat: chatemu.Options{Latency: 30 * time.Millisecond}, TimeLimit: 10 * time.Second,
+			Env: map[string]string{"CHAT_QPS": "50", "SWEEP_LANES": "1"},
+		})
+		var huge []chat.Stream
+		for n := range 4 {
+			huge = append(huge, addMade(t, s, fmt.Sprintf("@TGS#huge%d", n), 20_000))
+		}
+		for n := range 200 {
+			addMade(t, s, fmt.Sprintf("@TGS#small%d", n), 1+n%40)
+		}
+		s.sweepOnce(`{}`, 1, nil)
+		var order []string
+		for _, b := range s.Logs.Batches() {
+			if b["outcome"] == "complete" {
+				order = append(order, b["group_id"].(string))
+			}
+		}
+		if len(order) != 204 {
+			t.Fatalf("%d streams are complete", len(order))
+		}
+		for n, id := range order[200:] {
+			if !strings.HasPrefix(id, "@TGS#huge") {
+				t.Errorf("complete as number %d: %s", 200+n, id)
+			}
+		}
+		for _, stream := range huge {
+			if err := s.sound(stream); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func addMade(t testing.TB, s *site, id string, n int) chat.Stream {
+	t.Helper()
+	must(t, s.Chat.AddGroup(chatemu.Group{ID: id}))
+	must(t, s.Chat.Generate(chat.Stream{GroupID: id}, n, plain))
+	return chat.Stream{GroupID: id}
+}
+
+// What happens to groups between the sweep that sees them and the lane that comes to them.
+func TestGroupsMayChangeDuringASweep(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		active := app(t, s.World, 20, 1, 1, func(int) int { return 40 })
+		s.sweepOnce(`{}`, 1, nil)
+		for _, stream := range active {
+			must(t, s.Chat.Append(stream, old(5)...))
+		}
+		var once sync.Once
+		community := active[20].GroupID
+		topic := chat.Stream{GroupID: community, TopicID: community + "@TOPIC#_@TOPIC#new"}
+		s.Chat.SetOnCall(func(c chatemu.Call) {
+			if c.Command != "group_msg_get_simple" {
+				return
+			}
+			once.Do(func() {
+				must(t, s.Chat.Dissolve(active[3].GroupID))
+				must(t, s.Chat.Recreate(chatemu.Group{ID: active[4].GroupID, CreateTime: 1_700_000_000}))
+				must(t, s.Chat.Generate(active[4], 10, plain))
+				must(t, s.Chat.AddGroup(chatemu.Group{ID: "@TGS#created"}))
+				must(t, s.Chat.Generate(chat.Stream{GroupID: "@TGS#created"}, 30, plain))
+				must(t, s.Chat.AddTopic(chatemu.Topic{GroupID: topic.GroupID, ID: topic.TopicID}))
+				must(t, s.Chat.Generate(topic, 30, plain))
+			})
+		})
+		s.sweepOnce(`{}`, 2, nil)
+		s.sweepOnce(`{}`, 3, nil)
+		for n, stream := range active {
+			if n != 3 && n != 4 {
+				s.Verify(stream)
+			}
+		}
+		s.Verify(chat.Stream{GroupID: "@TGS#created"})
+		s.Verify(topic)
+		named := map[string]string{}
+		for _, r := range reports(t, s.World) {
+			for _, f := range r.Failures.First {
+				named[f.GroupID] = f.Outcome
+			}
+		}
+		if named[active[3].GroupID] != "gone" || named[active[4].GroupID] != "recreated" || len(named) != 2 {
+			t.Errorf("failures: %v", named)
+		}
+		// Standing outcomes are tried at a falling rate.
+		pages, tried := s.pages(), 0
+		for n := range 24 {
+			s.sweepOnce(`{}`, 4+n, nil)
+			if now := s.pages(); now != pages {
+				tried++
+				pages = now
+			}
+		}
+		if tried > 8 {
+			t.Errorf("standing outcomes were tried in %d of 24 hours", tried)
+		}
+	})
+}
+
+func TestStreamsMayWaitForMoreMessages(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		active := app(t, s.World, 10, 1, 0, func(int) int { return 10 })
+		s.sweepOnce(`{}`, 1, nil)
+		must(t, s.Chat.Append(active[1], young(3)...))
+		must(t, s.Chat.Append(active[2], young(30)...))
+		due := func(tick int) sweep.Streams {
+			s.sweepOnce(`{"min_new":20,"max_age":"5h"}`, tick, nil)
+			all := reports(t, s.World)
+			return all[len(all)-1].Streams
+		}
+		if got := due(2); got.Due != 1 || got.Waiting != 1 || got.Idle != 8 {
+			t.Errorf("after an hour: %+v", got)
+		}
+		s.Verify(active[2])
+		for tick := 3; tick <= 5; tick++ {
+			if got := due(tick); got.Due != 0 || got.Waiting != 1 {
+				t.Errorf("tick %d: %+v", tick, got)
+			}
+		}
+		if got := due(6); got.Due != 1 || got.Waiting != 0 {
+			t.Errorf("after five hours: %+v", got)
+		}
+		s.Verify(active[1])
+	})
+}
+
+// young are messages of the last hour.
+func young(n int) []chatemu.Message {
+	messages := make([]chatemu.Message, n)
+	for i := range messages {
+		messages[i] = chatemu.Message{From: "now", Time: time.Now().Add(-10*time.Minute).Unix() + int64(i)}
+	}
+	return messages
+}

@@ -17,9 +17,17 @@ import (
 // other object changes.
 func stands(t *testing.T, w *world.World, s chat.Stream, status, code string) {
 	t.Helper()
+	standsUnder(t, w, s, nil, status, code)
+}
+
+// standsUnder is stands while the store does not work as it should.
+func standsUnder(t *testing.T, w *world.World, s chat.Stream, fault cosemu.FaultFunc, status, code string) {
+	t.Helper()
 	before := snapshot(t, w)
 	for range 2 {
+		w.COS.SetFault(fault)
 		out, err := invoke(t, w, w.Instance(), s)
+		w.COS.SetFault(nil)
 		if err != nil || out.Outcome != status {
 			t.Errorf("the invocation ended with outcome %q, error %v, want %q and success", out.Outcome, err, status)
 		}

@@ -50,8 +50,13 @@ func chatFaults() []faultCase {
 		code  int
 		reads string
 	}{
-		{60010, "set CHAT_ADMIN to an app administrator"}, {60021, "fixed egress IP address"}, {60020, "renew the plan"},
-		{70009, "CHAT_SECRET_KEY"}, {70020, "CHAT_REGION"}, {10003, "check CHAT_ENDPOINT"}, {70107, "import the account"},
+		{60010, "set CHAT_ADMIN to an app administrator"},
+		{60021, "fixed egress IP address"},
+		{60020, "renew the plan"},
+		{70009, "CHAT_SECRET_KEY"},
+		{70020, "CHAT_REGION"},
+		{10003, "check CHAT_ENDPOINT"},
+		{70107, "import the account"},
 	} {
 		always("settings ("+codeName(c.code)+")", chatemu.Fault{ErrorCode: c.code}, 1, c.reads, strconv.Itoa(c.code))
 	}
@@ -60,8 +65,12 @@ func chatFaults() []faultCase {
 		state string
 		reads string
 	}{
-		{10010, "gone", "its history is gone"}, {10015, "gone", "check the group id"}, {110003, "gone", "its history is gone"},
-		{10004, "unsupported", "AVChatRoom"}, {10007, "unsupported", "AVChatRoom"}, {11000, "unsupported", "communities"},
+		{10010, "gone", "its history is gone"},
+		{10015, "gone", "check the group id"},
+		{110003, "gone", "its history is gone"},
+		{10004, "unsupported", "AVChatRoom"},
+		{10007, "unsupported", "AVChatRoom"},
+		{11000, "unsupported", "communities"},
 	} {
 		cases = append(cases, faultCase{
 			name: "the stream (" + codeName(c.code) + "), always", chat: onEvery(chatemu.Fault{ErrorCode: c.code}), tried: 1,

@@ -160,10 +160,8 @@ func (c *faultCase) try(t *testing.T) {
 // check compares what the first delivery came to with what the table says.
 func (x *trial) check(t *testing.T, s *site, stream chat.Stream, out string, failure error) {
 	t.Helper()
-	outcome, text := "error", ""
-	if failure != nil {
-		text = failure.Error()
-	} else {
+	outcome, text := "error", fmt.Sprint(failure)
+	if failure == nil {
 		var answer struct{ Streams []struct{ Outcome string } }
 		must(t, json.Unmarshal([]byte(out), &answer))
 		outcome = answer.Streams[0].Outcome
@@ -176,9 +174,8 @@ func (x *trial) check(t *testing.T, s *site, stream chat.Stream, out string, fai
 		t.Errorf("%d calls met the fault, want %d", met, x.tried)
 	}
 	x.end() // looking at the state must not meet it
-	status, code := "", ""
-	state := s.state(stream)
-	status = state.Status
+	code, state := "", s.state(stream)
+	status := state.Status
 	if state.Error != nil {
 		code = state.Error.Code
 		text += " | " + state.Error.Text

@@ -142,8 +142,8 @@ func (s *site) drain() {
 					s.t.Error(err)
 					return
 				}
-				if _, err := s.deliver(d); err != nil {
-					err = s.Queue.Nack(d.ID, err.Error())
+				if _, failure := s.deliver(d); failure != nil {
+					err = s.Queue.Nack(d.ID, failure.Error())
 				} else {
 					err = s.Queue.Ack(d.ID)
 				}

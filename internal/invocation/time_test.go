@@ -85,7 +85,7 @@ func TestTheSoftStopComesBeforeTheDeadlineWhateverIsSlow(t *testing.T) {
 					t.Errorf("%d batches, %d killed at the limit, failures: %v", len(batches), s.overrun, s.failures)
 				}
 				for i, b := range batches {
-					took := time.Duration(b["elapsed_ms"].(float64)) * ms
+					took := time.Duration(b["elapsed_ms"].(float64) * float64(ms))
 					if took > tc.limit {
 						t.Errorf("batch %d took %v", i, took)
 					}

@@ -72,11 +72,7 @@ func Chunks(ctx context.Context, store Store, s chat.Stream) iter.Seq2[archive.C
 			return
 		}
 		next := genesis.FirstLo
-		for next <= chat.MaxSeq {
-			m, err := Manifest(ctx, store, s, next)
-			if errors.Is(err, objstore.ErrNotExist) {
-				break
-			}
+		for m, err := range Manifests(ctx, store, s, next) {
 			if err != nil {
 				yield(archive.ChunkEntry{}, err)
 				return
@@ -88,33 +84,55 @@ func Chunks(ctx context.Context, store Store, s chat.Stream) iter.Seq2[archive.C
 			}
 			next = m.Hi + 1
 		}
-		unlisted(ctx, store, s, next, yield)
+		for c, err := range Unlisted(ctx, store, s, next) {
+			if !yield(c, err) {
+				return
+			}
+		}
 	}
 }
 
-func unlisted(ctx context.Context, store Store, s chat.Stream, next chat.Seq, yield func(archive.ChunkEntry, error) bool) {
-	for next <= chat.MaxSeq {
-		key := layout.Chunk(s, next)
-		object, err := store.Head(ctx, key)
-		if errors.Is(err, objstore.ErrNotExist) {
-			return
+// Manifests yields the manifests of a stream in order, beginning with the one at lo. An error ends it.
+func Manifests(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) iter.Seq2[archive.Manifest, error] {
+	return func(yield func(archive.Manifest, error) bool) {
+		for lo <= chat.MaxSeq {
+			m, err := Manifest(ctx, store, s, lo)
+			if errors.Is(err, objstore.ErrNotExist) || !yield(m, err) || err != nil {
+				return
+			}
+			lo = m.Hi + 1
 		}
-		var meta archive.ChunkMeta
-		if err == nil {
-			meta, err = archive.ParseChunkMeta(object.Metadata)
-		}
-		if err == nil && meta.Lo != next {
-			err = fmt.Errorf("%w: says that it begins at %d", archive.ErrInvalid, meta.Lo)
-		}
-		if err != nil {
-			yield(archive.ChunkEntry{}, fmt.Errorf("%s: %w", key, err))
-			return
-		}
-		if !yield(archive.ChunkEntryOf(meta, key, object.Size, object.CRC64), nil) {
-			return
-		}
-		next = meta.Hi + 1
 	}
+}
+
+// Unlisted yields the chunks from lo on as their own metadata describe them. An error ends it.
+func Unlisted(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) iter.Seq2[archive.ChunkEntry, error] {
+	return func(yield func(archive.ChunkEntry, error) bool) {
+		for lo <= chat.MaxSeq {
+			c, err := describe(ctx, store, s, lo)
+			if errors.Is(err, objstore.ErrNotExist) || !yield(c, err) || err != nil {
+				return
+			}
+			lo = c.Hi + 1
+		}
+	}
+}
+
+// describe reads the description of the chunk at lo.
+func describe(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive.ChunkEntry, error) {
+	key := layout.Chunk(s, lo)
+	object, err := store.Head(ctx, key)
+	if err != nil {
+		return archive.ChunkEntry{}, err
+	}
+	meta, err := archive.ParseChunkMeta(object.Metadata)
+	if err == nil && meta.Lo != lo {
+		err = fmt.Errorf("%w: says that it begins at %d", archive.ErrInvalid, meta.Lo)
+	}
+	if err != nil {
+		return archive.ChunkEntry{}, fmt.Errorf("%s: %w", key, err)
+	}
+	return archive.ChunkEntryOf(meta, key, object.Size, object.CRC64), nil
 }
 
 // Genesis reads where a stream's archive begins. It returns ErrNoArchive where there is none.

@@ -6,15 +6,15 @@ import (
 	"chatexport/internal/archive"
 )
 
-// verdict is how a stream is doing. The names are stable.
-type verdict string
+// Verdict is how a stream is doing. The names are stable.
+type Verdict string
 
 const (
-	stuck   verdict = "stuck"
-	failing verdict = "failing"
-	late    verdict = "late"
-	running verdict = "running"
-	done    verdict = "done"
+	stuck   Verdict = "stuck"
+	failing Verdict = "failing"
+	late    Verdict = "late"
+	running Verdict = "running"
+	done    Verdict = "done"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 )
 
 // judge decides how a stream is doing. maxAge is 0 for none.
-func judge(s *stream, now time.Time, maxAge, retention time.Duration) {
+func judge(s *Stream, now time.Time, maxAge, retention time.Duration) {
 	s.Pending = max(0, int64(s.Head-s.Frontier+1))
 	since := s.CompleteAt
 	if since.IsZero() {
@@ -58,7 +58,7 @@ func judge(s *stream, now time.Time, maxAge, retention time.Duration) {
 }
 
 // abandoned reports whether a run is under way that nobody has worked on for long.
-func (s *stream) abandoned(now time.Time) bool {
+func (s *Stream) abandoned(now time.Time) bool {
 	if s.Status != archive.StatusRunning || now.Sub(s.UpdatedAt) < abandonedAfter {
 		return false
 	}
@@ -66,7 +66,7 @@ func (s *stream) abandoned(now time.Time) bool {
 }
 
 // rank orders streams, trouble first.
-func (s *stream) rank() int {
+func (s *Stream) rank() int {
 	rank := 2
 	switch s.Verdict {
 	case stuck:
@@ -85,7 +85,7 @@ func (s *stream) rank() int {
 }
 
 // advice says what a person can do.
-func advice(s *stream) string {
+func advice(s *Stream) string {
 	switch s.Status {
 	case archive.StatusDamaged:
 		return "run verify on it; nothing was overwritten, and nothing is archived until objects that are missing are restored"

@@ -20,8 +20,8 @@ import (
 	"chatexport/scripts/chatexport/internal/target"
 )
 
-// result is what --json prints.
-type result struct {
+// Result is how all streams are doing; it is what --json prints.
+type Result struct {
 	Where   string    `json:"where"`
 	At      time.Time `json:"at"`
 	Trouble bool      `json:"trouble"` // exit code 1
@@ -31,15 +31,16 @@ type result struct {
 	Late    int       `json:"late"`
 	Stuck   int       `json:"stuck"`
 	AtRisk  int       `json:"at_risk"` // of any verdict
-	Streams []stream  `json:"streams"`
+	Streams []Stream  `json:"streams"`
 }
 
-type stream struct {
+// Stream is how one stream is doing.
+type Stream struct {
 	Stream  chat.Stream `json:"-"`
 	GroupID string      `json:"group_id"`
 	TopicID string      `json:"topic_id,omitempty"`
 
-	Verdict verdict `json:"verdict"`
+	Verdict Verdict `json:"verdict"`
 	AtRisk  bool    `json:"at_risk"`
 	Status  string  `json:"status"` // of the state; empty without one
 
@@ -58,13 +59,14 @@ type stream struct {
 	Chunks   int64    `json:"chunks"`
 	Bytes    int64    `json:"bytes"`
 
-	LastRun *lastRun            `json:"last_run,omitempty"` // of the newest manifest
+	LastRun *LastRun            `json:"last_run,omitempty"` // of the newest manifest
 	Lease   *archive.Lease      `json:"lease,omitempty"`
 	Error   *archive.StateError `json:"error,omitempty"`
 	Advice  string              `json:"advice,omitempty"`
 }
 
-type lastRun struct {
+// LastRun is the run of the newest manifest.
+type LastRun struct {
 	Run        string    `json:"run"`
 	Status     string    `json:"status"`
 	StartedAt  time.Time `json:"started_at"`
@@ -72,8 +74,8 @@ type lastRun struct {
 }
 
 // look reads all streams.
-func look(ctx context.Context, t *target.Target, o options, ids []string, console *cli.Console) (result, error) {
-	r := result{Where: t.Where, At: o.now().UTC().Truncate(time.Second)}
+func look(ctx context.Context, t *target.Target, o options, ids []string, console *cli.Console) (Result, error) {
+	r := Result{Where: t.Where, At: o.now().UTC().Truncate(time.Second)}
 	known, err := catalog.Streams(ctx, t.Store)
 	if err != nil {
 		return r, err
@@ -92,7 +94,7 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 	var done atomic.Int64
 	stop := console.Follow("reading", "streams", int64(len(chosen)), done.Load)
 	defer stop()
-	r.Streams = make([]stream, len(chosen))
+	r.Streams = make([]Stream, len(chosen))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(o.parallel)
 	for i, s := range chosen {
@@ -114,7 +116,7 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 		return r, err
 	}
 	r.count()
-	slices.SortStableFunc(r.Streams, func(a, b stream) int {
+	slices.SortStableFunc(r.Streams, func(a, b Stream) int {
 		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.AgeSeconds, a.AgeSeconds))
 	})
 	return r, nil
@@ -143,8 +145,8 @@ func newestSeqs(ctx context.Context, t *target.Target, o options, streams []chat
 }
 
 // read reads one stream's small objects. What of them is damaged is the stream's trouble, not the command's.
-func read(ctx context.Context, store catalog.Store, s chat.Stream) (stream, error) {
-	one := stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
+func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, error) {
+	one := Stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
 	state, err := catalog.State(ctx, store, s)
 	if damaged(err) {
 		one.trouble("state_invalid", err)
@@ -181,7 +183,7 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (stream, erro
 	case err != nil:
 		return one, err
 	default:
-		one.LastRun = &lastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
+		one.LastRun = &LastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
 		if one.CompleteAt.IsZero() && m.Status != archive.StatusPartial {
 			one.CompleteAt = m.FinishedAt
 		}
@@ -194,12 +196,12 @@ func damaged(err error) bool {
 }
 
 // trouble records what this command itself found.
-func (s *stream) trouble(code string, err error) {
+func (s *Stream) trouble(code string, err error) {
 	s.Status = archive.StatusDamaged
 	s.Error = &archive.StateError{Code: code, Text: err.Error(), Frontier: s.Frontier}
 }
 
-func (s *stream) state(state *archive.State) {
+func (s *Stream) state(state *archive.State) {
 	s.Frontier, s.Head, s.UpdatedAt = max(s.Frontier, state.Frontier), state.Head, state.UpdatedAt
 	c := state.Counters
 	s.Messages, s.Absent, s.Chunks, s.Bytes = c.Lines(), c.Absent, c.Chunks, c.Bytes
@@ -214,7 +216,7 @@ func (s *stream) state(state *archive.State) {
 	}
 }
 
-func (r *result) count() {
+func (r *Result) count() {
 	for i := range r.Streams {
 		s := &r.Streams[i]
 		switch s.Verdict {

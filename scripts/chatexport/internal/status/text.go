@@ -9,7 +9,7 @@ import (
 	"chatexport/scripts/chatexport/internal/target"
 )
 
-func text(r result) string {
+func text(r Result) string {
 	rows := [][]string{{"group", "verdict", "status", "archived to", "pending", "messages", "expired", "absent", "complete", "last run"}}
 	for i := range r.Streams {
 		s := &r.Streams[i]
@@ -33,21 +33,21 @@ func text(r result) string {
 	return b.String()
 }
 
-func completeText(s *stream) string {
+func completeText(s *Stream) string {
 	if s.CompleteAt.IsZero() {
 		return "never"
 	}
 	return Age(time.Duration(s.AgeSeconds)*time.Second) + " ago"
 }
 
-func runText(s *stream) string {
+func runText(s *Stream) string {
 	if s.LastRun == nil {
 		return "-"
 	}
 	return fmt.Sprintf("%s, %s", s.LastRun.StartedAt.Format("2006-01-02 15:04:05Z"), cli.Seconds(s.LastRun.FinishedAt.Sub(s.LastRun.StartedAt)))
 }
 
-func notes(b *strings.Builder, s *stream, now time.Time) {
+func notes(b *strings.Builder, s *Stream, now time.Time) {
 	name := target.Name(s.Stream)
 	if s.Lease != nil && now.Before(s.Lease.Until) {
 		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))

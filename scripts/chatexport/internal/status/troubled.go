@@ -38,3 +38,8 @@ func Troubled(ctx context.Context, t *target.Target, console *cli.Console) ([]Tr
 	}
 	return troubles, nil
 }
+
+// Look judges all streams of the archive; with askChat it asks Chat for the newest messages, too.
+func Look(ctx context.Context, t *target.Target, askChat bool, console *cli.Console) (Result, error) {
+	return look(ctx, t, options{now: time.Now, parallel: defaultParallel, chat: askChat}, nil, console)
+}

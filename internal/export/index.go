@@ -79,17 +79,22 @@ func (b *batch) follow(m archive.Manifest, link archive.Link) error {
 	return nil
 }
 
-// locate finds how far the manifests reach, from the state's hint where that holds, else from genesis.
+// locate finds how far the manifests reach, from the state's hint where that holds, else from genesis. A hint may be
+// behind: it is followed further where chunks would have to be looked up, one by one, only to find the name taken.
 func (b *batch) locate(ctx context.Context) error {
 	if b.index.known {
 		return nil
 	}
-	if hint := b.state.ManifestAfter; hint != nil {
+	if hint := b.state.ManifestAfter; hint == nil {
+		b.index.restart(b.genesis.FirstLo, b.genesisLink)
+	} else {
 		manifest, link, err := b.getManifest(ctx, hint.Lo)
 		switch {
 		case err == nil && link.SHA256 == hint.SHA256:
 			b.index.restart(manifest.Hi+1, link)
-			return nil
+			if _, seen := b.index.find(b.index.next); seen {
+				return nil
+			}
 		case err == nil:
 			return damaged("manifest_chain", "%s is not the manifest that was written", link.Key)
 		case errors.Is(err, objstore.ErrNotExist):
@@ -98,8 +103,7 @@ func (b *batch) locate(ctx context.Context) error {
 			return err
 		}
 	}
-	b.index.restart(b.genesis.FirstLo, b.genesisLink)
-	for {
+	for b.index.next < b.frontier {
 		manifest, link, err := b.getManifest(ctx, b.index.next)
 		if errors.Is(err, objstore.ErrNotExist) {
 			return nil
@@ -111,6 +115,7 @@ func (b *batch) locate(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // unlisted returns how many chunks no manifest lists, as far as hints and this batch know.
@@ -155,10 +160,11 @@ func (b *batch) list(ctx context.Context, status string, all bool) error {
 		if last && all {
 			written = status
 		}
-		if err := b.writeManifest(ctx, entries, written); err != nil {
+		wrote, err := b.writeManifest(ctx, entries, written)
+		if err != nil {
 			return err
 		}
-		if cut {
+		if cut && wrote { // one that was there already is no progress
 			return errUnlisted
 		}
 	}
@@ -196,8 +202,9 @@ func (b *batch) listingTimeIsUp() bool {
 	return time.Now().After(b.budget.pullEnd.Add(half))
 }
 
-// writeManifest writes the next manifest of the chain, or follows the one that is there already.
-func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry, status string) error {
+// writeManifest writes the next manifest of the chain, or follows the one that is there already. It reports whether it
+// wrote one.
+func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry, status string) (bool, error) {
 	started, ok := archive.RunStart(b.runID)
 	if !ok {
 		started = b.budget.start
@@ -210,19 +217,20 @@ func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry,
 	manifest.SetChunks(entries)
 	body, err := manifest.Encode()
 	if err != nil {
-		return fmt.Errorf("encode manifest: %w", err)
+		return false, fmt.Errorf("encode manifest: %w", err)
 	}
 	// A crash right after this write: the next batch finds the name taken, and goes on behind it.
 	err = b.create(ctx, layout.Manifest(b.Stream, manifest.Lo), objstore.Write{Body: body, ContentType: contentJSON})
 	if err != nil && !errors.Is(err, objstore.ErrExist) && !errors.Is(err, objstore.ErrUnknown) {
-		return fmt.Errorf("write manifest: %w", err)
+		return false, fmt.Errorf("write manifest: %w", err)
 	}
 	link := archive.Link{Key: layout.Manifest(b.Stream, manifest.Lo), SHA256: sha256Hex(body)}
-	if err != nil {
+	wrote := err == nil
+	if !wrote {
 		if manifest, link, err = b.getManifest(ctx, manifest.Lo); err != nil {
-			return err
+			return false, err
 		}
 	}
 	b.manifest = link.SHA256
-	return b.follow(manifest, link)
+	return wrote, b.follow(manifest, link)
 }

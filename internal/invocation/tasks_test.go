@@ -226,7 +226,7 @@ func TestWhatThereIsNoTimeForIsHandedOn(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := newSite(t, world.Options{TimeLimit: limit, Chat: chatemu.Options{Latency: 200 * time.Millisecond}})
 				var streams []chat.Stream
-				for n := range 150 {
+				for n := range 80 {
 					streams = append(streams, s.Group(fmt.Sprintf("g%03d", n), 25))
 				}
 				s.Push(s.Timer(streams...))

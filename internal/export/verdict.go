@@ -70,10 +70,13 @@ func codeOf(err error) string {
 	if c, ok := errors.AsType[coded](err); ok {
 		return c.ErrorCode()
 	}
-	if failure, ok := errors.AsType[*objstore.Error](err); ok && failure.Code != "" {
+	failure, stored := errors.AsType[*objstore.Error](err)
+	if stored && failure.Code != "" {
 		return failure.Code
 	}
 	switch {
+	case stored && failure.Attempts > 0 && failure.Status == 0 && !errors.Is(err, context.DeadlineExceeded):
+		return "network" // as the source's errors call it
 	case errors.Is(err, errNoProgress):
 		return "no_progress"
 	case errors.Is(err, errProtocol):

@@ -55,7 +55,7 @@ func cosFaults() []faultCase {
 			tried: 1, outcome: "complete", status: "complete", then: byItself,
 		}, {
 			name: "connection reset for every chunk", cos: onChunk(cosemu.Fault{Reset: true}),
-			tried: 5, outcome: "error", reads: "no answer, attempts 5", status: "running", code: "no_progress", then: byRedelivery,
+			tried: 5, outcome: "error", reads: "no answer, attempts 5", status: "running", code: "network", then: byRedelivery,
 		}, {
 			name: "the answer to a stored chunk is lost", times: 1, cos: onChunk(cosemu.Fault{LoseAnswer: true}),
 			tried: 1, outcome: "complete", status: "complete", then: byItself,

@@ -28,6 +28,7 @@ type batch struct {
 	began time.Time // the store's clock at its first answer in this batch; zero until then
 
 	state     archive.State // as loaded, then as last written
+	stateRead bool          // the store has told what it holds; until then state must not be written
 	ownsLease bool
 
 	genesis     *archive.Genesis // nil as long as the stream has none

@@ -30,11 +30,12 @@ func (b *batch) loadState(ctx context.Context) error {
 	key := layout.State(b.Stream)
 	body, object, err := b.Store.Get(ctx, key)
 	b.saw(object, err)
-	if errors.Is(err, objstore.ErrNotExist) {
-		return nil
+	b.stateRead = err == nil || errors.Is(err, objstore.ErrNotExist)
+	if !b.stateRead {
+		return fmt.Errorf("read state: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("read state: %w", err)
+		return nil //nolint:nilerr // there is none yet
 	}
 	state, err := archive.ParseState(body)
 	if errors.Is(err, archive.ErrFormat) {
@@ -142,8 +143,8 @@ func (b *batch) count() {
 // fail records a failure that the platform is to mend by delivering the event again. The own lease goes, so that a
 // tick may try, too.
 func (b *batch) fail(ctx context.Context, cause error) {
-	if errors.Is(cause, archive.ErrFormat) {
-		return // a newer version's stream: touch nothing
+	if !b.stateRead || errors.Is(cause, archive.ErrFormat) {
+		return // what is there, somebody's lease among it, is not known; or it is a newer version's: touch nothing
 	}
 	if ctx.Err() != nil {
 		return // the own lease ends with the deadline

@@ -77,14 +77,14 @@ func codeOf(err error) string {
 	switch {
 	case stored && failure.Attempts > 0 && failure.Status == 0 && !errors.Is(err, context.DeadlineExceeded):
 		return "network" // as the source's errors call it
-	case errors.Is(err, errNoProgress):
-		return "no_progress"
 	case errors.Is(err, errProtocol):
 		return "protocol"
 	case errors.Is(err, chat.ErrMalformed):
 		return "malformed_page"
 	case errors.Is(err, objstore.ErrVersioned):
 		return "versioned_bucket"
+	case errors.Is(err, errNoProgress):
+		return "no_progress"
 	case errors.Is(err, errTimeUp), errors.Is(err, retry.ErrNoTime), errors.Is(err, context.DeadlineExceeded):
 		return "no_time"
 	default:

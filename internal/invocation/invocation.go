@@ -31,7 +31,7 @@ const (
 	// marginShare of the time is left to the platform: an invocation that ends itself can say what went wrong, one that
 	// is killed cannot.
 	marginShare = 0.02
-	minMargin   = 50 * time.Millisecond
+	minMargin   = 100 * time.Millisecond
 	maxMargin   = 500 * time.Millisecond
 	// defaultTimeLimit is what the platform gives a function whose limit nobody set.
 	defaultTimeLimit = 3 * time.Second

@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
 
@@ -26,7 +28,7 @@ const (
 	// maxAttempts is how often a stream that fails is tried by one lane, and attemptPause how long after, each time more.
 	maxAttempts  = 3
 	attemptPause = time.Second
-	// stuckAfter streams that fail, and none that does not, the lane gives up: it is not them.
+	// stuckAfter streams that fail for a reason that is not theirs, and none that does not fail, the lane gives up.
 	stuckAfter = 10
 )
 
@@ -54,9 +56,8 @@ type board struct {
 	failures nameList
 	expired  nameList
 	moved    bool // some stream got on, though it is not done
-	began    int  // streams that ended in one way or the other
-	failed   int  // and of these, by an error
-	last     error
+	served   bool // some stream did not fail
+	refused  int  // streams that failed for a reason that is not theirs
 }
 
 func newBoard(l *lane) *board {
@@ -255,15 +256,19 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	stream := o.stream()
 	if lost := int64(r.Missed) + r.Counts.Expired; lost > 0 {
 		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: lost})
+		b.log.Warn().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Int64("seqs", lost).
+			Msg("messages had expired before they could be archived")
 	}
 	again := err != nil
 	switch {
 	case err != nil && (r.Code == "no_time" || r.Code == "no_progress") && b.timeIsUp():
 		b.later = append(b.later, o) // nobody's fault
 		return nil
+	case err != nil && notTheirs(err):
+		if b.refused++; b.refused >= stuckAfter && !b.served {
+			return fmt.Errorf("%w, the last one with: %w", errStuck, err)
+		}
 	case err != nil:
-		b.failed++
-		b.last = err
 	case r.Outcome == export.Continued:
 		b.moved = true
 		o.Continuation, o.New, o.Attempts = r.Next, int64(r.Head-r.Frontier+1), 0
@@ -272,10 +277,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	default:
 		again = r.Outcome == export.LostRace || r.Outcome == export.AlreadyRunning
 	}
-	b.began++
-	if b.failed >= stuckAfter && b.failed == b.began {
-		return fmt.Errorf("%w, the last one with: %w", errStuck, b.last)
-	}
+	b.served = b.served || err == nil
 	if o.Attempts++; again && o.Attempts < maxAttempts {
 		b.moved = true
 		b.later = append(b.later, o)
@@ -283,6 +285,25 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	}
 	b.finished(o, r, err, began)
 	return nil
+}
+
+// notTheirs reports whether a failure would meet every stream: credentials, settings, or the bucket. Streams that fail by
+// themselves must never stop a lane, since the most endangered come first in every sweep.
+func notTheirs(err error) bool {
+	for _, condition := range []error{objstore.ErrDenied, objstore.ErrNoBucket, objstore.ErrVersioned} {
+		if errors.Is(err, condition) {
+			return true
+		}
+	}
+	r, ok := errors.AsType[refusal](err)
+	return ok && r.RetryClass() == retry.Permanent && !ofGroup(err)
+}
+
+// refusal is an error of the directory or of the engine's source that carries the service's own code.
+type refusal interface {
+	retry.Classified
+
+	ErrorCode() string
 }
 
 // finished notes how a stream ended for this sweep.

@@ -16,6 +16,8 @@ const (
 	maxBatch = 15 * time.Minute
 	// handover bridges the time that a continuation waits in the queue.
 	handover = 10 * time.Minute
+	// freshFor is how long a redelivery goes on with what its predecessor began. The platform repeats a minute apart.
+	freshFor = time.Hour
 )
 
 // pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
@@ -83,6 +85,20 @@ func (v *visit) savePointer(ctx context.Context) error {
 func (p pointer) leased(owner string, now time.Time) bool {
 	c := p.Current
 	return c.Owner != "" && c.Owner != owner && now.Before(c.Until) && !c.Until.After(now.Add(maxBatch))
+}
+
+// unfinished reports whether an event's own earlier delivery began a sweep and did not come to its end. What was listed
+// long ago is not worth going on with: a person's event may have the same bytes every time.
+func (p pointer) unfinished(owner string, now time.Time) bool {
+	c := p.Current
+	started, ok := archive.RunStart(c.ID)
+	return owner != "" && c.Owner == owner && c.ID != p.Base.ID && ok && now.Sub(started) < freshFor
+}
+
+// overtook reports whether a sweep need not go on: it was planned and its lanes were started, or a later one was, or is
+// about to be. Ids are ordered by time.
+func (p pointer) overtook(id string, now time.Time) bool {
+	return p.Base.ID >= id || p.Current.ID > id && p.leased("", now)
 }
 
 // validID reports whether a text is the id of a sweep: it becomes part of keys.

@@ -82,14 +82,14 @@ func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 	switch {
 	case c != nil:
 		v.id = c.ID
-		if v.pointer.Base.ID == v.id {
-			v.summary.Outcome = LostRace // planned, and its lanes started
+		if v.pointer.overtook(v.id, now) {
+			v.summary.Outcome = LostRace
 			return true, nil
 		}
 	case v.pointer.leased(v.Owner, now):
 		v.summary.Outcome = AlreadyRunning
 		return true, nil
-	case v.pointer.Current.Owner == v.Owner && v.Owner != "" && v.pointer.Current.ID != v.pointer.Base.ID && now.Before(v.pointer.Current.Until):
+	case v.pointer.unfinished(v.Owner, now):
 		v.id = v.pointer.Current.ID // a redelivery goes on where its predecessor died
 	default:
 		if err := v.adopt(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/exportcmd"
 	"chatexport/scripts/chatexport/internal/plan"
+	"chatexport/scripts/chatexport/internal/report"
 	"chatexport/scripts/chatexport/internal/resume"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
@@ -22,5 +23,6 @@ func operate(getenv func(string) string) []*cobra.Command {
 		exportcmd.Command(getenv),
 		plan.Command(getenv),
 		resume.Command(getenv),
+		report.Command(getenv),
 	}
 }

@@ -64,6 +64,7 @@ func TestEveryCommandWorksOnTheDemosArchive(t *testing.T) {
 		{[]string{"plan", "--demo", folder}, "calls a second"},
 		{[]string{"export", "--demo", folder, "--out", out, "ubuntu"}, "397 messages of 1 stream archived"},
 		{[]string{"verify", "--dir", out, "--read"}, "sound: 1 stream"},
+		{[]string{"report", "--dir", archive, "--out", filepath.Join(t.TempDir(), "report.html")}, "report.html: 3 streams"},
 		{[]string{"export", "--demo", folder, "--all"}, "0 messages of 3 streams archived"},
 		{[]string{"resume", "--demo", folder}, "nothing is stuck"},
 		{[]string{"resume", "--demo", folder, "--here", "lobby"}, ""},

@@ -132,7 +132,7 @@ func (b *Builder) Manifest(status string) {
 	b.t.Helper()
 	m := archive.Manifest{
 		Format: archive.Format, SDKAppID: SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID, Head: b.Next - 1,
-		Status: status, StartedAt: When(), FinishedAt: When().Add(time.Minute), Run: run, Previous: b.Link,
+		Status: status, StartedAt: When(), FinishedAt: When().Add(time.Minute + time.Duration(b.Next)*time.Second), Run: run, Previous: b.Link,
 		ExpiredBelow: archive.ExpiredBelow{Evidence: archive.EvidenceNone},
 	}
 	m.SetChunks(b.listed)

@@ -1,0 +1,107 @@
+// Package report is the command that draws an archive as one self-contained page, for people who would rather look than
+// read.
+//
+// It owns the page. It reads small objects only, never a chunk; no message content is in the page, and the page loads
+// nothing from anywhere.
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/status"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+const defaultMost = 200
+
+type options struct {
+	target target.Flags
+	out    string
+	chat   bool
+	most   int
+	json   bool
+}
+
+// summary is what --json prints.
+type summary struct {
+	Out     string `json:"out"`
+	Bytes   int    `json:"bytes"`
+	Streams int    `json:"streams"`
+	Shown   int    `json:"shown"`
+	Trouble bool   `json:"trouble"`
+}
+
+// Command returns the command.
+func Command(getenv func(string) string) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "report --out FILE.html",
+		Short: "Draw the archive as one page to look at",
+		Long: `report writes one HTML file that needs no network and nothing beside it: trouble first, then for each stream what of its
+seqs and of its time is archived, expired, absent or pending, how the archive grew, and how fast its runs were. It reads
+states and manifests only. The page holds ids of groups, no messages.
+
+JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only ever added.
+
+` + cli.ExitCodes + ` Trouble in the archive does not change it: see status.`,
+		Example: `  chatexport report --dir chatexport-demo/chat-archive-1250000000 --out report.html
+  chatexport report --chat --out /srv/www/archive.html`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.out == "" || o.most < 1 {
+				return cli.Usage(errors.New("--out FILE.html is needed, and --most must be at least 1"))
+			}
+			s, err := run(cmd.Context(), o, getenv, cli.NewConsole(cmd.ErrOrStderr()))
+			switch {
+			case err != nil:
+				return err
+			case o.json:
+				return cli.JSON(cmd.OutOrStdout(), s)
+			default:
+				return cli.Print(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
+			}
+		},
+	}
+	f := cmd.Flags()
+	o.target.Register(f)
+	f.StringVar(&o.out, "out", "", "`file` to write")
+	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
+	f.IntVar(&o.most, "most", defaultMost, "draw at most `N` streams, those in trouble and the largest first")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func run(ctx context.Context, o options, getenv func(string) string, console *cli.Console) (s summary, err error) {
+	need := target.Archive
+	if o.chat {
+		need |= target.Chat
+	}
+	t, err := o.target.Open(ctx, getenv, need)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = cli.Closed(err, t.Close()) }()
+	judged, err := status.Look(ctx, t, o.chat, console)
+	if err != nil {
+		return s, cli.Failed(ctx, err)
+	}
+	p, err := gather(ctx, t, judged, o.most, console)
+	if err != nil {
+		return s, cli.Failed(ctx, err)
+	}
+	var page bytes.Buffer
+	if err := p.write(&page); err != nil {
+		return s, cli.Service(err)
+	}
+	if err := os.WriteFile(o.out, page.Bytes(), 0o644); err != nil {
+		return s, cli.Usage(fmt.Errorf("write --out: %w", err))
+	}
+	return summary{Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble}, nil
+}

@@ -127,7 +127,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	}
 	o := world.Options{
 		TimeLimit: 3 * time.Second,
-		Env:       map[string]string{"CHAT_QPS": "200", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4", "SWEEP_LANES": "1"},
+		Env:       map[string]string{"CHAT_QPS": "80", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4", "SWEEP_LANES": "1"},
 		Queue:     cloudemu.QueueOptions{Delay: func(int) time.Duration { return s.upTo(500 * time.Millisecond) }},
 		Cloud:     func(*cloudemu.Call) *cloudemu.Fault { return choose(s, "cloud API", cloudTroubles()) },
 	}
@@ -168,11 +168,15 @@ func (s *soak) act() {
 	s.t.Helper()
 	stream := s.streams[s.number(len(s.streams))]
 	var what string
-	switch n := s.number(100); {
+	n := s.number(100)
+	if queued, _ := s.Queue.Len(); queued > 20 {
+		n = 50 + n/2 // no more ticks for the moment
+	}
+	switch {
 	case n < 50:
 		what = "tick"
 		s.Push(s.Timer(stream))
-	case n < 54:
+	case n < 52:
 		what = "tick of all groups"
 		s.Push(s.Timer(s.streams...))
 	case n < 82:
@@ -268,7 +272,7 @@ func (s *soak) check(stream chat.Stream) (messages int64) {
 	return diff.Equal
 }
 
-// archived returns the seqs of which a line is archived.
+// archived returns the seqs of which a message is archived.
 func (s *soak) archived(stream chat.Stream) map[int64]bool {
 	s.t.Helper()
 	seqs := map[int64]bool{}
@@ -285,7 +289,9 @@ func (s *soak) archived(stream chat.Stream) map[int64]bool {
 		meta, err := archive.ParseChunkMeta(object.Metadata)
 		must(s.t, err)
 		_, err = archive.ReadChunk(bytes.NewReader(body), stream, lo, meta.Hi, func(e chat.Element) error {
-			seqs[int64(e.Seq)] = true
+			if e.Retained() { // what expired too early is archived as the placeholder that came of it
+				seqs[int64(e.Seq)] = true
+			}
 			return nil
 		})
 		must(s.t, err)

@@ -80,7 +80,7 @@ func (s *site) pages() int { return s.Chat.Counters().Commands["group_msg_get_si
 
 func TestUnderDuplicatesAndKillsASweepArchivesEverything(t *testing.T) {
 	t.Parallel()
-	seeds := []uint64{1, 2, 3}
+	seeds := []uint64{1, 2}
 	groups := 2000
 	if testing.Short() {
 		seeds, groups = seeds[:1], 400
@@ -159,9 +159,9 @@ func TestACrashAtAnyCallOfASweepLosesNothing(t *testing.T) {
 	}
 	var calls map[string]int
 	bubble(t, func(t *testing.T) { calls = sweepWithCrash(t, &crash{}) })
-	step := 1
+	step := 3
 	if testing.Short() {
-		step = 7
+		step = 11
 	}
 	for service, n := range calls {
 		t.Run(service, func(t *testing.T) {

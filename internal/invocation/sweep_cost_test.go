@@ -67,7 +67,12 @@ func TestASecondSweepOverUnchangedGroupsCostsNextToNothing(t *testing.T) {
 	if testing.Short() {
 		groups = 2_000
 	}
-	w := world.New(t, world.Options{})
+	bubble(t, func(t *testing.T) { secondSweep(t, groups, every, communities) })
+}
+
+func secondSweep(t *testing.T, groups, every, communities int) {
+	t.Helper()
+	w := world.New(t, world.Options{Virtual: true})
 	active := app(t, w, groups, every, communities, func(n int) int { return 1 + n%70 })
 	_, first := costOf(t, w, `{}`, 1)
 	if first.Tally.Outcomes["complete"] != len(active) {
@@ -109,7 +114,12 @@ func TestAPageOfNewMessagesCostsFewCallsAndRequests(t *testing.T) {
 	if testing.Short() {
 		groups = 100
 	}
-	w := world.New(t, world.Options{})
+	bubble(t, func(t *testing.T) { pageOfNews(t, groups) })
+}
+
+func pageOfNews(t *testing.T, groups int) {
+	t.Helper()
+	w := world.New(t, world.Options{Virtual: true})
 	active := app(t, w, groups, 1, 0, func(int) int { return 3 })
 	if _, first := costOf(t, w, `{}`, 1); first.Tally.Outcomes["complete"] != groups {
 		t.Fatalf("first sweep: %+v", first)

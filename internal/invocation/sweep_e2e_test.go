@@ -110,7 +110,6 @@ func TestASweepArchivesEveryGroupAndTheNextFindsNothingToDo(t *testing.T) {
 	must(t, w.Chat.AddGroup(chatemu.Group{ID: "@TGS#live", Type: "AVChatRoom"}))
 
 	first := sweepAll(t, w, `{}`, 1)
-	t.Log(w.Logs.String())
 	for _, s := range streams[1:] {
 		w.Verify(s)
 	}

@@ -146,12 +146,12 @@ func (c *combination) run(t *testing.T, w *world.World, id string) (worst float6
 
 // bound is the number of calls that a first export without faults may make: 2 * pages + ranges + C.
 //
-// pages is the fewest that show everything from the first seq that the archive covers. ranges are the segments that are
-// pulled side by side, each of which may end in a page of its own, and the ranges that no page shows, for each is asked
-// for by itself, and once more where the service did not say that a page was whole. C are the calls that do not depend
-// on the length: the newest page twice and up to the newest message, the group's information, the first page and the one
-// below its first message; and where something has expired, the search for the floor with its confirmation, each of them
-// at most one probe for every halving of the stream.
+// pages is the fewest that show everything from the first seq that the archive covers; the segments, which are pulled
+// side by side, need not end where those do. ranges are those that no page shows: each is asked for by itself, and once
+// more where the service did not say that a page was whole. C are the calls that do not depend on the length: the newest
+// page and its top, the group's information, the first page and the one below its first message; and where something has
+// expired, the search for the floor with its confirmation, each of them at most one probe for every halving of the
+// stream.
 func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
 	t.Helper()
 	floor, newest, err := w.Chat.Bounds(s)
@@ -161,15 +161,14 @@ func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
 		lo = g.FirstLo
 	}
 	pages, runs := c.pages(t, w, s, lo, newest)
-	segments := 2 + int(newest-lo)/100
-	constant := 6
+	constant := 5
 	if floor > 1 {
 		constant += 2 * (1 + bits.Len64(uint64(newest)))
 	}
 	if runs > 0 {
 		constant += 20 // the newest message may be below as many that are left out
 	}
-	most := 2*pages + segments + 2*runs + constant
+	most := 2*pages + 2*runs + constant
 	if c.quirks.EmptyOnceEvery > 0 {
 		most *= 2 // every page may have to be asked for twice
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,27 @@ func TestEveryCommandTellsHowToUseIt(t *testing.T) {
 		}
 		if wrong := operator(t, cmd.Name(), "--no-such-flag"); wrong.code != 2 || !strings.Contains(wrong.stderr, "--help") {
 			t.Errorf("%s: a wrong flag gives exit code %d: %s", cmd.Name(), wrong.code, wrong.stderr)
+		}
+	}
+}
+
+func TestInterruptedCommandsEndCleanly(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	runDemo(t, folder, "--messages", "50")
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	for _, cmd := range operate(clitest.Env(nil)) {
+		args := []string{"--demo", folder}
+		switch cmd.Name() {
+		case "cat", "export":
+			args = append(args, "lobby")
+		case "report":
+			args = append(args, "--out", filepath.Join(t.TempDir(), "report.html"))
+		}
+		got := clitest.RunContext(ctx, cmd, args...)
+		if got.Code != 130 || !strings.Contains(got.Stderr, "interrupted") {
+			t.Errorf("%s: exit code %d: %s", cmd.Name(), got.Code, got.Stderr)
 		}
 	}
 }

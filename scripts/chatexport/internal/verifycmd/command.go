@@ -49,7 +49,8 @@ the metadata, with the manifests' hashes, with the listing. Without GROUP it ver
   (default)      chain, manifests and metadata: one small request a chunk
   --sample 5%    also reads so many of the chunks, chosen at random, and checks every line of them
   --read         reads all of them; only this is proof. It also names every absent range
-  --source       pulls some pages again from Chat and compares them with what is archived
+  --source       pulls some pages again from Chat and compares them with what is archived; a message that was edited
+                 since then counts as different
   --expect HASH  the manifest with this sha256 must be in the chain: take it from the function's log (manifest_sha256),
                  which whoever can delete objects from the bucket cannot change
 

@@ -1,0 +1,216 @@
+package sweep
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+// noon is when these sweeps plan; hours counts from then.
+func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+
+func hours(h int) int64 { return noon().Add(time.Duration(h) * time.Hour).Unix() }
+
+const week = 7 * 24 * time.Hour
+
+// planned lets a planner decide about streams of which something may be known.
+func planned(spec Spec, known []record, sights ...sight) *planner {
+	p := &planner{
+		now: noon(), spec: spec, retention: week, rate: 100,
+		known: make(map[chat.Stream]*record), blind: make(map[string]bool),
+	}
+	for n := range known {
+		p.known[known[n].stream()] = &known[n]
+	}
+	p.plan(sights)
+	return p
+}
+
+func group(id string, next chat.Seq, last int64) sight {
+	return sight{stream: chat.Stream{GroupID: id}, kind: "Public", create: 1, last: last, next: next}
+}
+
+func TestWhatIsDecidedAboutAStream(t *testing.T) {
+	t.Parallel()
+	archived := record{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-3)}
+	with := func(change func(*record)) []record {
+		r := archived
+		change(&r)
+		return []record{r}
+	}
+	wait := Spec{MinNew: 5, MaxAge: Duration(4 * time.Hour)}
+	for _, tc := range []struct {
+		name  string
+		spec  Spec
+		known []record
+		see   sight
+		want  Streams
+	}{
+		{"never seen, no message", Spec{}, nil, group("g", 1, 0), Streams{Empty: 1}},
+		{"never seen", Spec{}, nil, group("g", 2, hours(-1)), Streams{Due: 1}},
+		{"no number, never a message", Spec{}, nil, group("g", 0, 0), Streams{Empty: 1}},
+		{"no number, a message", Spec{}, nil, group("g", 0, hours(-1)), Streams{Due: 1}},
+		{"nothing new", Spec{}, []record{archived}, group("g", 10, hours(-9)), Streams{Idle: 1}},
+		{"no number, nothing since", Spec{}, []record{archived}, group("g", 0, hours(-9)), Streams{Idle: 1}},
+		{"no number, something since", Spec{}, []record{archived}, group("g", 0, hours(-1)), Streams{Due: 1}},
+		{"one new", Spec{}, []record{archived}, group("g", 11, hours(-1)), Streams{Due: 1}},
+		{"fewer than archived", Spec{}, []record{archived}, group("g", 5, hours(-1)), Streams{Due: 1}},
+		{"another group", Spec{}, with(func(r *record) { r.Genesis = 7 }), group("g", 10, hours(-9)), Streams{Due: 1}},
+		{"few and young", wait, []record{archived}, group("g", 11, hours(-1)), Streams{Waiting: 1}},
+		{"enough", wait, []record{archived}, group("g", 15, hours(-1)), Streams{Due: 1}},
+		{"old enough", wait, with(func(r *record) { r.Since = hours(-4) }), group("g", 11, hours(-1)), Streams{Due: 1}},
+		{"by age alone", Spec{MaxAge: Duration(time.Hour)}, []record{archived}, group("g", 11, hours(-1)), Streams{Due: 1}},
+		{"never beyond half of the retention", Spec{MinNew: 100, MaxAge: Duration(1000 * time.Hour)}, with(func(r *record) { r.Since = hours(-84) }), group("g", 11, hours(-1)), Streams{Due: 1}},
+		{"failed before", wait, with(func(r *record) { r.Outcome = archive.StatusFailed }), group("g", 11, hours(-1)), Streams{Due: 1}},
+		{"the newest were deleted", Spec{}, with(func(r *record) { r.Next, r.Tries, r.Tried = 12, 1, hours(0)-60 }), group("g", 12, hours(-9)), Streams{Idle: 1}},
+		{"and are looked for again", Spec{}, with(func(r *record) { r.Next, r.Tries, r.Tried = 12, 1, hours(-1) }), group("g", 12, hours(-9)), Streams{Due: 1}},
+		{"more after the deleted", Spec{}, with(func(r *record) { r.Next, r.Tries, r.Tried = 12, 1, hours(0)-60 }), group("g", 13, hours(0)), Streams{Due: 1}},
+		{"damaged a moment ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(0)-60 }), group("g", 12, hours(-1)), Streams{Resting: 1}},
+		{"damaged an hour ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(-1) }), group("g", 12, hours(-1)), Streams{Due: 1}},
+		{"damaged three times", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 3, hours(-3) }), group("g", 12, hours(-1)), Streams{Resting: 1}},
+		{"gone, archived", Spec{}, []record{archived}, sight{stream: chat.Stream{GroupID: "g"}, gone: true, code: "10010"}, Streams{Due: 1}},
+		{"gone, never archived", Spec{}, nil, sight{stream: chat.Stream{GroupID: "g"}, gone: true, code: "10010"}, Streams{Gone: 1}},
+		{"not to be looked at", Spec{}, []record{archived}, sight{stream: chat.Stream{GroupID: "g"}, code: "10007"}, Streams{Due: 1}},
+	} {
+		p := planned(tc.spec, tc.known, tc.see)
+		if diff := cmp.Diff(tc.want, p.streams); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+func TestKnownStreamsThatAreNotListed(t *testing.T) {
+	t.Parallel()
+	known := func() []record {
+		return []record{
+			{Group: "a", Type: "Public", Frontier: 10},
+			{Group: "b", Type: "Private", Frontier: 10},
+			{Group: "c", Topic: "t", Type: "Community", Frontier: 10},
+			{Group: "d", Type: "Public", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
+		}
+	}
+	p := planned(Spec{Types: []string{"Community", "Public"}, Exclude: []string{"x*"}}, known())
+	if p.streams.Due != 2 || p.streams.Gone != 1 || len(p.records) != 3 {
+		t.Errorf("%+v, %d remembered; want a and c due, b kept, d forgotten", p.streams, len(p.records))
+	}
+	p = &planner{now: noon(), retention: week, rate: 1, known: map[chat.Stream]*record{}, blind: map[string]bool{"c": true}}
+	r := known()[2]
+	p.known[r.stream()] = &r
+	p.plan(nil)
+	if p.streams.Due != 0 || len(p.records) != 1 {
+		t.Errorf("a topic that could not be listed: %+v", p.streams)
+	}
+}
+
+func TestTheMostEndangeredComeFirst(t *testing.T) {
+	t.Parallel()
+	known := []record{
+		{Group: "since yesterday", Frontier: 5, Since: hours(-24)},
+		{Group: "expires soon", Frontier: 5, Since: hours(-24*7 + 5)},
+		{Group: "expires soon, long", Frontier: 5, Since: hours(-24*7 + 5)},
+		{Group: "all expired", Frontier: 5, Since: hours(-24 * 30)},
+	}
+	fresh := group("created an hour ago", 4, hours(0))
+	fresh.create = hours(-1)
+	p := planned(Spec{}, known,
+		group("since yesterday", 9, hours(0)), group("expires soon, long", 9000, hours(0)), group("expires soon", 9, hours(0)),
+		group("all expired", 9, hours(-24*8)), group("never archived", 50, hours(0)), fresh,
+	)
+	var order []string
+	for _, i := range p.items {
+		order = append(order, i.Group)
+	}
+	want := []string{"never archived", "expires soon", "expires soon, long", "since yesterday", "created an hour ago", "all expired"}
+	if diff := cmp.Diff(want, order); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestStreamsThatWillBeReachedTooLateAreAtRisk(t *testing.T) {
+	t.Parallel()
+	known := []record{{Group: "soon", Frontier: 1, Since: hours(-24*7 + 1)}, {Group: "later", Frontier: 1, Since: hours(-24)}}
+	first := group("first", 8_000_001, hours(0)) // 400,000 pages at 80 a second
+	p := planned(Spec{}, known, first, group("soon", 100, hours(0)), group("later", 100, hours(0)))
+	names := map[string]int64{}
+	for _, n := range p.atRisk.First {
+		names[n.GroupID] = n.Seqs
+	}
+	if diff := cmp.Diff(map[string]int64{"first": 8_000_000, "soon": 99}, names); diff != "" {
+		t.Errorf("at risk (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheSamePlanIsMadeTwice(t *testing.T) {
+	t.Parallel()
+	var sights []sight
+	for n := range 500 {
+		sights = append(sights, group(fmt.Sprint("g", n), chat.Seq(1+n%17), hours(-n)))
+	}
+	one, two := planned(Spec{}, nil, sights...), planned(Spec{}, nil, sights...)
+	if diff := cmp.Diff(one.items, two.items, cmp.AllowUnexported(item{})); diff != "" {
+		t.Error(diff)
+	}
+	dealt := deal(one.items, 3)
+	total := 0
+	for _, lane := range dealt {
+		total += len(lane)
+	}
+	if len(dealt) != 3 || total != len(one.items) || dealt[1][0] != one.items[1] {
+		t.Errorf("%d lanes with %d of %d streams", len(dealt), total, len(one.items))
+	}
+	if n := len(deal(one.items[:2], 5)); n != 2 {
+		t.Errorf("2 streams in %d lanes", n)
+	}
+}
+
+func TestStandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
+	t.Parallel()
+	r := record{Group: "g", Frontier: 3}
+	var waits []time.Duration
+	for range 10 {
+		r.learn(outcome{Group: "g", Outcome: archive.StatusUnsupported, At: hours(0)})
+		waits = append(waits, r.restsUntil().Sub(noon()))
+	}
+	h := time.Hour
+	want := []time.Duration{h, 2 * h, 4 * h, 8 * h, 16 * h, 32 * h, 64 * h, 128 * h, week, week}
+	if diff := cmp.Diff(want, waits); diff != "" {
+		t.Errorf("waits (-want +got):\n%s", diff)
+	}
+	r.learn(outcome{Group: "g", Outcome: "complete", Frontier: 9, Next: 9, Genesis: 5, Began: hours(1), At: hours(1)})
+	want2 := record{Group: "g", Frontier: 9, Genesis: 5, Since: hours(1) - 120}
+	if diff := cmp.Diff(want2, r); diff != "" {
+		t.Errorf("after a success (-want +got):\n%s", diff)
+	}
+}
+
+func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	records := []*record{
+		{Group: "@TGS#1", Type: "Public", Frontier: 7, Genesis: 5, Since: hours(0)},
+		{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
+		{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
+	}
+	w, err := encodeKnown("20261122T120000Z-01020304", noon(), records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := decodeKnown(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range records {
+		if diff := cmp.Diff(want, known[want.stream()]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	for name, body := range map[string][]byte{"half": w.Body[:len(w.Body)/2], "empty": nil, "no gzip": []byte("{}\n")} {
+		if _, err := decodeKnown(body); err == nil {
+			t.Errorf("%s: read without an error", name)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func (e *examination) chat(ctx context.Context, v variables) {
 		host = u.Host
 	}
 	// The service takes one such call a second, and a passing failure is no diagnosis.
-	policy := retry.Policy{Base: time.Second, Cap: 2 * time.Second, Attempts: 3}
+	policy := retry.Policy{Base: time.Second, Cap: 2 * time.Second, Attempts: 4}
 	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
 		_, _, err := client.GroupIDs(ctx, 0, 1, "")
 		return err

@@ -66,6 +66,20 @@ type Info struct {
 	Err         error // the service's verdict on this one stream
 }
 
+// groupIDs reads one page of the list of groups. The service takes one such call a second, whatever the app's quota is,
+// so these have a patience of their own and do not slow the others down.
+func groupIDs(ctx context.Context, p *Paced, next uint64) (ids []string, following uint64, err error) {
+	policy := retry.Policy{Base: time.Second, Cap: 4 * time.Second, Attempts: 6}
+	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+		ids, following, err = p.Client.GroupIDs(ctx, next, chatapi.MaxGroupIDs, "")
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list groups: %w", err)
+	}
+	return ids, following, nil
+}
+
 // Infos asks for each of the streams, 50 groups a call and all topics of a community in one. It returns one Info a stream,
 // in their order.
 func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]Info, error) {
@@ -148,14 +162,11 @@ func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, erro
 	var all []Info
 	var next uint64
 	for {
-		var ids []string
-		err := p.Do(ctx, func(ctx context.Context) (err error) {
-			ids, next, err = p.Client.GroupIDs(ctx, next, chatapi.MaxGroupIDs, "")
-			return err
-		})
+		ids, following, err := groupIDs(ctx, p, next)
 		if err != nil {
-			return nil, fmt.Errorf("list groups: %w", err)
+			return nil, err
 		}
+		next = following
 		for some := range slices.Chunk(ids, chatapi.MaxGroupInfos) {
 			infos, err := groupInfos(ctx, p, some)
 			if err != nil {

@@ -161,12 +161,18 @@ func topicsOf(ctx context.Context, p *Paced, groupID string) ([]Info, error) {
 func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, error) {
 	var all []Info
 	var next uint64
+	seen := map[string]bool{}
 	for {
 		ids, following, err := groupIDs(ctx, p, next)
 		if err != nil {
 			return nil, err
 		}
 		next = following
+		ids = slices.DeleteFunc(ids, func(id string) bool { // the list may name a group twice
+			again := seen[id]
+			seen[id] = true
+			return again
+		})
 		for some := range slices.Chunk(ids, chatapi.MaxGroupInfos) {
 			infos, err := groupInfos(ctx, p, some)
 			if err != nil {

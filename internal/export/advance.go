@@ -45,7 +45,9 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 		for range chunks {
 			continue // pulled in vain
 		}
-		_ = <-produced // what it was about to fail with no longer matters
+		if failed := <-produced; failed != nil {
+			b.Log.Debug().Err(failed).Msg("what was being pulled is given up")
+		}
 		return moved, err
 	}
 	err = <-produced

@@ -73,15 +73,15 @@ func (in *instance) cpuTime() time.Duration {
 	if len(fields) <= system {
 		return 0
 	}
-	var ticks time.Duration
+	var ticks int64
 	for _, field := range []string{fields[user], fields[system]} {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			return 0
 		}
-		ticks += time.Duration(n)
+		ticks += n
 	}
-	return ticks * clockTick
+	return time.Duration(ticks * int64(clockTick))
 }
 
 // peakMemory reads the largest resident size of the process so far.

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -109,8 +110,8 @@ func newStand(ctx context.Context, binary, folder string, s setting, fill func(*
 
 func (s *stand) close() error {
 	var failure error
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		failure = errors.Join(failure, s.stops[i]())
+	for _, stop := range slices.Backward(s.stops) {
+		failure = errors.Join(failure, stop())
 	}
 	return failure
 }

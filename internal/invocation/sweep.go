@@ -107,20 +107,23 @@ func (v *visit) reportSweep(s sweep.Summary, err error) {
 		Sweep: s.Sweep, Batch: s.Batch, Outcome: string(s.Outcome), Groups: s.Groups,
 		Outcomes: s.Tally.Outcomes, Messages: s.Tally.Messages,
 	}
-	line := v.log.Info()
+	level := zerolog.InfoLevel
 	if err != nil {
 		out.Outcome = "error"
-		line = v.log.Error().Err(err)
+		level = zerolog.ErrorLevel
 	}
-	line = line.Str("sweep", s.Sweep).Int("batch", s.Batch).Str("outcome", out.Outcome).Int64("elapsed_ms", s.Elapsed.Milliseconds())
+	log := v.log.With().Str("sweep", s.Sweep).Int("batch", s.Batch).Str("outcome", out.Outcome).
+		Int64("elapsed_ms", s.Elapsed.Milliseconds()).Logger()
 	if s.Lane >= 0 {
 		out.Lane = &s.Lane
-		line.Int("lane", s.Lane).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).Int64("bytes", s.Tally.Bytes).
-			Int64("calls", s.Tally.Calls).Int64("throttled", s.Tally.Throttled).Interface("outcomes", s.Tally.Outcomes).Msg("lane")
+		log.WithLevel(level).Err(err).Int("lane", s.Lane).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).
+			Int64("bytes", s.Tally.Bytes).Int64("calls", s.Tally.Calls).Int64("throttled", s.Tally.Throttled).
+			Interface("outcomes", s.Tally.Outcomes).Msg("lane")
 	} else {
 		out.Streams = &s.Streams
-		line.Int("groups", s.Groups).Int64("calls", s.Calls).Int("due", s.Streams.Due).Int("idle", s.Streams.Idle).
-			Int("waiting", s.Streams.Waiting).Int("empty", s.Streams.Empty).Int("resting", s.Streams.Resting).Msg("sweep")
+		log.WithLevel(level).Err(err).Int("groups", s.Groups).Int64("calls", s.Calls).Int("due", s.Streams.Due).
+			Int("idle", s.Streams.Idle).Int("waiting", s.Streams.Waiting).Int("empty", s.Streams.Empty).
+			Int("resting", s.Streams.Resting).Msg("sweep")
 	}
 	v.summary.Sweeps = append(v.summary.Sweeps, out)
 }

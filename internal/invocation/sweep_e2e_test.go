@@ -1,12 +1,9 @@
 package invocation_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -78,19 +75,6 @@ func reports(t testing.TB, w *world.World) []sweep.Report {
 	}
 	slices.SortFunc(list, func(a, b sweep.Report) int { return a.PlannedAt.Compare(b.PlannedAt) })
 	return list
-}
-
-func gunzip(t testing.TB, body []byte) string {
-	t.Helper()
-	zip, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(zip)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func TestASweepArchivesEveryGroupAndTheNextFindsNothingToDo(t *testing.T) {

@@ -90,8 +90,8 @@ func (b *board) work(ctx context.Context) error {
 		if len(b.later) == 0 || b.timeIsUp() || ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if retry.Sleep(ctx, time.Duration(round)*attemptPause) != nil || b.timeIsUp() {
-			return nil // the next batch tries again
+		if waited := retry.Sleep(ctx, time.Duration(round)*attemptPause); waited != nil || b.timeIsUp() {
+			return context.Cause(ctx) // the next batch tries again
 		}
 		for _, o := range b.later {
 			b.put(o)

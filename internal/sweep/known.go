@@ -72,7 +72,7 @@ func (r *record) learn(o outcome) {
 	if o.Genesis > 0 {
 		r.Genesis = o.Genesis
 	}
-	same := false
+	var same bool
 	switch {
 	case o.Outcome == string(export.Complete):
 		r.Since = o.Began - int64(settling/time.Second)

@@ -31,6 +31,7 @@ var errObject = errors.New("not a readable object of a sweep")
 
 // Keys below state/sweep/. All but the pointer are write-once, and predictable from what is known before.
 func pointerKey() string { return layout.SweepPrefix + "latest.json" }
+
 func infoKey(id string, n int) string {
 	return fmt.Sprintf("%s%s/info-%05d.ndjson.gz", layout.SweepPrefix, id, n)
 }

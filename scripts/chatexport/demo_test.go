@@ -59,6 +59,19 @@ func TestDemoSaysWhereTheFilesLie(t *testing.T) {
 	}
 }
 
+func TestDemoSweepsManyGroups(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "demo")
+	first := runDemo(t, out, "--messages", "300", "--groups", "60", "--time-limit", "10s")
+	if !first.Sound || first.Messages != 300 || first.Exported != 300 || len(first.Groups) != 60 {
+		t.Errorf("first sweep: %+v", first)
+	}
+	second := runDemo(t, out, "--messages", "300", "--groups", "60", "--time-limit", "10s")
+	if !second.Sound || second.Exported != 0 || second.ChatCalls > 6 {
+		t.Errorf("second sweep: %+v", second)
+	}
+}
+
 func TestSmallTimeLimitMakesSeveralBatches(t *testing.T) {
 	t.Parallel()
 	r := runDemo(t, filepath.Join(t.TempDir(), "demo"), "--messages", "1500", "--qps", "50", "--time-limit", "2s")

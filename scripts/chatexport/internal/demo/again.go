@@ -16,6 +16,9 @@ func (d *demo) command() string {
 	if d.options.messages != 0 {
 		words = append(words, "--messages", strconv.Itoa(d.options.messages))
 	}
+	if d.options.groups != 0 {
+		words = append(words, "--groups", strconv.Itoa(d.options.groups))
+	}
 	if d.options.out != defaultOut {
 		words = append(words, "--out", cli.ShellQuote(d.options.out))
 	}

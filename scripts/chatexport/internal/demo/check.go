@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 
+	"golang.org/x/sync/errgroup"
+
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
@@ -56,24 +58,37 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 	if err != nil {
 		return nil, summary, err
 	}
-	results := make([]checked, 0, len(c.groups))
-	for _, g := range c.groups {
-		result := checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
-		if result.state, err = readState(ctx, w.store, g.stream); err != nil {
-			return nil, summary, err
-		}
-		truth, err := truthOf(w, g.stream)
-		if err != nil {
-			return nil, summary, err
-		}
-		result.diff, err = verify.Compare(ctx, w.store, g.stream, truth)
-		// A chunk that cannot be read is a finding of the report already.
-		if err != nil && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrFormat) && !errors.Is(err, objstore.ErrCorrupt) {
-			return nil, summary, err
-		}
-		results = append(results, result)
+	results := make([]checked, len(c.groups))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for n := range c.groups {
+		group.Go(func() error {
+			g := &c.groups[n]
+			results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
+			return results[n].compare(ctx, w)
+		})
 	}
-	return results, summary, nil
+	return results, summary, group.Wait()
+}
+
+// sideBySide is how many groups are compared at a time: the emulated services are as far away as real ones.
+const sideBySide = 16
+
+// compare holds what is archived against what the service has.
+func (c *checked) compare(ctx context.Context, w *world) (err error) {
+	if c.state, err = readState(ctx, w.store, c.stream); err != nil {
+		return err
+	}
+	truth, err := truthOf(w, c.stream)
+	if err != nil {
+		return err
+	}
+	c.diff, err = verify.Compare(ctx, w.store, c.stream, truth)
+	// A chunk that cannot be read is a finding of the report already.
+	if err != nil && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrFormat) && !errors.Is(err, objstore.ErrCorrupt) {
+		return err
+	}
+	return nil
 }
 
 // truthOf yields the elements that the service has of a stream.

@@ -29,6 +29,7 @@ const (
 type options struct {
 	data       string
 	messages   int
+	groups     int
 	out        string
 	latency    time.Duration
 	qps        int
@@ -53,9 +54,13 @@ outside this machine.
 It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it goes on where it stopped.
 Started again after it was done, it fires a second timer, which finds nothing new.
 
+With --groups the app has that many groups, few of them long and many without a message, and the timer asks for a sweep
+of all of them instead of naming them.
+
 ` + cli.ExitCodes,
 		Example: `  chatexport demo
   chatexport demo --log --qps 200
+  chatexport demo --groups 1000 --qps 200 --time-limit 20s
   chatexport demo --data chat.ndjson.gz --time-limit 20s --qps 200 --out /tmp/demo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +70,7 @@ Started again after it was done, it fires a second timer, which finds nothing ne
 	f := cmd.Flags()
 	f.StringVar(&o.data, "data", "", "`file` of messages to fill the groups with: NDJSON, plain or gzip, one {\"time\",\"from\",\"text\"} or {\"time\",\"system\"} a line (default: an excerpt of a real chat)")
 	f.IntVar(&o.messages, "messages", 0, "take only the first `N` messages; 0 takes all")
+	f.IntVar(&o.groups, "groups", 0, "deal the messages out to `N` groups and sweep the whole app; 0 takes three groups that the timer names")
 	f.StringVar(&o.out, "out", defaultOut, "`folder` of the archive and of what the emulators keep")
 	f.DurationVar(&o.latency, "latency", defaultLatency, "round trip to the emulated services, up to 5s")
 	f.IntVar(&o.qps, "qps", defaultQPS, "calls a second: the emulated app's quota, and the function's CHAT_QPS")

@@ -66,7 +66,33 @@ func readContent(o options) (content, error) {
 	}
 	c.total = len(messages)
 	c.groups = deal(messages)
+	if o.groups > 0 {
+		c.groups = dealOut(messages, o.groups)
+	}
 	return c, nil
+}
+
+// dealOut gives the messages to n groups as they are spread in real apps: the k-th has about the k-th part of what the
+// first has, and most have none. One of them is a topic.
+func dealOut(messages []chatemu.Message, n int) []group {
+	var weights float64
+	for k := range n {
+		weights += 1 / float64(k+1)
+	}
+	groups := make([]group, n)
+	rest := messages
+	for k := n - 1; k >= 0; k-- {
+		size := int(float64(len(messages)) / weights / float64(k+1))
+		if k == 0 {
+			size = len(rest)
+		}
+		groups[k] = group{chat.Stream{GroupID: fmt.Sprintf("group-%04d", k)}, rest[:size]}
+		rest = rest[size:]
+	}
+	if n > 1 {
+		groups[1].stream = chat.Stream{GroupID: community, TopicID: topic}
+	}
+	return groups
 }
 
 // deal gives most messages to a plain group, a fifth to a topic and a handful to a tiny group, in their order.

@@ -33,12 +33,17 @@ type drain struct {
 	givenUp     []error // of events that failed in every attempt
 }
 
-// tick queues what a timer sends. Every tick is another event, since the event's hash owns leases.
-func (d *drain) tick(streams []chat.Stream) error {
+// naming is the task that names every stream.
+func naming(streams []chat.Stream) event.Task {
 	var task event.Task
 	for _, s := range streams {
 		task.Groups = append(task.Groups, event.Group{GroupID: s.GroupID, TopicID: s.TopicID})
 	}
+	return task
+}
+
+// tick queues what a timer sends. Every tick is another event, since the event's hash owns leases.
+func (d *drain) tick(task event.Task) error {
 	message, err := task.Encode()
 	if err != nil {
 		return fmt.Errorf("encode the timer's message: %w", err)

@@ -29,6 +29,12 @@ type logLine struct {
 	Retries   int64    `json:"retries"`
 	ElapsedMS int64    `json:"elapsed_ms"`
 	Outcome   string   `json:"outcome"`
+
+	Sweep string `json:"sweep"`
+	Batch int    `json:"batch"`
+	Due   int    `json:"due"`
+	Idle  int    `json:"idle"`
+	Empty int    `json:"empty"`
 }
 
 func (l logLine) stream() chat.Stream { return chat.Stream{GroupID: l.GroupID, TopicID: l.TopicID} }
@@ -40,6 +46,7 @@ func (l logLine) isBatch() bool { return l.Outcome != "" && l.GroupID != "" && l
 type logs struct {
 	console *cli.Console
 	all     bool
+	many    bool // a line for each lane's batch will do
 	tracker *tracker
 	width   int         // of the longest name
 	stopped func() bool // the command was interrupted: what fails now fails for that reason
@@ -65,6 +72,11 @@ func (l *logs) Write(p []byte) (int, error) {
 	case l.stopped() && line.Level != "info":
 	case line.isBatch():
 		l.batch(line)
+	case line.Sweep != "" && line.Message == "sweep":
+		l.console.Line("sweep: %s due, %s idle, %s empty, %s", cli.Count(line.Due), cli.Count(line.Idle), cli.Count(line.Empty), line.Outcome)
+	case line.Sweep != "" && line.Message == "lane":
+		l.console.Line("lane batch %d: %s in %s, %s", line.Batch, cli.Plural(line.Messages, "message"),
+			cli.Seconds(time.Duration(line.ElapsedMS)*time.Millisecond), line.Outcome)
 	case !l.all && (line.Level == "warn" || line.Level == "error"):
 		l.console.Line("%s: %s", line.Level, said(line))
 	}
@@ -86,7 +98,9 @@ func (l *logs) batch(line logLine) {
 	l.retries += line.Retries
 	l.mu.Unlock()
 	l.tracker.add(line.stream(), 1, line.Hi)
-	l.console.Line("batch %-3d %-*s  %s", n, l.width, name(line.stream()), result(line))
+	if !l.many || line.Level == "error" {
+		l.console.Line("batch %-3d %-*s  %s", n, l.width, name(line.stream()), result(line))
+	}
 	if line.Level == "error" && !l.all {
 		l.console.Line("error: %s", said(line))
 	}

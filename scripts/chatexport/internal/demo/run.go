@@ -2,11 +2,13 @@ package demo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -79,6 +81,10 @@ func (o options) validate() error {
 	if o.timeLimit < time.Second || o.timeLimit > maxTimeLimit {
 		problems = append(problems, fmt.Errorf("--time-limit %s is not between 1s and %s", o.timeLimit, maxTimeLimit))
 	}
+	const maxGroups = 20_000
+	if o.groups < 0 || o.groups > maxGroups {
+		problems = append(problems, fmt.Errorf("--groups %d is not between 0 and %d", o.groups, maxGroups))
+	}
 	if o.out == "" {
 		problems = append(problems, errors.New("--out is empty"))
 	}
@@ -129,7 +135,7 @@ func (d *demo) export(ctx context.Context) error {
 		return err
 	}
 	d.logs = &logs{
-		console: d.console, all: d.options.log, tracker: d.tracker, stopped: func() bool { return ctx.Err() != nil },
+		console: d.console, all: d.options.log, many: d.options.groups > maxRows, tracker: d.tracker, stopped: func() bool { return ctx.Err() != nil },
 	}
 	for _, s := range d.content.streams() {
 		d.logs.width = max(d.logs.width, len(name(s)))
@@ -144,8 +150,12 @@ func (d *demo) export(ctx context.Context) error {
 		d.resumed = true
 		d.console.Line("going on: %s in the queue, %s messages archived already", cli.Plural(queued, "event"), cli.Count(d.already))
 	} else {
-		d.console.Line("firing the timer for %s", cli.Plural(len(d.content.groups), "group"))
-		if err := d.drain.tick(d.content.streams()); err != nil {
+		task, what := naming(d.content.streams()), ""
+		if d.options.groups > 0 {
+			task, what = event.Task{Sweep: json.RawMessage(`{}`)}, "a sweep of "
+		}
+		d.console.Line("firing the timer for %s%s", what, cli.Plural(len(d.content.groups), "group"))
+		if err := d.drain.tick(task); err != nil {
 			return err
 		}
 	}
@@ -161,7 +171,11 @@ func (d *demo) export(ctx context.Context) error {
 
 // lookBack finds what an earlier start archived.
 func (d *demo) lookBack(ctx context.Context) error {
-	for _, s := range d.content.streams() {
+	for _, g := range d.content.groups {
+		s := g.stream
+		if len(g.messages) == 0 {
+			continue
+		}
 		hi, err := archivedTo(ctx, d.world.store, s)
 		if err != nil {
 			return err

@@ -23,11 +23,22 @@ func newTracker(c content) *tracker {
 	return t
 }
 
-// call sees a call to the Chat emulator. The page without a seq only looks for the head.
+// call sees a call to the Chat emulator. The page without a seq is the newest.
 func (t *tracker) call(c chatemu.Call) {
-	if q := c.Query; q.HasSeq && q.Number > 0 {
-		t.add(q.Stream, q.Seq-chat.Seq(q.Number)+1, q.Seq)
+	q := c.Query
+	if q.Number <= 0 {
+		return
 	}
+	if !q.HasSeq {
+		q.Seq = t.newest(q.Stream)
+	}
+	t.add(q.Stream, q.Seq-chat.Seq(q.Number)+1, q.Seq)
+}
+
+func (t *tracker) newest(s chat.Stream) chat.Seq {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return chat.Seq(len(t.seen[s]))
 }
 
 func (t *tracker) add(s chat.Stream, lo, hi chat.Seq) {

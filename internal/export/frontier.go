@@ -180,6 +180,23 @@ func (b *batch) hop(ctx context.Context) error {
 	return nil
 }
 
+// hopSurely is hop for a batch that will store nothing more: no PUT would find the chunk that a stale 404 hides.
+func (b *batch) hopSurely(ctx context.Context) error {
+	for !b.timeIsUp() {
+		entry, err := b.headChunkSurely(ctx, b.frontier)
+		if errors.Is(err, objstore.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := b.passed(ctx, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // passed moves the frontier behind a chunk that is stored.
 func (b *batch) passed(ctx context.Context, entry archive.ChunkEntry) error {
 	b.after, b.frontier = entry.Lo, entry.Hi+1

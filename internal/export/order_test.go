@@ -11,7 +11,9 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
+	"chatexport/internal/verify"
 )
 
 // What a continuation promises is stored before the queue has it.
@@ -67,7 +69,9 @@ func TestAWrongCursorMakesNoHole(t *testing.T) {
 				s.done(export.Complete, turn{})
 				s.grow(old(100)...)
 				cursor.Head, cursor.Run, cursor.Hop = 200, archive.NewRunID(time.Now()), 3
-				s.done(export.Complete, turn{cont: &cursor})
+				if r, err := s.batch(turn{cont: &cursor}); err != nil || r.Outcome != export.Complete {
+					t.Errorf("the batch ends with %q, %v", r.Outcome, err)
+				}
 				s.whole()
 			})
 		})
@@ -216,5 +220,61 @@ func TestATickWithNothingNewWritesNoManifest(t *testing.T) {
 			}})
 		}
 		s.whole()
+	})
+}
+
+// A hint that is behind costs one read for each manifest that it misses, not one for each chunk.
+func TestManifestsThatTheHintMissesAreFollowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 100)
+		s.done(export.Complete, turn{})
+		behind, _, err := s.store.Get(t.Context(), layout.State(s.stream))
+		must(t, err)
+		s.grow(old(1000)...)
+		r := s.done(export.Complete, turn{})
+		s.grow(old(20)...)
+		_, err = s.store.Overwrite(t.Context(), layout.State(s.stream), objstore.Write{Body: behind})
+		must(t, err)
+		heads := 0
+		s.done(export.Complete, turn{
+			cont: &export.Continuation{Cursor: r.Frontier, After: 1051, Head: 1120, Run: r.Run, Hop: 1},
+			before: func(c memstore.Call) memstore.Fault {
+				if c.Op == memstore.OpHead {
+					heads++
+				}
+				return memstore.Fault{}
+			},
+		})
+		if heads > 2 {
+			t.Errorf("%d chunks were looked up, want the one below the cursor and the one at it", heads)
+		}
+		s.whole()
+	})
+}
+
+// A stale 404 hides a chunk, and no PUT will find it, since the group is gone: what it left is listed all the same.
+func TestEverythingThatAGoneGroupLeftIsListed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 200)
+		_, err := s.batch(turn{before: func(c memstore.Call) memstore.Fault {
+			return memstore.Fault{Lost: c.Op == memstore.OpCreate && c.Key == layout.Manifest(s.stream, 1)}
+		}})
+		if err == nil || s.exists(layout.Manifest(s.stream, 1)) {
+			t.Fatalf("the manifest was to fail: %v", err)
+		}
+		s.store.Lose(layout.State(s.stream))
+		must(t, s.chat.Dissolve(s.stream.GroupID))
+		stale := 0
+		s.done(archive.StatusGone, turn{before: func(c memstore.Call) memstore.Fault {
+			stale++
+			return memstore.Fault{Stale: c.Op == memstore.OpHead && c.Key == layout.Chunk(s.stream, 101) && stale < 8}
+		}})
+		report, err := verify.Stream(t.Context(), s.store, s.stream, verify.Options{SDKAppID: simAppID})
+		must(t, err)
+		if !report.Sound() || report.Hi != 200 || report.ListedTo != 200 || report.Finished != archive.StatusGone {
+			t.Errorf("archived up to %d, listed up to %d, %s: %v", report.Hi, report.ListedTo, report.Finished, report.Findings)
+		}
 	})
 }

@@ -23,11 +23,14 @@ func TestTheLoserOfARaceEndsAndChangesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScene(t, 400)
 				var winner export.Result
-				loser := s.done(export.LostRace, turn{owner: "event", before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
+				loser, err := s.batch(turn{owner: "event", before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
 					time.Sleep(1100 * time.Millisecond) // times in COS are whole seconds
 					winner = s.done(export.Continued, turn{owner: "event", span: span, limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
 					return memstore.Fault{}
 				})})
+				if err != nil || loser.Outcome != export.LostRace {
+					t.Errorf("the loser ends with %q, %v, want %q", loser.Outcome, err, export.LostRace)
+				}
 				if loser.Chunks != 0 || len(s.published) != 1 || s.published[0].Cursor != winner.Frontier {
 					t.Errorf("the loser stored %d chunks; continuations: %+v", loser.Chunks, s.published)
 				}

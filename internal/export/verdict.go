@@ -44,6 +44,9 @@ func (b *batch) finishIfGone(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, chat.ErrGone):
 		if b.genesis != nil {
+			if err := b.hopSurely(ctx); err != nil {
+				return err
+			}
 			if listed := b.listAll(ctx, archive.StatusGone); listed != nil {
 				return listed
 			}

@@ -37,7 +37,7 @@ func (k callKind) writes() bool {
 	return k == callCreate || k == callOverwrite || k == callContinue
 }
 
-// verdict is what the schedule decides about a call.
+// simAnswer is what the schedule decides about a call.
 type simAnswer struct {
 	killed bool
 	left   bool           // the caller's context ended before the schedule let the call go
@@ -147,7 +147,6 @@ type flight struct {
 	endedAt   time.Time
 	result    export.Result
 	err       error
-	noted     bool
 	storeDate time.Time // the first date that the store told
 	lost      bool      // another batch's chunk stood in the way, written after this batch began
 	own       int       // chunks of its own that it found under a taken name

@@ -127,13 +127,18 @@ func (s *site) deliver(d cloudemu.Delivery) (string, error) {
 
 var errKilled = errors.New("the process was killed")
 
-// drain delivers until nothing is left.
+// drain delivers until nothing is left, or until that seems never to happen.
 func (s *site) drain() {
 	s.t.Helper()
+	const most = 300 // deliveries to one worker
 	var group sync.WaitGroup
 	for range s.workers {
 		group.Go(func() {
-			for {
+			for n := 0; ; n++ {
+				if n == most {
+					s.t.Errorf("%d deliveries, and no end", n)
+					return
+				}
 				d, err := s.Queue.NextOrDrained(s.t.Context())
 				if errors.Is(err, cloudemu.ErrDrained) {
 					return

@@ -61,6 +61,9 @@ func TestTheSoftStopComesBeforeTheDeadlineWhateverIsSlow(t *testing.T) {
 		{limit: 30 * time.Second, pace: pace{chat: 400 * ms, cos: 200 * ms}, messages: 5000, least: 2},
 		{limit: 30 * time.Second, pace: pace{chat: 400 * ms, put: 3 * time.Second}, messages: 5000, least: 2},
 		{limit: 30 * time.Second, pace: pace{chat: 400 * ms, cos: 50 * ms, put: 5 * time.Second}, messages: 4000, least: 2},
+		// The reserve has to fit these writes: a fifth of the time is too little.
+		{limit: 10 * time.Second, pace: pace{chat: 100 * ms, put: 2 * time.Second}, messages: 5000, least: 3},
+		{limit: 30 * time.Second, pace: pace{chat: 300 * ms, put: 7 * time.Second}, messages: 5000, least: 3},
 		{limit: 30 * time.Second, pace: pace{chat: 400 * ms, cos: 2 * time.Second}, messages: 1500, least: 2},
 		{limit: 30 * time.Second, pace: pace{chat: 400 * ms, cloud: 2 * time.Second}, messages: 5000, least: 2},
 		{limit: 900 * time.Second, pace: pace{chat: 3 * time.Second, cos: 300 * ms}, qps: "1", messages: 20_000, least: 2},
@@ -160,6 +163,7 @@ func TestAbsurdDeadlinesAreReplacedByTheLimit(t *testing.T) {
 		{"none, no limit either", context.WithCancel, 0, 3 * time.Second},
 		{"none, a limit below zero", context.WithCancel, -time.Second, 3 * time.Second},
 		{"none, a limit of a day", context.WithCancel, 24 * time.Hour, 3 * time.Second},
+		{"in ten years, no limit", in(10 * 365 * 24 * time.Hour), 0, 3 * time.Second},
 		{"1970, no limit", at(time.Unix(0, 0)), 0, 3 * time.Second},
 		{"before the limit", in(2 * time.Second), 4 * time.Second, 2 * time.Second},
 		{"behind the limit", in(20 * time.Second), 4 * time.Second, 4 * time.Second},

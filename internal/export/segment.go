@@ -105,7 +105,7 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 		switch whole := page.Finished == chat.FinishedInterval; {
 		case bottom == 0:
 			cur -= number
-		case !came && !whole && number > 1:
+		case !came && !whole && number > 1 && !full(page, cur, number):
 			most = (number + 1) / 2 // a page that goes far down and was cut at its top
 		default:
 			if whole {
@@ -115,6 +115,17 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 		}
 	}
 	return nil
+}
+
+// full reports whether a page has as many elements as were asked for, and so was hardly cut.
+func full(page chat.Page, hi, number chat.Seq) bool {
+	n := chat.Seq(0)
+	for i := range page.Elements {
+		if page.Elements[i].Seq <= hi {
+			n++
+		}
+	}
+	return n >= number
 }
 
 // take keeps what of a page lies in [lo, hi], the first of equals, and reports whether there was any.

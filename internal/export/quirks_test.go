@@ -163,7 +163,11 @@ func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
 	pages, runs := c.pages(t, w, s, lo, newest)
 	constant := 5
 	if floor > 1 {
-		constant += 2 * (1 + bits.Len64(uint64(newest)))
+		search := 2 * (1 + bits.Len64(uint64(newest)))
+		if c.cutAtTop() {
+			search *= 2 // each probe is followed by one for the very top
+		}
+		constant += search
 	}
 	if runs > 0 {
 		constant += 20 // the newest message may be below as many that are left out
@@ -172,10 +176,14 @@ func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
 	if c.quirks.EmptyOnceEvery > 0 {
 		most *= 2 // every page may have to be asked for twice
 	}
-	if c.quirks.PageBytes > 0 && c.quirks.Cut == chatemu.CutNewest && c.quirks.Counting == chatemu.CountMessages {
+	if c.cutAtTop() && c.quirks.Counting == chatemu.CountMessages {
 		most *= 5 // pages that reach far down are halved until they show their top
 	}
 	return most
+}
+
+func (c *combination) cutAtTop() bool {
+	return c.quirks.PageBytes > 0 && c.quirks.Cut == chatemu.CutNewest
 }
 
 // pages counts the fewest pages that show [lo, hi], and the ranges in it that no page shows.

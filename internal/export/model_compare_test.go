@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/verify"
 )
 
@@ -56,6 +57,18 @@ func (m *sim) compare() {
 		case !got && (expired.IsZero() || expired.After(chunk.at)):
 			m.fail("seq %d is missing; it could be had until after its chunk [%d, %d] was stored", r.Seq, chunk.Lo, chunk.Hi)
 		}
+	}
+}
+
+// afford proves that what went wrong cost no more than it had to. A batch may pull in vain what it has under way and one
+// chunk, and look for where the history begins; a disturbance may make some batches fail, but not set others going.
+func (m *sim) afford() {
+	useful, wasted := int(m.newest()/chat.PageSize)+1, 60*m.stats.Batches
+	if m.setting.Quirks == (chatemu.Quirks{}) && m.stats.Pages > useful+wasted {
+		m.fail("%d batches asked for %d pages, of which %d would have done", m.stats.Batches, m.stats.Pages, useful)
+	}
+	if most := 20 + 10*len(m.setting.Disturbances); m.stats.Batches-m.stats.Continued > most {
+		m.fail("%d batches, %d of which handed on; %d disturbances may cost %d", m.stats.Batches, m.stats.Continued, len(m.setting.Disturbances), most)
 	}
 }
 

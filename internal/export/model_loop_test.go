@@ -27,6 +27,7 @@ func (m *sim) run() {
 	m.tick(false)
 	m.drain()
 	m.compare()
+	m.afford()
 	m.stats.Chunks += len(m.chain.chunks)
 }
 
@@ -91,7 +92,8 @@ func (m *sim) rest() {
 			m.fail("at rest, the last manifest is %s", m.chain.status)
 		}
 	}
-	m.active, m.dropped, m.finished = false, false, false
+	// A run that the queue lost is nobody's until a tick finds its lease over.
+	m.active, m.dropped, m.finished = false, m.dropped && !m.finished, false
 }
 
 // check proves what must be true after every step.

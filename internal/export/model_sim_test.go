@@ -103,7 +103,7 @@ type sim struct {
 	dissolved    bool
 
 	active   bool // since the last time that nothing was under way, a batch has passed the lease
-	dropped  bool // since then, the queue has lost an event
+	dropped  bool // the queue has lost an event, and nobody has finished the work since
 	finished bool // since then, a batch has found everything archived
 	stats    simStats
 	trace    []string

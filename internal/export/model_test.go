@@ -20,6 +20,9 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 	for name, kinds := range weather() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if raceDetector && name != "everything" {
+				t.Skip("takes too long with the race detector")
+			}
 			var total simStats
 			rapid.Check(t, func(t *rapid.T) {
 				s := drawSetting(t, kinds)
@@ -39,7 +42,11 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 func TestAScheduleRunsTheSameWayTwice(t *testing.T) {
 	t.Parallel()
 	draw := rapid.Custom(func(t *rapid.T) setting { return drawSetting(t, weather()["everything"]) })
-	for seed := range 20 {
+	seeds := 20
+	if raceDetector {
+		seeds = 4
+	}
+	for seed := range seeds {
 		var traces [2][]string
 		for i := range traces {
 			synctest.Test(t, func(t *testing.T) {

@@ -142,7 +142,7 @@ func cosReads() []faultCase {
 			tried: 5, outcome: "error", reads: "read genesis", status: "running", code: "SlowDown", then: byRedelivery,
 		}, {
 			name: "reads of state answer 403", cos: onCOS(cosemu.OpGet, "state/", cosemu.Fault{Status: 403, Code: "AccessDenied"}),
-			tried: 1, outcome: "error", reads: "read state", status: "running", code: "AccessDenied", then: byRedelivery,
+			tried: 1, outcome: "error", reads: "read state", then: byRedelivery,
 		}, {
 			name: "writes of state are refused: 403", cos: onCOS(cosemu.OpPut, "state/", cosemu.Fault{Status: 403, Code: "AccessDenied"}),
 			tried: 2, outcome: "error", reads: "take lease", then: byRedelivery,

@@ -29,6 +29,7 @@ type wreck struct {
 	stream chat.Stream
 	engine *export.Engine
 	heads  int
+	ops    map[memstore.Op]int  // all requests of the engine
 	next   *export.Continuation // as published last
 }
 
@@ -42,7 +43,7 @@ func (w *wreck) Continue(_ context.Context, _ chat.Stream, c export.Continuation
 // so long.
 func newWreck(t *testing.T, n, archived int, head time.Duration) *wreck {
 	t.Helper()
-	w := &wreck{t: t, stream: chat.Stream{GroupID: "@TGS#1"}, store: memstore.New(memstore.Options{})}
+	w := &wreck{t: t, stream: chat.Stream{GroupID: "@TGS#1"}, store: memstore.New(memstore.Options{}), ops: make(map[memstore.Op]int)}
 	w.chat = chatemu.New(chatemu.Options{
 		SDKAppID: world.SDKAppID, SecretKey: world.SecretKey, Latency: 50 * time.Millisecond, KeepCalls: -1,
 	})
@@ -54,6 +55,7 @@ func newWreck(t *testing.T, n, archived int, head time.Duration) *wreck {
 	must(t, err)
 	w.fill(archived)
 	view := w.store.View("engine", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {
+		w.ops[c.Op]++
 		if c.Op == memstore.OpHead {
 			w.heads++
 			if err := retry.Sleep(ctx, head); err != nil {

@@ -125,6 +125,20 @@ func TestADamagedArchiveIsLeftAsItIs(t *testing.T) {
 	}
 }
 
+// A run that died before its manifest left chunks and a state that only genesis explains.
+func TestChunksWithoutAGenesisAreNotStartedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chatemu.Quirks{}, "EXPORT_SPAN=100")
+	s := addGroup(t, w, "g", 1, 250, plain)
+	w.COS.SetFault(at(cosemu.OpPut, layout.Manifest(s, 1), cosemu.Fault{Status: 403, Code: "AccessDenied"}))
+	if _, err := invoke(t, w, w.Instance(), s); err == nil {
+		t.Fatal("the batch that could not write its manifest succeeded")
+	}
+	standsUnder(t, w, s, missing(layout.Genesis(s)), archive.StatusDamaged, "genesis_missing")
+	w.Tick(s)
+	proved(t, w, s)
+}
+
 // Whether the manifests are whole is seen when the next one is written: the chunks before it count all the same.
 func TestADamagedChainOfManifestsIsNotContinued(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,9 @@ func TestAStreamThatFailsForGoodDoesNotComeBackByItself(t *testing.T) {
 				calls, served := s.Chat.Counters().Calls, s.served
 				const ticks = 24
 				for range ticks {
-					s.tick(stream)
+					if s.tick(stream); t.Failed() {
+						return
+					}
 				}
 				if got := len(s.Cloud.Calls()) - first; got != 0 {
 					t.Errorf("%d continuations without progress", got)
@@ -153,6 +155,7 @@ func TestAForgedContinuationMakesNoHoleAndDoesNotCircle(t *testing.T) {
 	t.Parallel()
 	for _, next := range []string{
 		`{"cursor": 400, "after": 301, "head": 500, "run": "20261122T083000Z-00000000", "hop": 1}`,
+		`{"cursor": 261, "after": 201, "head": 280, "run": "20261122T083000Z-00000000", "hop": 1}`,
 		`{"cursor": 4294967295, "after": 4294967294, "head": 4294967295, "run": "r", "hop": 1}`,
 		`{"cursor": 101, "after": 1, "head": 4000000000, "run": "20261122T083000Z-00000000", "hop": 1}`,
 		`{"cursor": 2, "after": 1, "head": 3, "run": "20261122T083000Z-00000000", "hop": 9999}`,

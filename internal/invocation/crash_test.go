@@ -105,6 +105,10 @@ func exportWithCrash(t *testing.T, c *crash, workers int, delay time.Duration) c
 	s.workers = workers
 	stream := s.Group("@TGS#crash", crashGroup)
 	s.tick(stream)
+	// Who died has its event delivered again, and that is enough: no other tick has to come.
+	if got := s.state(stream); got.Frontier != crashGroup+1 {
+		t.Errorf("died at %s: the first tick's deliveries end at %d", c.victim, got.Frontier)
+	}
 	batches := len(s.Logs.Batches())
 	must(t, s.Chat.Append(stream, old(25)...))
 	s.tick(stream)

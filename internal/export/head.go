@@ -190,6 +190,7 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 	if err != nil {
 		return 0, fmt.Errorf("look for what is missing among the newest messages: %w", err)
 	}
+	b.newest = chat.Page{} // it lacks what may have come since
 	return note(seg.elements) - 1, nil
 }
 

@@ -278,3 +278,18 @@ func TestEverythingThatAGoneGroupLeftIsListed(t *testing.T) {
 		}
 	})
 }
+
+// A message may arrive between the page that finds the head and the look for what is missing below it.
+func TestAMessageThatArrivesWhileTheHeadIsSettledIsNotAHole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 130)
+		s.done(export.Complete, turn{})
+		now := time.Now().Unix()
+		s.grow(chatemu.Message{Time: now, HideFor: 1500 * time.Millisecond}, chatemu.Message{Time: now})
+		s.done(export.Complete, turn{page: slow(time.Second)})
+		time.Sleep(5 * time.Minute)
+		s.done(export.Complete, turn{})
+		s.whole()
+	})
+}

@@ -69,8 +69,8 @@ step 'golangci-lint'
 go run "$golangci" config verify
 go run "$golangci" run ./...
 
-step 'tests, race detector on, any order'
-go test -race -shuffle=on ./...
+step 'tests, race detector on, any order, the long ones shortened'
+go test -race -shuffle=on -short ./...
 
 step "fuzzing, ${FUZZTIME:=3s} a target"
 grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . >"$scratch/targets" || [ $? -eq 1 ]

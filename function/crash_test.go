@@ -9,6 +9,7 @@ import (
 	"time"
 
 	chatemu "chatexport/internal/emulator/chat"
+	cloudemu "chatexport/internal/emulator/cloud"
 	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/emulator/world"
 )

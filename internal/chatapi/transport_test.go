@@ -170,12 +170,12 @@ func newStalled(t *testing.T) *service {
 func TestAnAttemptThatTakesTooLongIsTransient(t *testing.T) {
 	t.Parallel()
 	s := newStalled(t)
-	client := newClient(t, s.URL, func(c *chatapi.Config) { c.Timeout = 30 * time.Millisecond })
+	client := newClient(t, s.URL, func(c *chatapi.Config) { c.Timeout = 400 * time.Millisecond })
 	_, err := client.Page(t.Context(), newest())
 	if retry.ClassOf(err) != retry.Transient || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("class %v: %v", retry.ClassOf(err), err)
 	}
-	if !strings.Contains(err.Error(), "30ms") {
+	if !strings.Contains(err.Error(), "400ms") {
 		t.Errorf("error does not tell the limit: %v", err)
 	}
 	checkClean(t, err, s.seen()[0].UserSig)

@@ -108,13 +108,13 @@ func TestInterruptedExportStoresWhatItHasAndGoesOn(t *testing.T) {
 func TestManyBatches(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{Env: map[string]string{"EXPORT_SPAN": "100", "CHAT_QPS": "60", "CHAT_CONCURRENCY": "4"}})
-	s := w.Group("g", 1500)
+	s := w.Group("g", 2400)
 	dir := filepath.Join(t.TempDir(), "out")
-	r, got := run(t, w.Env, "g", "--out", dir, "--batch", "1s")
+	r, got := run(t, w.Env, "g", "--out", dir, "--batch", "2s")
 	if r.Code != 0 || got.Streams[0].Batches < 2 {
 		t.Fatalf("exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
-	sound(t, dir, s, 1500)
+	sound(t, dir, s, 2400)
 }
 
 func TestCommunityStandsForItsTopicsAndAllForTheApp(t *testing.T) {

@@ -251,14 +251,19 @@ func (b *batch) headChunkSurely(ctx context.Context, lo chat.Seq) (archive.Chunk
 // headTaken is headChunkSurely, and says when the chunk was stored.
 func (b *batch) headTaken(ctx context.Context, lo chat.Seq) (entry archive.ChunkEntry, modified time.Time, err error) {
 	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: b.Jitter}
-	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+	asked := 0
+	err = policy.Do(ctx, func(ctx context.Context, n int) error {
 		var err error
+		asked = n
 		entry, modified, err = b.headChunk(ctx, lo)
 		if errors.Is(err, objstore.ErrNotExist) {
 			return staleError{err}
 		}
 		return err
 	})
+	if asked < goneAfter && errors.Is(err, objstore.ErrNotExist) {
+		err = fmt.Errorf("%w, and a 404 not yet believed: %s", errTimeUp, err.Error()) // no longer ErrNotExist
+	}
 	return entry, modified, err
 }
 

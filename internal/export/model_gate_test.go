@@ -143,6 +143,7 @@ type flight struct {
 	cancel context.CancelFunc
 	dead   bool // killed; guarded by the gate
 
+	passed    bool // it has made a call beyond the lease
 	ended     bool // guarded by the gate
 	endedAt   time.Time
 	result    export.Result

@@ -251,7 +251,7 @@ func (m *sim) again(f *flight) {
 // crash kills a batch.
 func (m *sim) crash(f *flight) {
 	m.stats.Killed++
-	m.active = true
+	m.active = m.active || f.passed
 	m.gate.kill(f)
 	synctest.Wait()
 	m.again(f)

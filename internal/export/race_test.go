@@ -155,3 +155,27 @@ func TestAManifestWithoutAGenesisIsDamage(t *testing.T) {
 		s.done(archive.StatusDamaged, turn{})
 	})
 }
+
+// A 404 that there is no time to ask again for is no proof of damage.
+func TestAStale404AtTheEndOfTheTimeIsNoDamage(t *testing.T) {
+	t.Parallel()
+	for name, cont := range map[string]*export.Continuation{"tick": nil, "continuation": {Cursor: 201, After: 151, Head: 200, Hop: 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, 200)
+				s.done(export.Complete, turn{})
+				s.grow(old(20)...)
+				r, err := s.batch(turn{cont: cont, limit: 2 * time.Second, before: once(memstore.OpHead, layout.Chunk(s.stream, 151), func() memstore.Fault {
+					time.Sleep(2 * time.Second)
+					return memstore.Fault{Stale: true}
+				})})
+				if err == nil {
+					t.Errorf("the batch ends with %q, want an error", r.Outcome)
+				}
+				s.done(export.Complete, turn{})
+				s.whole()
+			})
+		})
+	}
+}

@@ -36,6 +36,7 @@ type batch struct {
 
 	frontier chat.Seq // 0 until it is known
 	after    chat.Seq // lo of the chunk below the frontier; 0 if there is none
+	unhopped bool     // nobody has looked for a chunk at the frontier
 	start    chat.Seq // the frontier that progress is measured against
 	newest   chat.Page
 	lastTime int64    // of the group's newest message, 0 if unknown
@@ -96,8 +97,8 @@ func (b *batch) run(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errLostRace):
-		// The winner publishes; writing state here could only set its hints back.
 		b.outcome = LostRace
+		b.yield(ctx)
 		return nil
 	case errors.As(err, &verdict):
 		return b.stand(ctx, verdict)

@@ -17,6 +17,11 @@ var errNoProgress = errors.New("batch made no progress")
 
 // complete ends a run whose head is reached: the manifest, then the state.
 func (b *batch) complete(ctx context.Context) error {
+	if b.unhopped && b.chunks == 0 { // no PUT has found out whether a chunk stands at the frontier
+		if err := b.hop(ctx); err != nil {
+			return err
+		}
+	}
 	err := b.listAll(ctx, archive.StatusComplete)
 	if errors.Is(err, errUnlisted) {
 		b.start = 0 // manifests were written: that is progress, too

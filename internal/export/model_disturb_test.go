@@ -114,6 +114,8 @@ func (m *sim) disturbQueue(d disturbance) (done, known bool) {
 	switch d.Kind {
 	case "tick", "same tick":
 		m.tick(d.Kind == "same tick")
+	case "sweep":
+		m.sweep(time.Duration(d.Pick%5) * 150 * time.Second)
 	case "duplicate":
 		m.mu.Lock()
 		events := slices.Clone(m.events)

@@ -282,6 +282,9 @@ func (m *sim) judge(f *flight) {
 		m.stats.LostRaces++
 	case export.Continued:
 		m.stats.Continued++
+		if f.event.known != nil {
+			m.publish(f, *f.result.Next)
+		}
 	case archive.StatusGone:
 		m.finished = true
 		m.stats.Gone++

@@ -14,8 +14,8 @@ import (
 // weather is a mix of disturbances; some come more often.
 func weather() map[string][]string {
 	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
-	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick"}
-	world := []string{"grow", "grow", "expire", "lose state", "tick"}
+	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick", "sweep"}
+	world := []string{"grow", "grow", "expire", "lose state", "tick", "sweep"}
 	return map[string][]string{
 		"failures":          failures,
 		"several chains":    slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}),

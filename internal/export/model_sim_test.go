@@ -56,6 +56,7 @@ type simEvent struct {
 	cont  *export.Continuation
 	owner string
 	due   time.Time
+	known *export.Known // of a sweep, which also keeps the continuation to itself
 }
 
 func (e *simEvent) String() string {
@@ -167,6 +168,22 @@ func (m *sim) tick(sameOwner bool) {
 	m.push(&simEvent{owner: fmt.Sprintf("tick %d", m.ticks), due: time.Now()})
 }
 
+// sweep lets a sweep come to the group after a time, with what it was told of it now.
+func (m *sim) sweep(after time.Duration) {
+	m.ticks++
+	known := &export.Known{At: time.Now()}
+	group, err := m.client.Group(m.t.Context(), m.stream)
+	if err == nil { // else it is gone
+		known.CreateTime, known.NextSeq, known.LastTime = group.CreateTime, group.NextSeq, group.LastTime
+	}
+	m.chain.mu.Lock()
+	if m.chain.genesis != nil {
+		known.Genesis = m.chain.genesis.CreateTime
+	}
+	m.chain.mu.Unlock()
+	m.push(&simEvent{owner: fmt.Sprintf("sweep %d", m.ticks), due: time.Now().Add(after), known: known})
+}
+
 func (m *sim) push(e *simEvent) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,7 +207,7 @@ func (m *sim) publish(f *flight, c export.Continuation) {
 	if f.lost {
 		m.chain.problem("b%d goes on although another batch has written its chunk since it began", f.n)
 	}
-	m.push(&simEvent{cont: &c, owner: fmt.Sprintf("%s/%d/%d/%d", c.Run, c.Hop, c.Cursor, c.Head), due: time.Now().Add(50 * time.Millisecond)})
+	m.push(&simEvent{cont: &c, known: f.event.known, owner: fmt.Sprintf("%s/%d/%d/%d", c.Run, c.Hop, c.Cursor, c.Head), due: time.Now().Add(50 * time.Millisecond)})
 }
 
 // start delivers an event.
@@ -209,7 +226,7 @@ func (m *sim) start(e *simEvent) {
 	engine.Store = &simStore{View: m.store.View(f.name(), f.hook), flight: f}
 	req := export.Request{
 		Stream: m.stream, Continuation: e.cont, Owner: e.owner, RequestID: f.name(),
-		Deadline: f.ends, Log: zerolog.Nop(),
+		Deadline: f.ends, Log: zerolog.Nop(), Known: e.known, Keep: e.known != nil,
 	}
 	m.note("b%d serves %v, span %d", f.n, e, engine.Limits.Span)
 	m.running.Go(func() { // waited for by close

@@ -39,6 +39,7 @@ type scene struct {
 type turn struct {
 	owner string // of the event; another one each time if empty
 	cont  *export.Continuation
+	known *export.Known
 	span  chat.Seq      // 50 if 0
 	limit time.Duration // 10 s if 0
 	// before runs before each call of the store takes effect.
@@ -99,7 +100,7 @@ func (s *scene) batch(o turn) (export.Result, error) {
 	defer cancel()
 	return engine.Run(ctx, export.Request{
 		Stream: s.stream, Continuation: o.cont, Owner: o.owner, RequestID: name,
-		Deadline: time.Now().Add(o.limit), Log: zerolog.Nop(),
+		Deadline: time.Now().Add(o.limit), Log: zerolog.Nop(), Known: o.known,
 	})
 }
 
@@ -200,6 +201,16 @@ func slow(d time.Duration) func(chat.Query) error {
 	return func(chat.Query) error {
 		time.Sleep(d)
 		return nil
+	}
+}
+
+// diesAfter loses every call of a batch from the one after its first successful creation of a key, as a kill does.
+func diesAfter(key string) func(memstore.Call) memstore.Fault {
+	dead := false
+	return func(c memstore.Call) memstore.Fault {
+		fault := memstore.Fault{Lost: dead}
+		dead = dead || c.Op == memstore.OpCreate && c.Key == key
+		return fault
 	}
 }
 

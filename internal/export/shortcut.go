@@ -34,5 +34,6 @@ func (b *batch) fromManifest(ctx context.Context) (bool, error) {
 	}
 	b.frontier, b.after, b.start = s.Frontier, s.After, s.Frontier
 	b.index.restart(s.Frontier, link)
+	b.unhopped = true
 	return true, nil
 }

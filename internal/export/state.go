@@ -100,6 +100,10 @@ func (b *batch) writeState(ctx context.Context) error {
 	if b.state.Status == "" {
 		b.state.Status = archive.StatusRunning
 	}
+	return b.putState(ctx)
+}
+
+func (b *batch) putState(ctx context.Context) error {
 	b.state.Format = archive.Format
 	b.state.UpdatedAt = time.Now().UTC()
 	body, err := b.state.Encode()
@@ -123,6 +127,28 @@ func (b *batch) settle(ctx context.Context, status string, failure *archive.Stat
 	b.count()
 	if err := b.writeState(ctx); err != nil {
 		b.Log.Warn().Err(err).Msg("state is out of date; the next batch finds the frontier by hopping")
+	}
+}
+
+// yield clears the lease of this batch's chain, which ends here: the winner may be a tick that failed since, and its
+// redelivery must not wait for a run that is over. All else stays as the winner wrote it, since the hints of the loser
+// are behind. A crash before it means that ticks wait until the lease ends.
+func (b *batch) yield(ctx context.Context) {
+	own := b.state.Lease
+	if own == nil || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	b.state = archive.State{}
+	err := b.loadState(ctx)
+	found := b.state.Lease
+	if err == nil && found != nil && found.Owner == own.Owner && found.Until.Sub(own.Until).Abs() < time.Second {
+		b.state.Lease = nil
+		err = b.putState(ctx)
+	}
+	if err != nil {
+		b.Log.Warn().Err(err).Msg("the lease of a lost race stays until it ends")
 	}
 }
 

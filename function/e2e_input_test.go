@@ -144,7 +144,7 @@ func TestTheProcessTellsNoSecretAndNoMessage(t *testing.T) {
 			s.Push(s.Timer(group))
 			failed := false
 			for _, v := range s.serve() {
-				failed = failed || v.Status != scfemu.StatusOK
+				failed = failed || v.Status != scfemu.StatusOK && (name != "success" || !late(v))
 				if v.Status == scfemu.StatusExited { // a kill at the limit is the busy machine's: 50 ms are left to answer in
 					t.Errorf("status %d: %s", v.Status, v.Error)
 				}

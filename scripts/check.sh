@@ -70,7 +70,7 @@ go run "$golangci" config verify
 go run "$golangci" run ./...
 
 step 'tests, race detector on, any order, the long ones shortened'
-go test -race -shuffle=on -short ./...
+go test -race -shuffle=on -short -p 1 ./... # one package after the other: some tests hold batches to short time limits
 
 step "fuzzing, ${FUZZTIME:=3s} a target"
 grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . >"$scratch/targets" || [ $? -eq 1 ]

@@ -30,6 +30,7 @@ type batch struct {
 	state     archive.State // as loaded, then as last written
 	stateRead bool          // the store has told what it holds; until then state must not be written
 	ownsLease bool
+	suspect   *archive.StateError // what an earlier batch found about a chunk, until this one has found otherwise
 
 	genesis     *archive.Genesis // nil as long as the stream has none
 	genesisLink archive.Link
@@ -115,6 +116,9 @@ func (b *batch) steps(ctx context.Context) error {
 	if b.heldByAnother() {
 		b.outcome = AlreadyRunning
 		return nil
+	}
+	if err := b.recheck(ctx); err != nil {
+		return err
 	}
 	if err := b.takeLease(ctx); err != nil {
 		return err

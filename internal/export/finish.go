@@ -22,17 +22,25 @@ func (b *batch) complete(ctx context.Context) error {
 			return err
 		}
 	}
-	err := b.listAll(ctx, archive.StatusComplete)
-	if errors.Is(err, errUnlisted) {
-		b.start = 0 // manifests were written: that is progress, too
-		return b.publish(ctx)
-	}
-	if err != nil {
+	if listed, err := b.listEnd(ctx, archive.StatusComplete); !listed || err != nil {
 		return err
 	}
 	b.outcome = Complete
 	b.settle(ctx, archive.StatusComplete, nil, nil)
 	return nil
+}
+
+// listEnd lists every chunk at the end of a run. Where time runs out on it, it ends the batch instead, and reports false:
+// manifests that were written are progress, too.
+func (b *batch) listEnd(ctx context.Context, status string) (bool, error) {
+	switch err := b.listAll(ctx, status); {
+	case errors.Is(err, errUnlisted):
+		return false, b.publish(ctx)
+	case errors.Is(err, errTimeUp):
+		return false, b.handOver(ctx, err)
+	default:
+		return true, err
+	}
 }
 
 // handOver ends a batch that has not reached the head: the continuation, then the state. cause is what stopped the

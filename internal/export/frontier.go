@@ -180,9 +180,10 @@ func (b *batch) hop(ctx context.Context) error {
 	return nil
 }
 
-// hopSurely is hop for a batch that will store nothing more: no PUT would find the chunk that a stale 404 hides.
+// hopSurely is hop for a batch that will store nothing more: no PUT would find the chunk that a stale 404 hides. It
+// returns errTimeUp if there may be more.
 func (b *batch) hopSurely(ctx context.Context) error {
-	for !b.timeIsUp() {
+	for {
 		entry, err := b.headChunkSurely(ctx, b.frontier)
 		if errors.Is(err, objstore.ErrNotExist) {
 			return nil
@@ -193,8 +194,10 @@ func (b *batch) hopSurely(ctx context.Context) error {
 		if err := b.passed(ctx, entry); err != nil {
 			return err
 		}
+		if b.timeIsUp() {
+			return errTimeUp
+		}
 	}
-	return nil
 }
 
 // passed moves the frontier behind a chunk that is stored.

@@ -16,6 +16,7 @@ import (
 // batch has seen.
 type index struct {
 	known bool         // next and link are right
+	moved bool         // this batch has found them to be further than its hint said
 	next  chat.Seq     // lo of the next manifest
 	link  archive.Link // of the manifest before it, or genesis
 	seen  []archive.ChunkEntry
@@ -74,6 +75,7 @@ func (b *batch) follow(m archive.Manifest, link archive.Link) error {
 		return damaged("manifest_chain", "%s does not continue the chain of manifests after %s", link.Key, b.index.link.Key)
 	}
 	b.index.restart(m.Hi+1, link)
+	b.index.moved = true
 	b.index.drop(m.Hi + 1)
 	b.state.ManifestAfter = &archive.ManifestHint{Lo: m.Lo, SHA256: link.SHA256}
 	return nil
@@ -104,6 +106,9 @@ func (b *batch) locate(ctx context.Context) error {
 		}
 	}
 	for b.index.next < b.frontier {
+		if b.index.moved && b.listingTimeIsUp() {
+			return errListingTimeUp
+		}
 		manifest, link, err := b.getManifest(ctx, b.index.next)
 		if errors.Is(err, objstore.ErrNotExist) {
 			return nil
@@ -143,10 +148,14 @@ func (b *batch) list(ctx context.Context, status string, all bool) error {
 	if err := b.locate(ctx); err != nil {
 		return err
 	}
+	written := false
 	for b.index.next < b.frontier {
 		entries, err := b.gather(ctx)
 		if err != nil {
 			return err
+		}
+		if len(entries) == 0 {
+			return b.cutShort(written)
 		}
 		last := entries[len(entries)-1].Hi+1 >= b.frontier
 		full := len(entries) == archive.MaxManifestChunks
@@ -156,33 +165,48 @@ func (b *batch) list(ctx context.Context, status string, all bool) error {
 			b.index.seen = entries
 			return nil
 		}
-		written := archive.StatusPartial
+		as := archive.StatusPartial
 		if last && all {
-			written = status
+			as = status
 		}
-		wrote, err := b.writeManifest(ctx, entries, written)
+		wrote, err := b.writeManifest(ctx, entries, as)
 		if err != nil {
 			return err
 		}
-		if cut && wrote { // one that was there already is no progress
-			return errUnlisted
+		written = written || wrote
+		if cut && written || !wrote && b.index.next < b.frontier && b.listingTimeIsUp() {
+			return b.cutShort(written)
 		}
 	}
 	b.state.Counters.Unlisted = 0
 	return nil
 }
 
-// errUnlisted means that time ran out before every chunk was listed.
-var errUnlisted = errors.New("no time left to list every chunk in a manifest")
+var (
+	// errUnlisted means that time ran out before every chunk was listed, but not before something was: a next batch is
+	// worth its while.
+	errUnlisted = errors.New("no time left to list every chunk in a manifest")
+	// errListingTimeUp means that time ran out on manifests that were there already. Where the next batch goes on, the
+	// state tells it.
+	errListingTimeUp = fmt.Errorf("%w: no time left to look for the last manifest", errTimeUp)
+)
 
-// gather returns the chunks behind the last manifest, at most as many as a manifest holds. Those that other batches
-// wrote are looked up one by one: only a chunk knows where the next one begins.
+// cutShort ends the listing. A manifest that was there already is no progress, or two runs could hand on for ever.
+func (b *batch) cutShort(written bool) error {
+	if written {
+		return errUnlisted
+	}
+	return errListingTimeUp
+}
+
+// gather returns the chunks behind the last manifest, at most as many as a manifest holds, and fewer, or none, when time
+// runs out. Those that other batches wrote are looked up one by one: only a chunk knows where the next one begins.
 func (b *batch) gather(ctx context.Context) ([]archive.ChunkEntry, error) {
 	var entries []archive.ChunkEntry
 	for lo := b.index.next; lo < b.frontier && len(entries) < archive.MaxManifestChunks; {
 		entry, ok := b.index.find(lo)
 		if !ok {
-			if len(entries) > 0 && b.listingTimeIsUp() {
+			if (len(entries) > 0 || b.index.moved) && b.listingTimeIsUp() {
 				return entries, nil
 			}
 			var err error

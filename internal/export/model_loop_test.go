@@ -224,20 +224,21 @@ func (m *sim) arriveLate() bool {
 // answer decides about a call that nothing special is meant for.
 func (m *sim) answer(c *simCall) simAnswer {
 	a := simAnswer{}
+	reader := fmt.Sprintf("b%d %s", c.flight.n, c.key)
 	switch {
 	case m.outage[c.kind] > 0:
 		m.outage[c.kind]--
 		return m.broken(c)
-	case m.staleNext > 0 && (c.kind == callHead || c.kind == callGet && c.key[:1] == layout.StatePrefix[:1]) && m.stale[c.key] < staleInARow:
+	case m.staleNext > 0 && (c.kind == callHead || c.kind == callGet && c.key[:1] == layout.StatePrefix[:1]) && m.stale[reader] < staleInARow:
 		m.staleNext--
-		m.stale[c.key]++
+		m.stale[reader]++
 		a.store.Stale = true
 		m.stats.Stale++
 	case m.lateNext && (c.kind == callCreate || c.kind == callOverwrite):
 		m.lateNext = false
 		a.store = memstore.Fault{Later: m.mayArrive(c.flight, string(c.kind)+" "+c.key), Err: errors.Join(objstore.ErrUnknown, errOutage)}
 	case c.kind == callHead:
-		m.stale[c.key] = 0
+		delete(m.stale, reader)
 	}
 	return a
 }

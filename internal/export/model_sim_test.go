@@ -30,7 +30,7 @@ const (
 	redelivery = time.Minute
 	lateAtMost = 20 * time.Second
 
-	// staleInARow is how often in a row readers of a key see an old version, and lag how long at most. The engine asks
+	// staleInARow is how often in a row a batch sees an old version of a key, and lag how long at most. The engine asks
 	// goneAfter times for a chunk that must be there.
 	staleInARow = 3
 	lag         = 3 * time.Second
@@ -96,7 +96,7 @@ type sim struct {
 	disturbances []disturbance // to come
 	wait         int           // steps until the next
 	outage       map[callKind]int
-	stale        map[string]int // how often in a row readers of a key saw an old version
+	stale        map[string]int // how often in a row a batch saw an old version of a key
 	staleNext    int            // reads that are to see one
 	lateNext     bool           // the next write is to arrive late
 	hidden       []hiddenSeq

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	chatemu "chatexport/internal/emulator/chat"
@@ -129,8 +130,7 @@ func (s *scene) finish() {
 // whole proves that the archive is sound and holds exactly what is retained, up to the newest message.
 func (s *scene) whole() verify.Report {
 	s.t.Helper()
-	report, err := verify.Stream(s.t.Context(), s.store, s.stream, verify.Options{SDKAppID: simAppID})
-	must(s.t, err)
+	report := s.verify()
 	for _, f := range report.Findings {
 		s.t.Errorf("verify: %s", f)
 	}
@@ -153,7 +153,31 @@ func (s *scene) whole() verify.Report {
 	return report
 }
 
+func (s *scene) verify() verify.Report {
+	s.t.Helper()
+	report, err := verify.Stream(s.t.Context(), s.store, s.stream, verify.Options{SDKAppID: simAppID})
+	must(s.t, err)
+	return report
+}
+
 // state reads the stream's state as it is stored.
+func (s *scene) state() archive.State {
+	s.t.Helper()
+	body, _, err := s.store.Get(s.t.Context(), layout.State(s.stream))
+	must(s.t, err)
+	state, err := archive.ParseState(body)
+	must(s.t, err)
+	return state
+}
+
+func (s *scene) setState(state archive.State) {
+	s.t.Helper()
+	body, err := state.Encode()
+	must(s.t, err)
+	_, err = s.store.Overwrite(s.t.Context(), layout.State(s.stream), objstore.Write{Body: body})
+	must(s.t, err)
+}
+
 func (s *scene) exists(key string) bool {
 	s.t.Helper()
 	_, err := s.store.Head(s.t.Context(), key)

@@ -185,7 +185,11 @@ func (b *batch) fail(ctx context.Context, cause error) {
 	if status == "" || b.frontier > b.state.Frontier {
 		status = archive.StatusRunning // never complete: what is new is not listed
 	}
-	b.settle(ctx, status, b.stateError(codeOf(cause), cause.Error()), lease)
+	failure := b.stateError(codeOf(cause), cause.Error())
+	if b.suspect != nil {
+		failure = b.suspect
+	}
+	b.settle(ctx, status, failure, lease)
 }
 
 func (b *batch) stateError(code, text string) *archive.StateError {

@@ -44,11 +44,14 @@ func (b *batch) finishIfGone(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, chat.ErrGone):
 		if b.genesis != nil {
-			if err := b.hopSurely(ctx); err != nil {
+			switch err := b.hopSurely(ctx); {
+			case errors.Is(err, errTimeUp):
+				return b.handOver(ctx, err)
+			case err != nil:
 				return err
 			}
-			if listed := b.listAll(ctx, archive.StatusGone); listed != nil {
-				return listed
+			if listed, err := b.listEnd(ctx, archive.StatusGone); !listed || err != nil {
+				return err // where it is handed on, the next batch finds the group gone, too
 			}
 		}
 		return &verdict{

@@ -20,6 +20,9 @@ func (b *batch) advance(ctx context.Context) error {
 		if err != nil || !moved {
 			return err
 		}
+		if err := b.hop(ctx); err != nil { // who left one chunk may have left more
+			return err
+		}
 	}
 	return nil
 }

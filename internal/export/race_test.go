@@ -69,6 +69,22 @@ func TestABatchGoesOnBehindALeftover(t *testing.T) {
 	}
 }
 
+// Who meets one leftover looks whether there are more, before anything is pulled again.
+func TestABatchHopsOverAllThatIsLeftOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 1000)
+		r := s.done(export.Complete, turn{owner: "event", before: once(memstore.OpCreate, layout.Chunk(s.stream, 1), func() memstore.Fault {
+			s.done(export.Complete, turn{owner: "event"}) // all in the second in which the other one began
+			return memstore.Fault{}
+		})})
+		if r.Chunks != 0 || r.Pages > 20 {
+			t.Errorf("the second batch stored %d chunks and read %d pages; everything was there", r.Chunks, r.Pages)
+		}
+		s.whole()
+	})
+}
+
 // The answer to a PUT was lost, and the store's own second attempt found the key taken: by the same batch.
 func TestABatchKnowsItsOwnChunk(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ type pull struct {
 	covered []bool         // a page that was not cut went over this seq
 	came    int
 	waited  bool // for the pace of the first call
+	strict  bool // a page of which nothing was wanted is taken for cut, however full
 	below   int  // elements that came although they lie below lo
 }
 
@@ -60,7 +61,8 @@ func (b *batch) fromNewest(lo, hi chat.Seq) (segment, bool) {
 }
 
 // audit asks for what did not come, run by run, as long as that brings something: pages that are cut at their top bring
-// a few seqs each. Seqs of which only empty or cut pages have told are asked for once more than others.
+// a few seqs each. Seqs of which only empty or cut pages have told are asked for once more than others, and more closely:
+// what a page brings from below them, or brings twice, may hide that it was cut.
 func (p *pull) audit(ctx context.Context) error {
 	for from := p.lo; from <= p.hi; {
 		if p.found[from-p.lo].Seq != 0 {
@@ -74,7 +76,9 @@ func (p *pull) audit(ctx context.Context) error {
 		before, sure := p.came, !slices.Contains(p.covered[from-p.lo:to+1-p.lo], false)
 		err := p.walk(ctx, from, to)
 		if err == nil && p.came == before && !sure {
+			p.strict = true
 			err = p.walk(ctx, from, to)
+			p.strict = false
 		}
 		if err != nil {
 			return err
@@ -105,7 +109,7 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 		switch whole := page.Finished == chat.FinishedInterval; {
 		case bottom == 0:
 			cur -= number
-		case !came && !whole && number > 1 && !full(page, cur, number):
+		case !came && !whole && number > 1 && (p.strict || !full(page, cur, number)):
 			most = (number + 1) / 2 // a page that goes far down and was cut at its top
 		default:
 			if whole {
@@ -119,13 +123,13 @@ func (p *pull) walk(ctx context.Context, lo, hi chat.Seq) error {
 
 // full reports whether a page has as many elements as were asked for, and so was hardly cut.
 func full(page chat.Page, hi, number chat.Seq) bool {
-	n := chat.Seq(0)
+	seqs := make(map[chat.Seq]bool, len(page.Elements)) // an element may come twice
 	for i := range page.Elements {
-		if page.Elements[i].Seq <= hi {
-			n++
+		if seq := page.Elements[i].Seq; seq <= hi {
+			seqs[seq] = true
 		}
 	}
-	return n >= number
+	return chat.Seq(len(seqs)) >= number
 }
 
 // take keeps what of a page lies in [lo, hi], the first of equals, and reports whether there was any.

@@ -3,6 +3,7 @@ package export_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -133,5 +134,28 @@ func TestPagesThatAreTooLargeAreAskedForInPieces(t *testing.T) {
 	proved(t, w, s)
 	if !strings.Contains(fmt.Sprint(w.Chat.Counters().Codes), "10018") {
 		t.Error("no page was too large")
+	}
+}
+
+// Elements from below what was asked for, and elements that come twice, fill pages that were cut: how full a page is
+// must not decide what is absent.
+func TestPagesThatAreCutAndFilledUpHideNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chatemu.Quirks{
+		Counting: chatemu.CountMessages, Holes: chatemu.HoleIsOmitted, PageBytes: 1 << 10, Cut: chatemu.CutNewest,
+		BelowWindow: true, Duplicate: true, EmptyOnceEvery: 3,
+	})
+	var streams []chat.Stream
+	for i := range 25 {
+		streams = append(streams, addGroup(t, w, fmt.Sprintf("g%d", i), 1, 200, func(seq chat.Seq) chatemu.Message {
+			if rand.New(rand.NewPCG(uint64(i), uint64(seq))).IntN(3) > 0 {
+				return chatemu.Message{Kind: chatemu.KindDeleted}
+			}
+			return plain(seq)
+		}))
+	}
+	w.Tick(streams...)
+	for _, s := range streams {
+		proved(t, w, s)
 	}
 }

@@ -33,6 +33,7 @@ type StateError struct {
 	Text     string    `json:"text"`
 	At       time.Time `json:"at"`
 	Frontier chat.Seq  `json:"frontier"`
+	CRC64    string    `json:"crc64,omitempty"` // that the chunk at Frontier should have, of chunk_corrupt; in decimal
 }
 
 // Lease says who works on the stream and until when others keep away.

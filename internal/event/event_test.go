@@ -178,7 +178,7 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"negative seq":                         {`{"group_id":"a","v":1,"continue":{"cursor":-1}}`, "cursor is not a seq"},
 		"fraction of a seq":                    {`{"group_id":"a","v":1,"continue":{"head":1.5}}`, "head is not a seq"},
 		"negative hop":                         {`{"group_id":"a","v":1,"continue":{"hop":-1}}`, "not negative"},
-		"run that is none":                     {`{"group_id":"a","v":1,"continue":{"run":"a b"}}`, "run id"},
+		"run that is none":                     {`{"group_id":"a","v":1,"continue":{"run":"a b"}}`, "run is not an id"},
 		"records of a wrong type":              {`{"Records":{}}`, "not an array"},
 		"no records":                           {`{"Records":[]}`, "Records is empty"},
 	} {

@@ -173,6 +173,8 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 		readNumber(fields, "hop", &c.Hop),
 		readID(fields, "writer", &c.Writer),
 		readNumber(fields, "attempt", &c.Attempt),
+		readID(fields, "owner", &c.Owner),
+		readID(fields, "failed", &c.Failed),
 		readSweepContinue(fields, &c),
 		readLaneContinue(fields, &c),
 	); err != nil {
@@ -181,9 +183,9 @@ func readContinue(members map[string]json.RawMessage, t *Task) error {
 	if c.Hop < 0 || c.Attempt < 0 {
 		return fmt.Errorf("%w: hop and attempt of a continuation are not negative", ErrInvalid)
 	}
-	for name, id := range map[string]string{"run": c.Run, "writer": c.Writer} {
+	for name, id := range map[string]string{"run": c.Run, "writer": c.Writer, "owner": c.Owner, "failed": c.Failed} {
 		if id != "" && !runID(id) {
-			return fmt.Errorf("%w: %s is not a %s id", ErrInvalid, name, name)
+			return fmt.Errorf("%w: %s is not an id", ErrInvalid, name)
 		}
 	}
 	t.Continue = &c

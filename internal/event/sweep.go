@@ -69,7 +69,7 @@ func readObject(members map[string]json.RawMessage, name string) (map[string]jso
 	return fields, nil
 }
 
-// runID reports whether a text may be the id of a run, a writer or a sweep.
+// runID reports whether a text may be the id of a run, a writer, an owner or a sweep.
 func runID(id string) bool {
 	return id != "" && len(id) <= maxRunBytes && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }

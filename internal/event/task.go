@@ -50,6 +50,8 @@ type Continue struct {
 	Hop     int      `json:"hop,omitempty"`     // continuations of this run so far
 	Writer  string   `json:"writer,omitempty"`  // the batch that handed on
 	Attempt int      `json:"attempt,omitempty"` // how often this task failed and was handed on
+	Owner   string   `json:"owner,omitempty"`   // in leases, of the task that failed first: it must not stop itself
+	Failed  string   `json:"failed,omitempty"`  // the writers of the batches that failed, by commas
 
 	Sweep *SweepContinue `json:"sweep,omitempty"` // of a task with Sweep
 	Lane  *LaneContinue  `json:"lane,omitempty"`  // of a task that names nothing else

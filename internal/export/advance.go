@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
@@ -20,6 +22,7 @@ func (b *batch) advance(ctx context.Context) error {
 		if err != nil || !moved {
 			return err
 		}
+		b.met = true
 		if err := b.hop(ctx); err != nil { // who left one chunk may have left more
 			return err
 		}
@@ -38,7 +41,7 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 	produced := make(chan error, 1)
 	from := b.frontier
 	go func() { // waited for below, by its result
-		err := guarded(func() error { return b.produce(abort, pull, from, chunks) })
+		err := guarded(b.Log, func() error { return b.produce(abort, pull, from, chunks) })
 		close(chunks)
 		produced <- err
 	}()
@@ -116,18 +119,26 @@ func (b *batch) resolve(ctx context.Context, chunk archive.Chunk) (entry archive
 		return entry, false, fmt.Errorf("look at the chunk that is there already: %w", err)
 	}
 	if entry.Writer == b.writer {
-		if entry.SHA256 != chunk.Meta.SHA256 || entry.CRC64 != archive.ChunkEntryOf(chunk.Meta, key, 0, archive.CRC64(chunk.Body)).CRC64 {
-			return entry, false, damaged("chunk_corrupt", "%s is not what was written", key)
+		written := archive.ChunkEntryOf(chunk.Meta, key, entry.Bytes, archive.CRC64(chunk.Body))
+		if entry.SHA256 != written.SHA256 || entry.CRC64 != written.CRC64 {
+			b.suspect = &archive.StateError{Frontier: entry.Lo, CRC64: written.CRC64}
+			return entry, false, corrupt(key)
 		}
 		return entry, true, nil // the answer to an earlier attempt was lost
 	}
-	if c := b.Continuation; c != nil && c.Writer == entry.Writer {
-		return entry, false, nil // the batch that handed on gave this write up, and it arrived all the same
+	// Where nobody is alive, it is a leftover of a run that died: go on behind it.
+	return entry, false, b.raced(entry, modified)
+}
+
+// raced returns errLostRace if another delivery stored a chunk since this batch began: that one is alive, or will be
+// delivered again.
+func (b *batch) raced(entry archive.ChunkEntry, modified time.Time) error {
+	if c := b.Continuation; c != nil && c.Writer == entry.Writer || slices.Contains(b.Predecessors, entry.Writer) {
+		return nil // a batch before this one gave this write up, and it arrived all the same
 	}
 	if !b.began.IsZero() && modified.After(b.began) {
 		b.Log.Info().Int64("lo", int64(entry.Lo)).Int64("hi", int64(entry.Hi)).Msg("another delivery wrote this chunk and goes on")
-		return entry, false, errLostRace
+		return errLostRace
 	}
-	// Older than this batch: a leftover of a run that died. Go on behind it.
-	return entry, false, nil
+	return nil
 }

@@ -30,7 +30,7 @@ type batch struct {
 	state     archive.State // as loaded, then as last written
 	stateRead bool          // the store has told what it holds; until then state must not be written
 	ownsLease bool
-	suspect   *archive.StateError // what an earlier batch found about a chunk, until this one has found otherwise
+	suspect   *archive.StateError // a chunk that is not what was written; nil once this batch has found otherwise
 
 	genesis     *archive.Genesis // nil as long as the stream has none
 	genesisLink archive.Link
@@ -38,6 +38,7 @@ type batch struct {
 	frontier chat.Seq // 0 until it is known
 	after    chat.Seq // lo of the chunk below the frontier; 0 if there is none
 	unhopped bool     // nobody has looked for a chunk at the frontier
+	met      bool     // a chunk of another batch stood in the way of this one's
 	start    chat.Seq // the frontier that progress is measured against
 	newest   chat.Page
 	lastTime int64    // of the group's newest message, 0 if unknown
@@ -90,9 +91,16 @@ func randomHex() string {
 	return hex.EncodeToString(raw[:])
 }
 
-// run is the batch from lease to hand-over. The steps and their order are the design's section 5.
+// run is the batch from lease to hand-over. README.md says why they come in this order.
 func (b *batch) run(ctx context.Context) error {
 	err := b.steps(ctx)
+	switch {
+	case errors.Is(err, errNoProgress): // handed over already
+	case errors.Is(err, errUnlisted):
+		err = b.publish(ctx) // manifests were written: that is progress, too
+	case errors.Is(err, errTimeUp):
+		err = b.handOver(ctx, err)
+	}
 	var verdict *verdict
 	switch {
 	case err == nil:

@@ -112,7 +112,11 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	// A crash right after this write: the next batch takes this genesis.
 	err = b.create(ctx, key, objstore.Write{Body: body, ContentType: contentJSON})
 	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
-		return b.takeGenesis(ctx)
+		taken := b.takeGenesis(ctx)
+		if errors.Is(taken, objstore.ErrNotExist) {
+			return fmt.Errorf("write genesis: %w", err) // why it did not arrive, the write knows
+		}
+		return taken
 	}
 	if err != nil {
 		return b.refused(fmt.Errorf("write genesis: %w", err))

@@ -84,6 +84,10 @@ type Request struct {
 	Deadline     time.Time     // when the platform kills the invocation
 	Log          zerolog.Logger
 
+	// Predecessors are the writers of batches that worked on the same task before, and failed: their writes may arrive
+	// late, and are no other delivery's.
+	Predecessors []string
+
 	// Known is what the caller knows of the group; nil if nothing.
 	Known *Known
 	// Keep leaves the continuation to the caller, who finds it in the result: nothing is published.

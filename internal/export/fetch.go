@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +23,8 @@ const (
 type fetcher struct {
 	cancel context.CancelFunc
 	slots  chan chan fetched
+	stuck  chan struct{} // closed if planning ended with broken: then a slot may stay empty
+	broken error
 	wg     sync.WaitGroup
 	// pages is how long the next segment will be. One page is best as long as the service counts seqs: all workers are
 	// at the lowest seqs that are left, and little is lost when time runs out. Where it counts messages and leaves holes
@@ -39,9 +40,18 @@ type fetched struct {
 // fetch begins to pull [lo, hi]. The caller must call stop.
 func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &fetcher{cancel: cancel, slots: make(chan chan fetched, window*b.Limits.Concurrency)}
+	f := &fetcher{cancel: cancel, slots: make(chan chan fetched, window*b.Limits.Concurrency), stuck: make(chan struct{})}
 	f.pages.Store(1)
-	f.wg.Go(func() { b.plan(ctx, f, lo, hi) })
+	f.wg.Go(func() {
+		defer close(f.slots)
+		f.broken = guarded(b.Log, func() error {
+			b.plan(ctx, f, lo, hi)
+			return nil
+		})
+		if f.broken != nil {
+			close(f.stuck)
+		}
+	})
 	return f
 }
 
@@ -49,7 +59,6 @@ func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 // service leaves something to keep. It waits for the pace of each segment's first call itself: workers that waited side
 // by side would come in any order, and what is pulled behind a gap is lost when time is up.
 func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
-	defer close(f.slots)
 	workers := make(chan struct{}, b.Limits.Concurrency)
 	for lo <= hi && !b.timeIsUp() {
 		bottom, top := lo, min(hi, lo+chat.Seq(f.pages.Load())*chat.PageSize-1)
@@ -76,34 +85,31 @@ func (b *batch) plan(ctx context.Context, f *fetcher, lo, hi chat.Seq) {
 		}
 		f.wg.Go(func() {
 			defer func() { <-workers }()
-			result := b.fetchOne(ctx, bottom, top)
-			f.adapt(result)
-			slot <- result
+			slot <- b.fetchOne(ctx, f, bottom, top)
 		})
 		lo = top + 1
 	}
 }
 
 // adapt makes segments longer while their last pages reach far below them, and shorter again when they no longer do.
-func (f *fetcher) adapt(result fetched) {
+func (f *fetcher) adapt(seg segment, err error) {
 	switch pages := f.pages.Load(); {
-	case result.err != nil:
-	case result.segment.below >= sparse:
+	case err != nil:
+	case seg.below >= sparse:
 		f.pages.CompareAndSwap(pages, min(mostPages, 2*pages))
-	case result.segment.below == 0 && pages > 1:
+	case seg.below == 0 && pages > 1:
 		f.pages.CompareAndSwap(pages, pages/2)
 	}
 }
 
-// fetchOne turns a panic into an error: in a goroutine of its own it would kill the process, and with it the event.
-func (b *batch) fetchOne(ctx context.Context, lo, hi chat.Seq) (result fetched) {
-	defer func() {
-		if r := recover(); r != nil {
-			result = fetched{err: fmt.Errorf("panic while pulling [%d, %d]: %v\n%s", lo, hi, r, debug.Stack())}
-		}
-	}()
-	seg, err := b.pullSegment(ctx, lo, hi)
-	return fetched{segment: seg, err: err}
+func (b *batch) fetchOne(ctx context.Context, f *fetcher, lo, hi chat.Seq) (result fetched) {
+	err := guarded(b.Log, func() (err error) {
+		result.segment, err = b.pullSegment(ctx, lo, hi)
+		f.adapt(result.segment, err)
+		return err
+	})
+	result.err = err
+	return result
 }
 
 // next waits for the next segment in order. It reports false when there are no more: the range is done, or no segment
@@ -111,10 +117,14 @@ func (b *batch) fetchOne(ctx context.Context, lo, hi chat.Seq) (result fetched) 
 func (f *fetcher) next() (segment, bool, error) {
 	slot, ok := <-f.slots
 	if !ok {
-		return segment{}, false, nil
+		return segment{}, false, f.broken
 	}
-	result := <-slot
-	return result.segment, true, result.err
+	select {
+	case result := <-slot:
+		return result.segment, true, result.err
+	case <-f.stuck:
+		return segment{}, false, f.broken
+	}
 }
 
 // stop ends all pulling and waits for it.

@@ -22,25 +22,13 @@ func (b *batch) complete(ctx context.Context) error {
 			return err
 		}
 	}
-	if listed, err := b.listEnd(ctx, archive.StatusComplete); !listed || err != nil {
+	b.runHead = min(b.runHead, b.frontier-1) // the newest messages may have vanished since the run began
+	if err := b.listAll(ctx, archive.StatusComplete); err != nil {
 		return err
 	}
 	b.outcome = Complete
 	b.settle(ctx, archive.StatusComplete, nil, nil)
 	return nil
-}
-
-// listEnd lists every chunk at the end of a run. Where time runs out on it, it ends the batch instead, and reports false:
-// manifests that were written are progress, too.
-func (b *batch) listEnd(ctx context.Context, status string) (bool, error) {
-	switch err := b.listAll(ctx, status); {
-	case errors.Is(err, errUnlisted):
-		return false, b.publish(ctx)
-	case errors.Is(err, errTimeUp):
-		return false, b.handOver(ctx, err)
-	default:
-		return true, err
-	}
 }
 
 // handOver ends a batch that has not reached the head: the continuation, then the state. cause is what stopped the
@@ -79,13 +67,17 @@ func (b *batch) publish(ctx context.Context) error {
 }
 
 // Abandon records that a task was given up after enough attempts. The stream is not worse off: the next tick tries
-// again from its frontier.
+// again from its frontier. A crash before it means that the state does not tell of the failure. What is known of a chunk
+// that is not what was written stays.
 func (e *Engine) Abandon(ctx context.Context, req Request, cause error) error {
 	b := newBatch(e, req)
 	if err := b.loadState(ctx); err != nil {
 		return err
 	}
-	b.state.Status, b.state.Lease = archive.StatusFailed, nil
-	b.state.Error = b.stateError(codeOf(cause), cause.Error())
+	b.state.Lease = nil
+	if b.suspectChunk() == nil {
+		b.state.Status = archive.StatusFailed
+		b.state.Error = b.stateError(codeOf(cause), cause.Error())
+	}
 	return b.writeState(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// voidPages on end without a retained element make a void worth looking into (design, section 5.5).
+	// voidPages on end without a retained element make a void worth looking into.
 	voidPages = 5
 	// spreadProbes pages are asked for evenly over a void that nothing proves.
 	spreadProbes = 64
@@ -20,6 +21,9 @@ const (
 	walkable chat.Seq = spreadProbes * chat.PageSize
 	// maxRounds bounds how often probing begins again below something retained that it met; then the rest is walked.
 	maxRounds = 8
+	// lookShare of the time for pulling goes into finding a floor at most, and half of that into a proof before it is
+	// checked: a service so slow that it takes longer must not stop the archive. What is left is walked.
+	lookShare = 0.5
 )
 
 // floor is what was found out about the beginning of the retained history at or above a seq.
@@ -34,6 +38,7 @@ type floor struct {
 type finder struct {
 	*batch
 	from, known, head chat.Seq
+	check             time.Time // when a proof is settled for
 	probes            int
 }
 
@@ -44,21 +49,48 @@ type probe struct {
 	cut     bool     // it has nothing retained, and its newest elements are missing
 }
 
-// findFloor finds where retained history begins: by proof where the service gives one, else by probing.
+// findFloor finds where retained history begins: by proof where the service gives one, else by probing. Where there is
+// not time enough for that, the floor is below that place, and what lies above it is to be walked.
 func (b *batch) findFloor(ctx context.Context, from, known, head chat.Seq) (floor, error) {
-	f := &finder{batch: b, from: from, known: known, head: head}
-	first, proved, err := f.prove(ctx)
-	if err != nil {
-		return floor{}, err
+	now := time.Now()
+	look := time.Duration(lookShare * float64(b.budget.pullEnd.Sub(now)))
+	f := &finder{batch: b, from: from, known: known, head: head, check: now.Add(look / 2)}
+	limited, cancel := context.WithDeadline(ctx, now.Add(look))
+	defer cancel()
+	found, err := f.find(limited)
+	if err != nil && ctx.Err() == nil && (limited.Err() != nil || outOfTime(err)) {
+		b.Log.Warn().Int64("from", int64(from)).Int("probes", f.probes).
+			Msg("no time to find where the retained history begins; the void is walked for now")
+		return f.walk(), nil
 	}
-	if proved {
-		return floor{first: first, evidence: archive.EvidenceFinished, probes: f.probes}, nil
-	}
-	if b.Limits.Exhaustive {
-		return floor{first: from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: head}, nil
-	}
-	return f.guess(ctx)
+	return found, err
 }
+
+func (f *finder) find(ctx context.Context) (floor, error) {
+	first, proved, err := f.prove(ctx)
+	switch {
+	case err != nil:
+		return floor{}, err
+	case proved:
+		found := floor{first: first, evidence: archive.EvidenceFinished, probes: f.probes}
+		if f.hurried() {
+			found.walkTo = f.head // more may have expired than was proved
+		}
+		return found, nil
+	case f.Limits.Exhaustive:
+		return f.walk(), nil
+	default:
+		return f.guess(ctx)
+	}
+}
+
+// walk is the floor of which nothing was found out.
+func (f *finder) walk() floor {
+	return floor{first: f.from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: f.head}
+}
+
+// hurried reports whether the search for a proof has to content itself with what it has.
+func (f *finder) hurried() bool { return !time.Now().Before(f.check) }
 
 // prove searches for the last seq at which IsFinished 2 says that everything up to it has expired, and asks below it
 // whether that is true.
@@ -68,7 +100,7 @@ func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
 		return 0, false, err
 	}
 	low, high := f.known, f.head+1 // low is proved; high is retained, unproved, or behind the head
-	for high-low > 1 {
+	for high-low > 1 && !f.hurried() {
 		middle := low + (high-low)/2
 		p, err := f.peek(ctx, middle)
 		switch {
@@ -176,7 +208,7 @@ func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error)
 	group.SetLimit(f.Limits.Concurrency)
 	for i, seq := range at {
 		group.Go(func() error {
-			return guarded(func() error {
+			return guarded(f.Log, func() error {
 				p, err := f.ask(ctx, seq)
 				lows[i] = p.lowest
 				return err

@@ -165,12 +165,17 @@ func (b *batch) walkManifests(ctx context.Context) error {
 func (b *batch) hop(ctx context.Context) error {
 	saved := time.Now()
 	for !b.timeIsUp() {
-		entry, _, err := b.headChunk(ctx, b.frontier)
+		entry, modified, err := b.headChunk(ctx, b.frontier)
 		if errors.Is(err, objstore.ErrNotExist) {
 			return nil // perhaps stale: then the PUT finds the key taken
 		}
 		if err != nil {
 			return err
+		}
+		if b.met {
+			if err := b.raced(entry, modified); err != nil {
+				return err
+			}
 		}
 		if err := b.passed(ctx, entry); err != nil {
 			return err

@@ -77,6 +77,7 @@ func (b *batch) follow(m archive.Manifest, link archive.Link) error {
 	b.index.restart(m.Hi+1, link)
 	b.index.moved = true
 	b.index.drop(m.Hi + 1)
+	b.state.Counters.Unlisted = 0 // as far as is known: those that this batch has seen count by themselves
 	b.state.ManifestAfter = &archive.ManifestHint{Lo: m.Lo, SHA256: link.SHA256}
 	return nil
 }
@@ -246,12 +247,17 @@ func (b *batch) writeManifest(ctx context.Context, entries []archive.ChunkEntry,
 	// A crash right after this write: the next batch finds the name taken, and goes on behind it.
 	err = b.create(ctx, layout.Manifest(b.Stream, manifest.Lo), objstore.Write{Body: body, ContentType: contentJSON})
 	if err != nil && !errors.Is(err, objstore.ErrExist) && !errors.Is(err, objstore.ErrUnknown) {
-		return false, fmt.Errorf("write manifest: %w", err)
+		return false, b.refused(fmt.Errorf("write manifest: %w", err))
 	}
+	unsure := err
 	link := archive.Link{Key: layout.Manifest(b.Stream, manifest.Lo), SHA256: sha256Hex(body)}
 	wrote := err == nil
 	if !wrote {
-		if manifest, link, err = b.getManifest(ctx, manifest.Lo); err != nil {
+		manifest, link, err = b.getManifest(ctx, manifest.Lo)
+		if errors.Is(err, objstore.ErrNotExist) {
+			return false, fmt.Errorf("write manifest: %w", unsure) // why it did not arrive, the write knows
+		}
+		if err != nil {
 			return false, err
 		}
 	}

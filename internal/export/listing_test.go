@@ -1,13 +1,17 @@
 package export_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"chatexport/internal/archive"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 )
 
@@ -99,4 +103,33 @@ func (s *scene) redeliver(last export.Outcome) (batches, failed int) {
 			failed++
 		}
 	}
+}
+
+// A hop that has so much to list that its time runs out has got on all the same.
+func TestAListingWhileHoppingIsProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWreck(t, 740, 700, 50*time.Millisecond)
+		state := archive.State{Format: archive.Format, Frontier: 491, After: 490, Status: archive.StatusRunning, UpdatedAt: time.Now()}
+		state.Counters.Unlisted = 490
+		body, err := state.Encode()
+		must(t, err)
+		_, err = w.store.Overwrite(t.Context(), layout.State(w.stream), objstore.Write{Body: body})
+		must(t, err)
+		const limit = 6 * time.Second
+		for batches := range 30 {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			result, err := w.engine.Run(ctx, export.Request{
+				Stream: w.stream, Continuation: w.next, Owner: "event", RequestID: "r", Deadline: time.Now().Add(limit), Log: zerolog.Nop(),
+			})
+			cancel()
+			if err != nil {
+				t.Errorf("batch %d at frontier %d: %v", batches, result.Frontier, err)
+			}
+			if result.Outcome == export.Complete {
+				return
+			}
+		}
+		t.Error("the run does not end")
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/rs/zerolog"
+
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 )
@@ -158,11 +160,13 @@ func (p *producer) send(abort context.Context, chunk archive.Chunk) error {
 	}
 }
 
-// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process.
-func guarded(fn func() error) (err error) {
+// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process, and with it the
+// event. The stack goes to the log only: errors end up in state and in results.
+func guarded(log zerolog.Logger, fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			log.Error().Str("stack", string(debug.Stack())).Msg("panic")
+			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
 	return fn()

@@ -6,32 +6,38 @@ import (
 	"fmt"
 
 	"chatexport/internal/archive"
-	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
+
+// suspectChunk returns what the state tells of a chunk that is not what was written, nil if it tells nothing such.
+func (b *batch) suspectChunk() *archive.StateError {
+	if e := b.state.Error; b.state.Status == archive.StatusDamaged && e != nil && e.Code == "chunk_corrupt" {
+		return e
+	}
+	return nil
+}
 
 // recheck keeps the verdict on a chunk that is not what was written until a person has dealt with it: its metadata are
 // as they should be, so that to a batch that hops over it, it looks like any other, and while its messages are retained
 // they can still be had, by removing it.
 func (b *batch) recheck(ctx context.Context) error {
-	found := b.state.Error
-	if b.state.Status != archive.StatusDamaged || found == nil || found.Code != "chunk_corrupt" {
+	b.suspect = b.suspectChunk()
+	if b.suspect == nil {
 		return nil
 	}
-	b.suspect = found
-	key := layout.Chunk(b.Stream, found.Frontier)
-	body, object, err := b.Store.Get(ctx, key)
-	b.saw(object, err)
+	entry, err := b.headChunkSurely(ctx, b.suspect.Frontier)
 	switch {
 	case errors.Is(err, objstore.ErrNotExist): // removed: it is pulled again
-	case errors.Is(err, objstore.ErrCorrupt):
-		return damaged(found.Code, "%s cannot be read back as it was written", key)
 	case err != nil:
 		return fmt.Errorf("look at the chunk that was not what was written: %w", err)
-	case sha256Hex(body) != object.Metadata["sha256"]:
-		return damaged(found.Code, "%s is still not what was written; remove it and its messages are pulled again, as far as they are retained", key)
+	case entry.CRC64 != b.suspect.CRC64:
+		return corrupt(entry.Key)
 	}
 	b.suspect = nil
 	b.state.Status = archive.StatusRunning
 	return nil
+}
+
+func corrupt(key string) error {
+	return damaged("chunk_corrupt", "%s is not what was written; remove it, and its messages are pulled again as far as they are retained", key)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/rs/zerolog"
+
 	"chatexport/internal/archive"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
@@ -52,11 +54,14 @@ func TestAChunkThatIsNotWhatWasWrittenStandsUntilSomebodyMendsIt(t *testing.T) {
 					t.Error("a tick went on behind the damaged chunk")
 				}
 				failing := turn{before: func(c memstore.Call) memstore.Fault {
-					return memstore.Fault{Lost: c.Op == memstore.OpGet && c.Key == key, Err: errors.New("no answer")}
+					return memstore.Fault{Lost: c.Op == memstore.OpHead && c.Key == key, Err: errors.New("no answer")}
 				}}
 				if _, err := s.batch(failing); err == nil {
 					t.Error("a batch that could not look at the chunk succeeded")
 				}
+				s.stands("chunk_corrupt")
+				abandoned := &export.Engine{Store: s.store, Limiter: s.limiter, Writes: &export.WriteTimes{}}
+				must(t, abandoned.Abandon(t.Context(), export.Request{Stream: s.stream, Log: zerolog.Nop()}, errors.New("no answer")))
 				s.stands("chunk_corrupt")
 
 				mend(s, key, written)

@@ -134,6 +134,19 @@ func (s *scene) whole() verify.Report {
 	for _, f := range report.Findings {
 		s.t.Errorf("verify: %s", f)
 	}
+	diff, newest := s.compare()
+	if !diff.Same() {
+		s.t.Errorf("archive: %s", diff.String())
+	}
+	if report.Hi != newest || report.ListedTo != newest {
+		s.t.Errorf("archived up to %d, listed up to %d, the newest message is %d", report.Hi, report.ListedTo, newest)
+	}
+	return report
+}
+
+// compare compares the archive with what is retained, and returns the newest seq, too.
+func (s *scene) compare() (verify.Diff, chat.Seq) {
+	s.t.Helper()
 	truth, newest, err := s.chat.Truth(s.stream)
 	must(s.t, err)
 	diff, err := verify.Compare(s.t.Context(), s.store, s.stream, func(yield func(chat.Seq, []byte) bool) {
@@ -144,13 +157,7 @@ func (s *scene) whole() verify.Report {
 		}
 	})
 	must(s.t, err)
-	if !diff.Same() {
-		s.t.Errorf("archive: %s", diff.String())
-	}
-	if report.Hi != newest || report.ListedTo != newest {
-		s.t.Errorf("archived up to %d, listed up to %d, the newest message is %d", report.Hi, report.ListedTo, newest)
-	}
-	return report
+	return diff, newest
 }
 
 func (s *scene) verify() verify.Report {

@@ -34,7 +34,11 @@ func isVerdict(err error) bool {
 func (b *batch) stand(ctx context.Context, v *verdict) error {
 	b.outcome, b.code = Outcome(v.status), v.code
 	b.Log.Warn().Str("status", v.status).Str("code", v.code).Msg(v.text)
-	b.settle(ctx, v.status, b.stateError(v.code, v.text), nil)
+	failure := b.stateError(v.code, v.text)
+	if b.suspect != nil {
+		failure.Frontier, failure.CRC64 = b.suspect.Frontier, b.suspect.CRC64
+	}
+	b.settle(ctx, v.status, failure, nil)
 	return nil
 }
 
@@ -44,14 +48,11 @@ func (b *batch) finishIfGone(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, chat.ErrGone):
 		if b.genesis != nil {
-			switch err := b.hopSurely(ctx); {
-			case errors.Is(err, errTimeUp):
-				return b.handOver(ctx, err)
-			case err != nil:
-				return err
+			if err := b.hopSurely(ctx); err != nil {
+				return err // where time is up and the run is handed on, the next batch finds the group gone, too
 			}
-			if listed, err := b.listEnd(ctx, archive.StatusGone); !listed || err != nil {
-				return err // where it is handed on, the next batch finds the group gone, too
+			if err := b.listAll(ctx, archive.StatusGone); err != nil {
+				return err
 			}
 		}
 		return &verdict{
@@ -89,6 +90,8 @@ func codeOf(err error) string {
 		return "malformed_page"
 	case errors.Is(err, objstore.ErrVersioned):
 		return "versioned_bucket"
+	case errors.Is(err, objstore.ErrCorrupt):
+		return "checksum"
 	case errors.Is(err, errNoProgress):
 		return "no_progress"
 	case errors.Is(err, errTimeUp), errors.Is(err, retry.ErrNoTime), errors.Is(err, context.DeadlineExceeded):

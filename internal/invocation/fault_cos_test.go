@@ -155,6 +155,20 @@ func cosReads() []faultCase {
 			cos:   onCOS(cosemu.OpHead, "data/gid=.40TGS.23fault/tid=-/0000000081", cosemu.Fault{Stale: true}),
 			tried: 4, outcome: "damaged", reads: "nothing was overwritten", status: "damaged", code: "chunk_missing", then: byTick,
 		}, {
+			name: "a HEAD of the last chunk has no CRC64, once", times: 1, setup: exportedAndGrown,
+			cos:   onCOS(cosemu.OpHead, "data/gid=.40TGS.23fault/tid=-/0000000081", cosemu.Fault{NoCRC: true}),
+			tried: 1, outcome: "complete", status: "complete", then: byItself,
+		}, {
+			name: "a HEAD of the last chunk has no CRC64, always", setup: exportedAndGrown,
+			cos:   onCOS(cosemu.OpHead, "data/gid=.40TGS.23fault/tid=-/0000000081", cosemu.Fault{NoCRC: true}),
+			tried: 5, outcome: "error", reads: "the answer has no checksum", status: "complete", code: "checksum", then: byRedelivery,
+		}, {
+			name: "a manifest is refused: 503, always", cos: onCOS(cosemu.OpPut, "manifest/gid=.40TGS.23fault/tid=-/00", cosemu.Fault{Status: 503, Code: "SlowDown"}),
+			tried: 5, outcome: "error", reads: "write manifest", status: "running", code: "SlowDown", then: byRedelivery,
+		}, {
+			name: "the answer to a manifest is lost", times: 1, cos: onCOS(cosemu.OpPut, "manifest/gid=.40TGS.23fault/tid=-/00", cosemu.Fault{LoseAnswer: true}),
+			tried: 1, outcome: "complete", status: "complete", then: byItself,
+		}, {
 			name: "a read of state shows an old one", times: 1, setup: exportedAndGrown,
 			cos:   onCOS(cosemu.OpGet, "state/", cosemu.Fault{Stale: true}),
 			tried: 1, outcome: "complete", status: "complete", then: byItself,

@@ -1,9 +1,11 @@
 package invocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"chatexport/internal/archive"
@@ -108,6 +110,10 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 		Stream: u.stream, Continuation: u.continuation(), Owner: v.owner, RequestID: v.platform.RequestID,
 		Deadline: v.deadline, Log: log,
 	}
+	if u.attempt > 0 {
+		// What failed may have left its lease, and writes that are still under way.
+		req.Owner, req.Predecessors = cmp.Or(u.next.Owner, v.owner), strings.Split(u.next.Failed, ",")
+	}
 	again := of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka // after a failure, by the platform
 	if !again {
 		// What fails at the last moment must be handed on, and what comes after it, too.
@@ -146,7 +152,8 @@ func (v *visit) failed(ctx context.Context, u unit, req export.Request, writer s
 	if u.next != nil {
 		again = *u.next
 	}
-	again.Attempt, again.Writer = u.attempt+1, writer
+	again.Attempt, again.Owner = u.attempt+1, req.Owner
+	again.Failed = strings.Trim(again.Failed+","+writer, ",")
 	task := event.For(u.stream)
 	task.V, task.Continue = event.Version, &again
 	if err := v.publish(ctx, task); err != nil {

@@ -20,14 +20,14 @@ import (
 	"chatexport/internal/event"
 )
 
-var writerOf = regexp.MustCompile(`"writer":"[0-9a-f]*",?`)
+var randomOf = regexp.MustCompile(`"writer":"[0-9a-f]*",?|,"owner":"[0-9a-f]+"|,"failed":"[0-9a-f,]+"`)
 
-// published returns the payloads that were handed on, in order, without the random name of the batch that did.
+// published returns the payloads that were handed on, in order, without the random names of batches and the owner, a hash.
 func (s *site) published() []string {
 	var payloads []string
 	for _, c := range s.Cloud.Calls() {
 		if c.Code == "" && c.Status == 200 {
-			payloads = append(payloads, writerOf.ReplaceAllString(string(c.Payload), ""))
+			payloads = append(payloads, randomOf.ReplaceAllString(string(c.Payload), ""))
 		}
 	}
 	return payloads

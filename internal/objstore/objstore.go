@@ -47,7 +47,7 @@ type Entry struct {
 // Object describes a stored object.
 type Object struct {
 	Size         int64
-	CRC64        uint64            // CRC-64/ECMA, as COS computes it; 0 if HEAD was not told
+	CRC64        uint64            // CRC-64/ECMA, as COS computes it
 	Metadata     map[string]string // user metadata; names in lower case, without x-cos-meta-
 	LastModified time.Time         // whole seconds; zero after a write, whose answer does not tell
 	Date         time.Time         // the store's clock when it answered, in whole seconds

@@ -206,6 +206,8 @@ func TestHeadSurvivesFaults(t *testing.T) {
 		{name: "unavailable always", times: always, fault: status(503, ""), want: []error{}, not: []error{objstore.ErrNotExist}, requests: 4},
 		{name: "reset once", times: 1, fault: cosemu.Fault{Reset: true}, requests: 2},
 		{name: "hang once", times: 1, fault: cosemu.Fault{Hang: true}, requests: 2},
+		{name: "no checksum once", times: 1, fault: cosemu.Fault{NoCRC: true}, requests: 2},
+		{name: "no checksum always", times: always, fault: cosemu.Fault{NoCRC: true}, want: []error{objstore.ErrCorrupt}, requests: 4},
 		{name: "404", times: 1, fault: status(404, ""), want: []error{objstore.ErrNotExist}, requests: 1},
 		{name: "403", times: 1, fault: status(403, ""), want: []error{objstore.ErrDenied}, requests: 1},
 		{name: "400", times: always, fault: status(http.StatusBadRequest, ""), want: []error{}, not: []error{objstore.ErrNotExist}, requests: 3},

@@ -71,14 +71,15 @@ func (s *Store) receive(ctx context.Context, resp *cos.Response) ([]byte, objsto
 	if err != nil {
 		return fail(retry.Transient, err)
 	}
-	if crc := crc64.Checksum(b.Bytes(), crc64.MakeTable(crc64.ECMA)); resp.Header.Get("x-cos-hash-crc64ecma") == "" || crc != object.CRC64 {
+	if crc := crc64.Checksum(b.Bytes(), crc64.MakeTable(crc64.ECMA)); resp.Header.Get(crcHeader) == "" || crc != object.CRC64 {
 		return fail(retry.Transient, fmt.Errorf("%w: the object's bytes are not those that COS has a checksum of", objstore.ErrCorrupt))
 	}
 	return b.Bytes(), object, nil
 }
 
 // Head describes an object. It matches objstore.ErrNotExist on 404, whose missing body cannot tell a missing object
-// from a missing bucket, and which COS may answer for a moment after an object was written: only Get is proof.
+// from a missing bucket, and which COS may answer for a moment after an object was written: only Get is proof. An answer
+// without a checksum is asked for again, then objstore.ErrCorrupt: manifests are made of what HEAD tells.
 func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 	c := &call{op: "head", key: key}
 	full, err := s.fullKey(key)
@@ -95,10 +96,13 @@ func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 			return f
 		}
 		size, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
-		if err == nil {
-			object, err = describe(resp.Header, size)
-		} else {
+		switch {
+		case err != nil:
 			err = errors.New("the answer has no length")
+		case resp.Header.Get(crcHeader) == "": // of every object that this version wrote, COS has one
+			err = fmt.Errorf("%w: the answer has no checksum", objstore.ErrCorrupt)
+		default:
+			object, err = describe(resp.Header, size)
 		}
 		return s.failed(ctx, resp, err, true)
 	})

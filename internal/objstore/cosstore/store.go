@@ -18,7 +18,10 @@ import (
 	"chatexport/internal/retry"
 )
 
-const metaPrefix = "x-cos-meta-"
+const (
+	metaPrefix = "x-cos-meta-"
+	crcHeader  = "x-cos-hash-crc64ecma"
+)
 
 // Store keeps objects in one bucket below one prefix. It is safe for concurrent use. Every method makes a bounded
 // number of attempts within its context; a context that has already ended performs nothing. Errors are *objstore.Error.
@@ -192,7 +195,7 @@ func describe(h http.Header, size int64) (objstore.Object, error) {
 			o.Metadata[name] = values[0]
 		}
 	}
-	if text := h.Get("x-cos-hash-crc64ecma"); text != "" {
+	if text := h.Get(crcHeader); text != "" {
 		crc, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return o, fmt.Errorf("%w: malformed checksum header", objstore.ErrCorrupt)

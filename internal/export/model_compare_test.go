@@ -84,12 +84,13 @@ func (m *sim) newestMessage() (newest chat.Seq) {
 	return newest
 }
 
-// expired returns when a seq expired, the zero time if it did not.
+// expired returns when a seq expired or was deleted, the zero time if it is still there.
 func (m *sim) expired(seq chat.Seq) time.Time {
+	at := m.deleted[seq]
 	for _, move := range m.floors {
-		if seq < move.floor {
+		if seq < move.floor && (at.IsZero() || move.at.Before(at)) {
 			return move.at
 		}
 	}
-	return time.Time{}
+	return at
 }

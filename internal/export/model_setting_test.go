@@ -15,7 +15,7 @@ import (
 func weather() map[string][]string {
 	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
 	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick", "sweep"}
-	world := []string{"grow", "grow", "expire", "lose state", "tick", "sweep"}
+	world := []string{"grow", "grow", "expire", "delete", "lose state", "tick", "sweep"}
 	return map[string][]string{
 		"failures":          failures,
 		"several chains":    slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}),
@@ -78,11 +78,13 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 	spans := []chat.Seq{50, 30, 100, 17, 1000}
 	s.Span = [2]chat.Seq{oneOf(t, "span", spans...), oneOf(t, "other span", spans...)}
 	odd := oneOf(t, "odd", false, false, false, true)
-	// The calls for which an invocation has time: a few pages' worth, so that runs take several batches; but the search
-	// for the beginning must fit into one.
+	// The calls for which an invocation has time: a few pages' worth, so that runs take several batches.
 	calls := oneOf(t, "calls", 18, 22, 14, 30)
-	if odd || s.Begun == 0 {
+	switch {
+	case odd:
 		calls = oneOf(t, "calls", 150, 200, 400)
+	case s.Begun == 0: // some of these have no time to find the beginning
+		calls = oneOf(t, "calls", 30, 40, 60, 150)
 	}
 	s.Pace = s.Limit / time.Duration(calls)
 	if rapid.Bool().Draw(t, "expired") {

@@ -101,6 +101,7 @@ type sim struct {
 	lateNext     bool           // the next write is to arrive late
 	hidden       []hiddenSeq
 	floors       []floorMove
+	deleted      map[chat.Seq]time.Time
 	dissolved    bool
 
 	active   bool // since the last time that nothing was under way, a batch has passed the lease
@@ -122,7 +123,7 @@ func newSim(t simT, s setting) *sim {
 	m := &sim{
 		t: t, setting: s, random: rand.New(rand.NewPCG(s.Seed, 1)), begin: time.Now(), stream: stream,
 		chain:  &simChain{stream: stream, writers: map[string]string{}},
-		outage: map[callKind]int{}, stale: map[string]int{}, disturbances: slices.Clone(s.Disturbances),
+		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, disturbances: slices.Clone(s.Disturbances),
 	}
 	m.gate.bell = make(chan struct{}, 1)
 	m.chat = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1})

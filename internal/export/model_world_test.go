@@ -103,3 +103,22 @@ func (m *sim) expireSome(pick int) bool {
 	}
 	return true
 }
+
+// deleteSome deletes a message, often one of the newest.
+func (m *sim) deleteSome(pick int) bool {
+	newest := m.newest()
+	if m.dissolved || newest == 0 {
+		return true
+	}
+	back := chat.Seq(pick)
+	if pick%2 == 0 {
+		back %= 4
+	}
+	seq := newest - back%newest
+	if _, gone := m.deleted[seq]; gone {
+		return true
+	}
+	m.must(m.chat.Delete(m.stream, seq))
+	m.deleted[seq] = time.Now()
+	return true
+}

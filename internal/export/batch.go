@@ -101,7 +101,7 @@ func (b *batch) run(ctx context.Context) error {
 	case errors.Is(err, errTimeUp):
 		err = b.handOver(ctx, err)
 	}
-	var verdict *verdict
+	found, stands := errors.AsType[*verdict](err)
 	switch {
 	case err == nil:
 		return nil
@@ -109,8 +109,8 @@ func (b *batch) run(ctx context.Context) error {
 		b.outcome = LostRace
 		b.yield(ctx)
 		return nil
-	case errors.As(err, &verdict):
-		return b.stand(ctx, verdict)
+	case stands:
+		return b.stand(ctx, found)
 	default:
 		b.fail(ctx, err)
 		return err

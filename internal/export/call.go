@@ -67,8 +67,8 @@ func (b *batch) pagePaced(ctx context.Context, q chat.Query, waited bool) (chat.
 		if page, err = b.Source.Page(ctx, q); err != nil {
 			return err
 		}
-		if lowest := lowest(page); q.Seq > 0 && lowest > q.Seq {
-			return protocolError{fmt.Errorf("%w: asked for seqs up to %d, got %d and above", errProtocol, q.Seq, lowest)}
+		if bottom := lowest(page); q.Seq > 0 && bottom > q.Seq {
+			return protocolError{fmt.Errorf("%w: asked for seqs up to %d, got %d and above", errProtocol, q.Seq, bottom)}
 		}
 		return nil
 	})

@@ -278,8 +278,8 @@ func (b *batch) headTaken(ctx context.Context, lo chat.Seq) (entry archive.Chunk
 // staleError marks a 404 that may come from a replica that is behind.
 type staleError struct{ error }
 
-func (m staleError) Unwrap() error           { return m.error }
-func (m staleError) RetryClass() retry.Class { return retry.Transient }
+func (e staleError) Unwrap() error           { return e.error }
+func (e staleError) RetryClass() retry.Class { return retry.Transient }
 
 func sha256Hex(body []byte) string {
 	sum := sha256.Sum256(body)

@@ -107,10 +107,22 @@ func TestWhatHadExpiredIsReported(t *testing.T) {
 		if r.Expired.Count != 1 || r.Expired.First[0].GroupID != late.GroupID || r.Expired.First[0].Seqs != 100 {
 			t.Errorf("expired: %+v", r.Expired)
 		}
-		if !strings.Contains(s.Logs.String(), "messages had expired before they could be archived") {
-			t.Error("no warning in the log")
+		warning := "messages had expired before they could be archived"
+		if strings.Contains(s.Logs.String(), warning) {
+			t.Error("a warning of what had expired before the archive began")
 		}
 		s.Verify(late)
+		must(t, s.Chat.Generate(late, 240, plain))
+		must(t, s.Chat.SetFloor(late, 341))
+		s.sweepOnce(`{}`, 2)
+		r = reports(t, s.World)[1]
+		if r.Expired.Count != 1 || r.Expired.First[0].GroupID != late.GroupID || r.Expired.First[0].Seqs != 200 {
+			t.Errorf("expired between two sweeps: %+v", r.Expired)
+		}
+		logs := s.Logs.String()
+		if n := strings.Count(logs, warning); n != 1 || !strings.Contains(logs, `"lo":141,"hi":340,`) {
+			t.Errorf("%d warnings, want one of 141 to 340", n)
+		}
 	})
 }
 

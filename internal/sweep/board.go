@@ -254,10 +254,10 @@ func (b *board) one(ctx context.Context, o open, concurrency int) error {
 func (b *board) note(o open, r export.Result, err error, began time.Time) error {
 	b.tally.add(r)
 	stream := o.stream()
+	// The engine has warned of what expired behind the frontier. What was gone before the archive began is for the report
+	// only: a first sweep would warn of every old group, and nobody could have done anything about it.
 	if lost := int64(r.Missed) + r.Counts.Expired; lost > 0 {
 		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: lost})
-		b.log.Warn().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Int64("seqs", lost).
-			Msg("messages had expired before they could be archived")
 	}
 	again := err != nil
 	switch {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -118,7 +120,7 @@ func (v *visit) reportSweep(s sweep.Summary, err error) {
 		out.Lane = &s.Lane
 		log.WithLevel(level).Err(err).Int("lane", s.Lane).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).
 			Int64("bytes", s.Tally.Bytes).Int64("calls", s.Tally.Calls).Int64("throttled", s.Tally.Throttled).
-			Interface("outcomes", s.Tally.Outcomes).Msg("lane")
+			Func(outcomeFields(s.Tally.Outcomes)).Msg("lane")
 	} else {
 		out.Streams = &s.Streams
 		log.WithLevel(level).Err(err).Int("groups", s.Groups).Int64("calls", s.Calls).Int("due", s.Streams.Due).
@@ -126,6 +128,15 @@ func (v *visit) reportSweep(s sweep.Summary, err error) {
 			Int("resting", s.Streams.Resting).Msg("sweep")
 	}
 	v.summary.Sweeps = append(v.summary.Sweeps, out)
+}
+
+// outcomeFields adds the streams by how they ended, one field each: what lies deeper in a line cannot be searched.
+func outcomeFields(outcomes map[string]int) func(*zerolog.Event) {
+	return func(e *zerolog.Event) {
+		for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+			e.Int("outcome_"+outcome, outcomes[outcome])
+		}
+	}
 }
 
 // directory is the Chat client as a sweep sees it.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,6 +123,38 @@ func TestWhatHadExpiredIsReported(t *testing.T) {
 		logs := s.Logs.String()
 		if n := strings.Count(logs, warning); n != 1 || !strings.Contains(logs, `"lo":141,"hi":340,`) {
 			t.Errorf("%d warnings, want one of 141 to 340", n)
+		}
+	})
+}
+
+func TestTheLogLinesOfASweepAreFlat(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{Env: map[string]string{"SWEEP_LANES": "1"}})
+		active := app(t, s.World, 5, 1, 0, func(int) int { return 4 })
+		var once sync.Once
+		s.Chat.SetOnCall(func(c chatemu.Call) {
+			if c.Command == "group_msg_get_simple" {
+				once.Do(func() { must(t, s.Chat.Dissolve(active[4].GroupID)) })
+			}
+		})
+		s.sweepOnce(`{}`, 1)
+		var lane map[string]any
+		for line := range strings.Lines(s.Logs.String()) {
+			var fields map[string]any
+			must(t, json.Unmarshal([]byte(line), &fields))
+			for name, value := range fields {
+				switch value.(type) {
+				case map[string]any, []any:
+					t.Errorf("%s is not flat: %s", name, line)
+				}
+			}
+			if fields["message"] == "lane" {
+				lane = fields
+			}
+		}
+		if lane["outcome_complete"] != float64(len(active)-1) || lane["outcome_gone"] != float64(1) {
+			t.Errorf("the lane's line: %v", lane)
 		}
 	})
 }

@@ -105,10 +105,10 @@ func (b *board) round(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	long := max(1, b.Settings.Concurrency/4)
 	for n := range heavyWorkers {
-		group.Go(func() error { return guarded(func() error { return b.serve(ctx, n+1, long) }) })
+		group.Go(func() error { return guarded(b.log, func() error { return b.serve(ctx, n+1, long) }) })
 	}
 	for range max(1, b.Settings.Concurrency/2) {
-		group.Go(func() error { return guarded(func() error { return b.serve(ctx, 0, 1) }) })
+		group.Go(func() error { return guarded(b.log, func() error { return b.serve(ctx, 0, 1) }) })
 	}
 	return group.Wait()
 }

@@ -21,8 +21,9 @@ const (
 	contentJSON = "application/json"
 	contentGzip = "application/gzip"
 
-	// maxLine is far above any line of an object of a sweep: ids, names and a few numbers.
-	maxLine = 1 << 20
+	// maxLine is far above any line of an object of a sweep. The longest is the header of a result, which names up to
+	// 2 x maxNamed streams, half of them with a text of maxText bytes: a line that cannot be read back ends the lane.
+	maxLine = 4 << 20
 )
 
 // errObject means that an object of a sweep cannot be read. Everything in such objects is a hint, so what depends on it

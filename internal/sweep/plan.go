@@ -17,8 +17,6 @@ const (
 	unavoidable = time.Hour
 	// bucket is how finely deadlines are told apart; within one, what is soon done comes first.
 	bucket = time.Hour
-	// maxNamed bounds the lists of a report, so that it stays a thing that people read.
-	maxNamed = 1000
 )
 
 // sight is what one sweep saw of a stream.
@@ -62,39 +60,6 @@ type Streams struct {
 	Waiting int `json:"waiting"` // for min_new or max_age
 	Resting int `json:"resting"` // after a standing outcome, until the next try
 	Gone    int `json:"gone"`    // no longer there, and nothing left to do
-}
-
-// Named is a stream that a report names.
-type Named struct {
-	GroupID string `json:"group_id"`
-	TopicID string `json:"topic_id,omitempty"`
-	Type    string `json:"type,omitempty"`
-	Outcome string `json:"outcome,omitempty"`
-	Code    string `json:"code,omitempty"`
-	Text    string `json:"text,omitempty"`
-	// Seqs had expired before they could be archived, or may expire.
-	Seqs int64 `json:"seqs,omitempty"`
-	// Expires is when the oldest of them expires, Reached when the stream's turn is over, as estimated.
-	Expires time.Time `json:"expires,omitzero"`
-	Reached time.Time `json:"reached,omitzero"`
-}
-
-// nameList names streams, the first maxNamed of Count.
-type nameList struct {
-	Count int     `json:"count"`
-	First []Named `json:"first,omitempty"`
-}
-
-func (l *nameList) add(n Named) {
-	l.Count++
-	if len(l.First) < maxNamed {
-		l.First = append(l.First, n)
-	}
-}
-
-func (l *nameList) join(other nameList) {
-	l.Count += other.Count
-	l.First = append(l.First, other.First[:min(len(other.First), maxNamed-len(l.First))]...)
 }
 
 // planner decides what is due. It is pure: everything it needs is in it.

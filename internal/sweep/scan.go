@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
@@ -27,6 +28,7 @@ type scan struct {
 	spec  Spec
 	until time.Time // nothing is begun after
 	calls *atomic.Int64
+	log   zerolog.Logger
 
 	place place
 	seen  map[string]bool
@@ -109,7 +111,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 	for len(fresh) > 0 && whole {
 		part := fresh[:min(InfoPage, len(fresh))]
 		fresh = fresh[len(part):]
-		group.Go(func() error { return guarded(func() error { return s.describe(ctx, part) }) })
+		group.Go(func() error { return guarded(s.log, func() error { return s.describe(ctx, part) }) })
 		whole = !s.timeIsUp() || len(fresh) == 0
 	}
 	if err := group.Wait(); err != nil {
@@ -212,11 +214,13 @@ func (s *scan) keep(line infoLine) {
 	s.groups = append(s.groups, line)
 }
 
-// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process.
-func guarded(fn func() error) (err error) {
+// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process. The stack is
+// for the log alone: errors travel into results and reports.
+func guarded(log zerolog.Logger, fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.New("panic: " + fmt.Sprint(r) + "\n" + string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+			log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("a worker of the sweep panicked")
 		}
 	}()
 	return fn()

@@ -190,7 +190,10 @@ func (v *visit) budget() time.Time {
 
 // listMore looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *visit) listMore(ctx context.Context) (bool, error) {
-	s := &scan{Sweeper: v.Sweeper, spec: v.spec, until: v.budget(), calls: &v.calls, place: v.place, seen: make(map[string]bool, len(v.groups))}
+	s := &scan{
+		Sweeper: v.Sweeper, spec: v.spec, until: v.budget(), calls: &v.calls, log: v.log, place: v.place,
+		seen: make(map[string]bool, len(v.groups)),
+	}
 	for i := range v.groups {
 		s.seen[v.groups[i].GroupID] = true
 	}

@@ -82,7 +82,7 @@ func (s *scan) list(ctx context.Context, kind string) (ids []string, next uint64
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
 	err = s.call(ctx, s.ListPace, func(ctx context.Context) error {
 		var err error
-		ids, next, err = s.Directory.GroupIDs(ctx, s.place.Next, ListPage, kind)
+		ids, next, err = s.Directory.GroupIDs(ctx, s.place.Next, listPage, kind)
 		return err
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 	group.SetLimit(s.Settings.Concurrency)
 	whole := true
 	for len(fresh) > 0 && whole {
-		part := fresh[:min(InfoPage, len(fresh))]
+		part := fresh[:min(infoPage, len(fresh))]
 		fresh = fresh[len(part):]
 		group.Go(func() error { return guarded(s.log, func() error { return s.describe(ctx, part) }) })
 		whole = !s.timeIsUp() || len(fresh) == 0
@@ -120,7 +120,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 	return whole, nil
 }
 
-// describe reads up to InfoPage groups. A group that spoils the call for all is looked for by halving.
+// describe reads up to infoPage groups. A group that spoils the call for all is looked for by halving.
 func (s *scan) describe(ctx context.Context, ids []string) error {
 	var infos []Group
 	err := s.call(ctx, s.Limiter, func(ctx context.Context) error {

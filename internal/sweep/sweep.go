@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// ListPage is the most group ids of one call (Chat documentation, get_appid_group_list).
-	ListPage = 10000
-	// InfoPage is the most groups of one call (Chat documentation, get_group_info).
-	InfoPage = 50
+	// listPage is the most group ids of one call (Chat documentation, get_appid_group_list).
+	listPage = 10000
+	// infoPage is the most groups of one call (Chat documentation, get_group_info).
+	infoPage = 50
 	// ListQPS is the calls a second that the service allows for the list of groups (same page).
 	ListQPS = 1
 )
@@ -56,33 +56,43 @@ type Topic struct {
 // Directory lists what the app has. Every method makes one attempt: the sweep paces and repeats calls by the class of
 // the error. Errors match the conditions of package chat. A directory is safe for concurrent use.
 type Directory interface {
-	// GroupIDs returns one page of ids, of one type or of all if groupType is empty, and where the next page begins; 0
-	// is the beginning, and the end.
+	// GroupIDs returns one page of at most limit ids, of one type or of all if groupType is empty, and where the next
+	// page begins; 0 is the beginning, and the end. A page may be empty, or repeat ids of an earlier one.
 	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) (ids []string, following uint64, err error)
-	// GroupInfos describes up to InfoPage groups, one for each id in the same order.
+	// GroupInfos describes up to infoPage groups, one for each id in the same order. A verdict on one group is in its Err;
+	// an error of the call that is about a group (chat.ErrGone and the like) means that one of them spoils it for all.
 	GroupInfos(ctx context.Context, ids []string) ([]Group, error)
-	// Topics returns all topics of a community.
+	// Topics returns all topics of a community; chat.ErrUnsupported means that it has none.
 	Topics(ctx context.Context, groupID string) ([]Topic, error)
 }
 
-// Store keeps objects, under the contract of export.Store.
+// Store keeps objects, those below state/sweep/ here. It repeats transient failures itself as long as ctx allows, so an
+// error is final for this batch. Errors match the conditions of package objstore; where the store answered, they are
+// *objstore.Error and carry the store's clock. A store is safe for concurrent use. It is the store of package export.
 type Store interface {
+	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey.
 	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	// Create writes an object under a key that must be free, and is durable when it returns. ErrExist means that the key
+	// is taken, perhaps by this very write, whose first answer was lost; ErrUnknown that nobody knows.
 	Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+	// Overwrite writes an object whether or not it exists.
 	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
 }
 
-// Engine advances one stream by one batch: package export's.
+// Engine advances one stream by one batch: package export's. It is safe for concurrent use by different streams.
 type Engine interface {
+	// Run does what it can until req.Deadline, and repeats calls itself. With Keep set it publishes nothing: the
+	// continuation is in the result. The result is valid with an error, too; after an error the caller decides whether
+	// the stream is tried again, which is always safe.
 	Run(ctx context.Context, req export.Request) (export.Result, error)
 }
 
 // Publisher hands a sweep or a lane on to another invocation. It repeats transient failures itself; after an error the
 // event may have been accepted all the same.
 type Publisher interface {
-	// ContinueSweep publishes the event that goes on with a sweep.
+	// ContinueSweep publishes the event that goes on with a sweep. A copy of the event does no harm.
 	ContinueSweep(ctx context.Context, spec Spec, c Continuation) error
-	// ContinueLane publishes the event that does the next batch of a lane.
+	// ContinueLane publishes the event that does the next batch of a lane. A copy of the event does no harm.
 	ContinueLane(ctx context.Context, c LaneContinuation) error
 }
 

@@ -93,7 +93,7 @@ const (
 // Class is what became of one seq. Every seq of a chunk is in exactly one.
 type Class uint8
 
-// The classes in the order in which they are decided (design, section 4).
+// The classes in the order in which they are decided.
 const (
 	ClassRecalled    Class = iota + 1 // returned with IsPlaceMsg 2
 	ClassPlaceholder                  // returned with another IsPlaceMsg but 0

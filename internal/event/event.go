@@ -1,6 +1,6 @@
 // Package event turns what the platform delivers into tasks.
 //
-// It owns the contract of section 7 of the design: the envelopes of the timer, of CMQ and of CKafka, the task, and the
+// It owns the contract of events (README.md, Events): the envelopes of the timer, of CMQ and of CKafka, the task, and the
 // function's own continuations. It must never fail or panic on a payload (an event that cannot be understood is
 // an outcome, and an error would make the platform deliver it again), do I/O, or put a payload into an error's text.
 package event

@@ -120,6 +120,7 @@ func (e *Event) add(n int, source string, body []byte) {
 		e.reject(n, source, body, err)
 	}
 	if len(t.Streams()) > 0 || len(t.Sweep) > 0 || t.IsLane() {
+		t.Record = n
 		e.Tasks = append(e.Tasks, t)
 	}
 }

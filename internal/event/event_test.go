@@ -48,13 +48,13 @@ func golden() map[string]outcome {
 		"cmq-continuation.json": one(event.KindCMQ, event.Task{GroupID: plain, V: 1, Continue: &event.Continue{Cursor: 100001, After: 1, Head: chat.MaxSeq, Run: run, Hop: 1}}),
 		"cmq-several.json": {
 			Kind:     event.KindCMQ,
-			Tasks:    []event.Task{{GroupID: "one"}, {Groups: []event.Group{{GroupID: "two"}}}},
+			Tasks:    []event.Task{{GroupID: "one"}, {Groups: []event.Group{{GroupID: "two"}}, Record: 2}},
 			Rejected: map[int]string{1: "broken JSON"},
 		},
 		"ckafka.json": one(event.KindCKafka, group),
 		"ckafka-batch.json": {
 			Kind:     event.KindCKafka,
-			Tasks:    []event.Task{{GroupID: "one"}, {GroupID: "two"}},
+			Tasks:    []event.Task{{GroupID: "one"}, {GroupID: "two", Record: 2}},
 			Rejected: map[int]string{1: "empty", 3: "a task is a JSON object or a group id"},
 		},
 		"task.json":                 one(event.KindInvoke, group),

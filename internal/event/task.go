@@ -33,6 +33,9 @@ type Task struct {
 	V int `json:"v,omitempty"`
 	// Continue is what the function tells itself; nil in a tick, in a queue's task and in a manual one.
 	Continue *Continue `json:"continue,omitempty"`
+
+	// Record is the index of the record that the task came in, as in Rejection.N; no part of the task's JSON.
+	Record int `json:"-"`
 }
 
 // Group is one element of Task.Groups.

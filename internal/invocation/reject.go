@@ -43,7 +43,7 @@ func (v *visit) reject(ctx context.Context) error {
 					failures[i] = fmt.Errorf("keep rejected event: panic: %v", p)
 				}
 			}()
-			failures[i] = v.keep(ctx, i, r)
+			failures[i] = v.keep(ctx, r)
 			return nil
 		})
 	}
@@ -57,7 +57,7 @@ func (v *visit) reject(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-func (v *visit) keep(ctx context.Context, n int, r event.Rejection) error {
+func (v *visit) keep(ctx context.Context, r event.Rejection) error {
 	now := time.Now().UTC()
 	body, err := json.MarshalIndent(rejected{
 		Format: 1, RequestID: v.platform.RequestID, Event: string(v.event.Kind), Source: r.Source,
@@ -67,7 +67,7 @@ func (v *visit) keep(ctx context.Context, n int, r event.Rejection) error {
 		return fmt.Errorf("encode rejected event: %w", err)
 	}
 	// Without a request id, which the platform has always given, other events would find the name taken.
-	key := layout.Rejected(now, cmp.Or(v.platform.RequestID, v.owner), n)
+	key := layout.Rejected(now, cmp.Or(v.platform.RequestID, v.owner), r.N)
 	// A crash right after this write: the event is delivered again and kept once more, or found under its name.
 	_, err = v.store.Create(ctx, key, objstore.Write{Body: append(body, '\n'), ContentType: "application/json"})
 	if err != nil && !errors.Is(err, objstore.ErrExist) {

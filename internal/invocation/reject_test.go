@@ -117,8 +117,8 @@ func wantRejections(t *testing.T, name string, e event.Event, before, after map[
 		t.Errorf("%s: %d objects were kept, want %d", name, got, want)
 		return
 	}
-	for n, want := range e.Rejected {
-		key := fmt.Sprintf("rejected/2026-11-22/%s-%d.json", strings.ReplaceAll(name, ".json", ".2ejson"), n)
+	for _, want := range e.Rejected {
+		key := fmt.Sprintf("rejected/2026-11-22/%s-%d.json", strings.ReplaceAll(name, ".json", ".2ejson"), want.N)
 		got, ok := after[key]
 		if !ok {
 			t.Errorf("%s: %s is missing", name, key)
@@ -131,6 +131,24 @@ func wantRejections(t *testing.T, name string, e event.Event, before, after map[
 			t.Errorf("%s: %s (-want +got):\n%s", name, key, diff)
 		}
 	}
+}
+
+// What is wrong with a sweep's filter is found out later than what is wrong with a record.
+func TestARejectedSweepIsKeptUnderItsRecordsNumber(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		_, err := s.only("r", cmq(`one`, `{"sweep":{"exlude":["*"]}}`, `{"group_id": `, `{"sweep":{"types":["NoSuchType"]}}`))
+		must(t, err)
+		reasons := make(map[string]string)
+		for key, r := range s.rejections() {
+			reasons[key[len("rejected/2026-11-22/"):]] = r.Reason
+		}
+		if len(reasons) != 3 || !strings.Contains(reasons["r-1.json"], "exlude") || !strings.Contains(reasons["r-2.json"], "JSON") ||
+			!strings.Contains(reasons["r-3.json"], "types") {
+			t.Errorf("kept: %v", reasons)
+		}
+	})
 }
 
 // Good records are exported, bad ones kept, and the next delivery of the same event changes nothing.

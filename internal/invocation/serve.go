@@ -78,7 +78,7 @@ func (v *visit) units() []unit {
 			if len(task.Sweep) > 0 {
 				var err error
 				if u.spec, err = sweep.ParseSpec(task.Sweep); err != nil {
-					v.event.Rejected = append(v.event.Rejected, event.Rejection{N: len(v.event.Rejected), Body: task.Sweep, Reason: err})
+					v.event.Rejected = append(v.event.Rejected, event.Rejection{N: task.Record, Body: task.Sweep, Reason: err})
 					continue
 				}
 			}

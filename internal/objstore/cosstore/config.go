@@ -52,10 +52,7 @@ type Config struct {
 	// names the bucket.
 	Endpoint string
 
-	Credentials Credentials
-	// Refresh reads the credentials again. It is called at most once in an operation, when COS calls the present ones
-	// expired or unknown; nil means that such an operation fails at once.
-	Refresh func() Credentials
+	Credentials Credentials // until SetCredentials; an operation that COS calls expired fails at once
 
 	Concurrency    int           // connections kept open between calls, 16
 	MaxObjectBytes int64         // longest object that Get returns, 256 MiB

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,47 +33,31 @@ func TestMissingCredentialsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestCredentialsAreReadAgainOnceWhenTheyExpire(t *testing.T) {
+func TestExpiredCredentialsFailAtOnceUntilOthersAreSet(t *testing.T) {
 	t.Parallel()
 	fresh := cosstore.Credentials{SecretID: "AKIDNEW", SecretKey: "NEWSECRET", Token: "NEWTOKEN"}
 	old := credentials()
-	for name, test := range map[string]struct {
-		expires   time.Time
-		refreshed cosstore.Credentials
-		calls     int64
-		requests  int
-		want      error
-	}{
-		"expired token":                 {time.Now().Add(-time.Minute), fresh, 1, 2, nil},
-		"expired, refreshed is no good": {time.Now().Add(-time.Minute), old, 1, 2, objstore.ErrDenied},
-		"expired, refreshed is empty":   {time.Now().Add(-time.Minute), cosstore.Credentials{}, 1, 1, objstore.ErrDenied},
-		"still good":                    {time.Now().Add(time.Hour), fresh, 0, 1, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			emu, url := startEmulator(t, func(o *cosemu.Options) {
-				o.Credentials = func(id string) (cosemu.Credential, bool) {
-					switch id {
-					case old.SecretID:
-						return cosemu.Credential{SecretKey: old.SecretKey, Token: old.Token, Expires: test.expires}, true
-					case fresh.SecretID:
-						return cosemu.Credential{SecretKey: fresh.SecretKey, Token: fresh.Token}, true
-					}
-					return cosemu.Credential{}, false
-				}
-			})
-			var calls atomic.Int64
-			s := openStore(t, url, func(cfg *cosstore.Config) {
-				cfg.Refresh = func() cosstore.Credentials { calls.Add(1); return test.refreshed }
-			})
-			_, err := s.Create(t.Context(), "k", objstore.Write{Body: []byte("x")})
-			if !errors.Is(err, test.want) || test.want == nil && err != nil {
-				t.Errorf("create: %v, want %v", err, test.want)
+	emu, url := startEmulator(t, func(o *cosemu.Options) {
+		o.Credentials = func(id string) (cosemu.Credential, bool) {
+			switch id {
+			case old.SecretID:
+				return cosemu.Credential{SecretKey: old.SecretKey, Token: old.Token, Expires: time.Now().Add(-time.Minute)}, true
+			case fresh.SecretID:
+				return cosemu.Credential{SecretKey: fresh.SecretKey, Token: fresh.Token}, true
 			}
-			if calls.Load() != test.calls || emu.Counts()[cosemu.OpPut] != test.requests {
-				t.Errorf("%d refreshes and %d PUTs, want %d and %d", calls.Load(), emu.Counts()[cosemu.OpPut], test.calls, test.requests)
-			}
-		})
+			return cosemu.Credential{}, false
+		}
+	})
+	s := openStore(t, url, nil)
+	if _, err := s.Create(t.Context(), "k", objstore.Write{Body: []byte("x")}); !errors.Is(err, objstore.ErrDenied) {
+		t.Errorf("create with an expired token: %v, want ErrDenied", err)
+	}
+	if n := emu.Counts()[cosemu.OpPut]; n != 1 {
+		t.Errorf("%d PUTs with an expired token, want 1", n)
+	}
+	s.SetCredentials(fresh)
+	if _, err := s.Create(t.Context(), "k", objstore.Write{Body: []byte("x")}); err != nil {
+		t.Errorf("create with a new token: %v", err)
 	}
 }
 

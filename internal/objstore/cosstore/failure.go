@@ -27,7 +27,7 @@ type failure struct {
 	requestID string
 	date      time.Time
 	unknown   bool // a write may have taken effect
-	expired   bool // the credentials are to be read again
+	expired   bool // the credentials are no longer good, or never were
 }
 
 func (f *failure) Error() string           { return f.err.Error() }

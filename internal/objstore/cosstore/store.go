@@ -45,10 +45,9 @@ type call struct {
 	op, key string
 	write   bool
 
-	attempts  int
-	unknown   bool // some attempt of a write may have taken effect
-	refreshed bool
-	last      *failure
+	attempts int
+	unknown  bool // some attempt of a write may have taken effect
+	last     *failure
 }
 
 // attempt makes one request. It reports what went wrong, nil for success.
@@ -64,15 +63,6 @@ func (s *Store) run(ctx context.Context, c *call, try attempt) error {
 	}
 	err := s.cfg.Retry.Do(ctx, func(ctx context.Context, _ int) error {
 		f := c.make(ctx, try)
-		if f != nil && f.expired && !c.refreshed && s.cfg.Refresh != nil {
-			c.refreshed = true
-			s.SetCredentials(s.cfg.Refresh())
-			if err := s.checkCredentials(); err != nil {
-				f.class, f.err = retry.Permanent, err
-			} else {
-				f = c.make(ctx, try)
-			}
-		}
 		c.last = f
 		if f != nil {
 			return f

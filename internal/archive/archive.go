@@ -16,11 +16,8 @@ import (
 // Format is the number of the format that this package writes and reads.
 const Format = 1
 
-// Content types of the objects. A chunk is stored without Content-Encoding: the gzip is the object, not its transfer.
-const (
-	ChunkContentType = "application/gzip"
-	JSONContentType  = "application/json"
-)
+// JSONContentType is the content type of all objects but chunks.
+const JSONContentType = "application/json"
 
 // Conditions of an object's content, matched with errors.Is.
 var (

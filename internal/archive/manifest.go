@@ -63,8 +63,8 @@ func ChunkEntryOf(meta ChunkMeta, key string, size int64, crc uint64) ChunkEntry
 	return ChunkEntry{ChunkMeta: meta, Key: key, Bytes: size, CRC64: strconv.FormatUint(crc, 10)}
 }
 
-// TotalsOf returns the totals of chunks.
-func TotalsOf(chunks []ChunkEntry) Totals {
+// totalsOf returns the totals of chunks.
+func totalsOf(chunks []ChunkEntry) Totals {
 	var t Totals
 	for i := range chunks {
 		c := &chunks[i]
@@ -85,7 +85,7 @@ func TotalsOf(chunks []ChunkEntry) Totals {
 // SetChunks sets Chunks and what follows from them: Lo, Hi and Totals.
 func (m *Manifest) SetChunks(chunks []ChunkEntry) {
 	m.Chunks = chunks
-	m.Totals = TotalsOf(chunks)
+	m.Totals = totalsOf(chunks)
 	m.Lo, m.Hi = 0, 0
 	if len(chunks) > 0 {
 		m.Lo = chunks[0].Lo
@@ -174,7 +174,7 @@ func (m Manifest) validateChunks() error {
 	if next != m.Hi+1 {
 		return invalid("the chunks end at %d, not at %d", next-1, m.Hi)
 	}
-	if m.Totals != TotalsOf(m.Chunks) {
+	if m.Totals != totalsOf(m.Chunks) {
 		return invalid("the totals are not the sums over the chunks")
 	}
 	return nil

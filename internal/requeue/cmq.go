@@ -34,7 +34,7 @@ func NewCMQ(c CMQConfig) *CMQ {
 	}
 }
 
-// Publish returns nil when the topic has accepted the payload (JSON, at most MaxPayloadBytes). It retries by itself,
+// Publish returns nil when the topic has accepted the payload (JSON, at most event.MaxTaskBytes). It retries by itself,
 // within ctx. After an error the message may have been accepted all the same: the answer may have been lost. The
 // error is an *Error.
 func (p *CMQ) Publish(ctx context.Context, payload []byte) error {

@@ -40,7 +40,7 @@ func NewInvoke(c InvokeConfig) *Invoke {
 	}
 }
 
-// Publish returns nil when the platform has accepted the payload (JSON, at most MaxPayloadBytes) as an event of the
+// Publish returns nil when the platform has accepted the payload (JSON, at most event.MaxTaskBytes) as an event of the
 // function. It retries by itself, within ctx. After an error the event may have been accepted all the same: the
 // answer may have been lost. The error is an *Error.
 func (p *Invoke) Publish(ctx context.Context, payload []byte) error {

@@ -28,11 +28,12 @@ import (
 )
 
 const (
-	// MaxPayloadBytes is the largest payload that is published. The platform takes 128 KB (SCF documentation,
+	// maxPayloadBytes is the largest payload that is published. The platform takes 128 KB (SCF documentation,
 	// 583/11637); the rest is room for a queue's envelope.
-	MaxPayloadBytes = event.MaxTaskBytes
+	maxPayloadBytes = event.MaxTaskBytes
 
-	// attemptSeconds is far above what the call takes, and below the reserve that a batch keeps for its end.
+	// attemptSeconds is far above what the call takes. The reserve that a batch keeps for its end is longer only with a
+	// time limit above 50 s; below, the context ends an attempt that hangs.
 	attemptSeconds = 10
 
 	// maxAnswerBytes is far above any answer of these calls; an endless one must not fill the memory.
@@ -81,8 +82,8 @@ type action struct {
 // publish calls the action until it is accepted, fails for good, or ctx ends. The error is an *Error, perhaps joined
 // with the reason why no further attempt was made.
 func (a *action) publish(ctx context.Context, payload []byte, params map[string]any) error {
-	if len(payload) > MaxPayloadBytes {
-		return a.failure(0, fmt.Errorf("%w: %d bytes, at most %d", event.ErrTooLarge, len(payload), MaxPayloadBytes))
+	if len(payload) > maxPayloadBytes {
+		return a.failure(0, fmt.Errorf("%w: %d bytes, at most %d", event.ErrTooLarge, len(payload), maxPayloadBytes))
 	}
 	if !json.Valid(payload) {
 		return a.failure(0, errNotJSON)

@@ -237,7 +237,7 @@ func TestPublishRefusesWithoutACall(t *testing.T) {
 		payload string
 		want    error
 	}{
-		"payload too large":         {payload: `"` + strings.Repeat("a", requeue.MaxPayloadBytes) + `"`, want: event.ErrTooLarge},
+		"payload too large":         {payload: `"` + strings.Repeat("a", event.MaxTaskBytes) + `"`, want: event.ErrTooLarge},
 		"payload is not JSON":       {payload: `group`},
 		"no region":                 {change: func(c *requeue.InvokeConfig) { c.Region = "" }},
 		"no function":               {change: func(c *requeue.InvokeConfig) { c.Function = "" }},

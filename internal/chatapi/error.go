@@ -15,7 +15,8 @@ import (
 )
 
 // ErrConfiguration is matched by errors that every call will meet until a person changes a setting, a key, or the
-// app's state: nothing can be gained by going on with the next stream.
+// app's state: nothing can be gained by going on with the next stream. Callers go by the class, which is
+// retry.Permanent; this tells these errors from those about one stream.
 var ErrConfiguration = errors.New("the app's settings do not allow the call")
 
 // ErrInvalidArgument is wrapped by the errors of calls that were not sent because the service could not answer them.

@@ -152,6 +152,7 @@ func TestStateIsRefusedUnlessItCanBeTrue(t *testing.T) {
 
 func TestParseIsStrictOnTypes(t *testing.T) {
 	t.Parallel()
+	whole := golden(t, "genesis")
 	for old, odd := range map[string]string{
 		`"head": 5000`:              "\"head\": \"5000\"",
 		`"first_lo": 101`:           `"first_lo": 101.0`,
@@ -164,18 +165,18 @@ func TestParseIsStrictOnTypes(t *testing.T) {
 		`"evidence": "finished"`:    `"evidence": null`,
 		"}\n":                       "} {}",
 	} {
-		text := strings.Replace(goldenGenesis, old, odd, 1)
-		if i := strings.LastIndex(goldenGenesis, old); old == "}\n" {
-			text = goldenGenesis[:i] + odd
+		text := strings.Replace(whole, old, odd, 1)
+		if i := strings.LastIndex(whole, old); old == "}\n" {
+			text = whole[:i] + odd
 		}
-		if text == goldenGenesis {
+		if text == whole {
 			t.Fatalf("%s is not in the text", old)
 		}
 		if _, err := archive.ParseGenesis([]byte(text)); !errors.Is(err, archive.ErrInvalid) {
 			t.Errorf("%s: error is %v", odd, err)
 		}
 	}
-	if _, err := archive.ParseGenesis(fmt.Appendf(nil, "%s\n\n", goldenGenesis)); err != nil {
+	if _, err := archive.ParseGenesis(fmt.Appendf(nil, "%s\n\n", whole)); err != nil {
 		t.Errorf("white space at the end: %v", err)
 	}
 }

@@ -105,19 +105,15 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 	if u.task != nil {
 		return v.serveSweep(ctx, u, of)
 	}
+	again, deadline := v.terms(u, of)
 	log := v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger()
 	req := export.Request{
 		Stream: u.stream, Continuation: u.continuation(), Owner: v.owner, RequestID: v.platform.RequestID,
-		Deadline: v.deadline, Log: log,
+		Deadline: deadline, Log: log,
 	}
 	if u.attempt > 0 {
 		// What failed may have left its lease, and writes that are still under way.
 		req.Owner, req.Predecessors = cmp.Or(u.next.Owner, v.owner), strings.Split(u.next.Failed, ",")
-	}
-	again := of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka // after a failure, by the platform
-	if !again {
-		// What fails at the last moment must be handed on, and what comes after it, too.
-		req.Deadline = v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
 	}
 	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
 	defer cancel()
@@ -137,6 +133,15 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 		return fmt.Errorf("export %s: %w", u.stream, err)
 	}
 	return v.failed(ctx, u, req, result.Writer, err)
+}
+
+// terms returns whether the platform delivers the event again if the unit fails, and when the unit must be over. What it
+// does not deliver again must be handed on, even if it fails at the last moment, and what comes after it, too.
+func (v *visit) terms(u unit, of int) (again bool, deadline time.Time) {
+	if of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka {
+		return true, v.deadline
+	}
+	return false, v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
 }
 
 // failed hands a task that failed on by itself, so that it stops neither the others of its event nor a partition. After

@@ -38,16 +38,13 @@ type sweepSummary struct {
 
 // serveSweep does one batch of a sweep or a lane. The error is for the platform: the event is to be delivered again.
 func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
+	again, deadline := v.terms(u, of)
 	req := sweep.Request{
-		Owner: v.owner, RequestID: v.platform.RequestID, Deadline: v.deadline, Log: v.log,
+		Owner: v.owner, RequestID: v.platform.RequestID, Deadline: deadline, Log: v.log,
 		Observe: func(log zerolog.Logger, r export.Result, err error) {
 			v.summary.Served++
 			logBatch(log, summaryOf(r, err).Outcome, r, err)
 		},
-	}
-	again := of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka // after a failure, by the platform
-	if !again {
-		req.Deadline = v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
 	}
 	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
 	defer cancel()

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"chatexport/internal/config"
 )
 
 const (
@@ -136,7 +138,7 @@ func parseBase(raw string) (*url.URL, error) {
 		return nil, errors.New("the base URL must not contain credentials")
 	case base.RawQuery != "", base.ForceQuery, base.Fragment != "":
 		return nil, errors.New("the base URL must not contain a query or a fragment")
-	case base.Scheme == "http" && !loopback(base.Hostname()):
+	case base.Scheme == "http" && !config.Loopback(base.Hostname()):
 		return nil, errors.New("the base URL is plain http: that is allowed for loopback hosts only, since the UserSig stands in the URL")
 	case base.Scheme != "http" && base.Scheme != "https":
 		return nil, errors.New("the base URL's scheme is not https")
@@ -144,12 +146,4 @@ func parseBase(raw string) (*url.URL, error) {
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = ""
 	return base, nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -196,7 +195,7 @@ func (r *reader) baseURL(variable string) *url.URL {
 		r.fail(variable, "is not a URL with scheme and host", advice)
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		r.fail(variable, "has a user, a query or a fragment", advice)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !Loopback(u.Hostname()):
 		r.fail(variable, "is plain http, which is allowed for loopback hosts only", "use https")
 	case u.Scheme != "http" && u.Scheme != "https":
 		r.fail(variable, "has a scheme other than https", advice)
@@ -204,15 +203,6 @@ func (r *reader) baseURL(variable string) *url.URL {
 		return u
 	}
 	return nil
-}
-
-// loopback reports whether a host is this machine, without asking a name server.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 func printable(s string) bool {

@@ -14,7 +14,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ import (
 	tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
 
+	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/retry"
 )
@@ -149,7 +149,7 @@ func (a *action) client() (*common.Client, *watcher, error) {
 	p.HttpProfile.ReqTimeout = attemptSeconds
 	if a.endpoint != "" {
 		u, err := url.Parse(a.endpoint)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !config.Loopback(u.Hostname()))) {
 			return nil, nil, errEndpoint
 		}
 		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
@@ -196,12 +196,4 @@ func (w *watcher) RoundTrip(request *http.Request) (*http.Response, error) {
 type bounded struct {
 	io.Reader
 	io.Closer
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

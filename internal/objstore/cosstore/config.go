@@ -18,6 +18,7 @@ import (
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
+	"chatexport/internal/config"
 	"chatexport/internal/retry"
 )
 
@@ -130,14 +131,9 @@ func baseURL(endpoint, host string) (*url.URL, error) {
 	}
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && config.Loopback(u.Hostname()):
 	default:
 		return nil, fmt.Errorf("endpoint %s://%s must use https; plain http is for loopback only", u.Scheme, u.Host)
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -81,15 +81,16 @@ func TestNewReportsAllProblems(t *testing.T) {
 		cfg  cosstore.Config
 		want []string // empty: accepted
 	}{
-		"production":       {cosstore.Config{Bucket: bucket, Region: region}, nil},
-		"empty":            {cosstore.Config{}, []string{"bucket", "region"}},
-		"no appid":         {cosstore.Config{Bucket: "bucket", Region: region}, []string{"bucket"}},
-		"everything":       {cosstore.Config{Bucket: "B", Region: "R", Prefix: "/x", Endpoint: "ftp://x"}, []string{"bucket", "region", "prefix", "endpoint"}},
-		"plain http":       {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://10.0.0.1"}, []string{"https"}},
-		"http to loopback": {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://[::1]:80/"}, nil},
-		"https":            {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://cos.example.com"}, nil},
-		"with a path":      {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://x/y"}, []string{"endpoint"}},
-		"with a password":  {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://user:pw@x"}, []string{"endpoint"}},
+		"production":        {cosstore.Config{Bucket: bucket, Region: region}, nil},
+		"empty":             {cosstore.Config{}, []string{"bucket", "region"}},
+		"no appid":          {cosstore.Config{Bucket: "bucket", Region: region}, []string{"bucket"}},
+		"everything":        {cosstore.Config{Bucket: "B", Region: "R", Prefix: "/x", Endpoint: "ftp://x"}, []string{"bucket", "region", "prefix", "endpoint"}},
+		"plain http":        {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://10.0.0.1"}, []string{"https"}},
+		"http to LOCALHOST": {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://LOCALHOST:80/"}, nil},
+		"http to loopback":  {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "http://[::1]:80/"}, nil},
+		"https":             {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://cos.example.com"}, nil},
+		"with a path":       {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://x/y"}, []string{"endpoint"}},
+		"with a password":   {cosstore.Config{Bucket: bucket, Region: region, Endpoint: "https://user:pw@x"}, []string{"endpoint"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -47,7 +47,7 @@ const (
 	StatusDamaged     = "damaged"     // objects are missing, or others stand in their place; a person must look
 	StatusMismatch    = "mismatch"    // the archive is another app's
 	StatusRecreated   = "recreated"   // a new group has the old one's id
-	StatusFailed      = "failed"      // retries of a task were used up
+	StatusFailed      = "failed"      // retries of a task or hops of a run were used up, or the bucket has versioning
 )
 
 // Counts says how many seqs of a range are of each class. Every seq is in exactly one class; Repaired counts the

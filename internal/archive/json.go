@@ -21,7 +21,7 @@ func encode(v any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// parse looks at the format before at anything else: of another format not even the types are known.
+// parse checks the format first: of another format not even the types are known.
 func parse[T any](body []byte, validate func(T) error) (T, error) {
 	var zero, v T
 	if !utf8.Valid(body) {

@@ -63,7 +63,7 @@ func New(config Config) (*Client, error) {
 }
 
 // CloseIdleConnections drops the connections that no call uses. An instance is frozen between invocations, and its
-// connections die meanwhile: dropping them at the end of an invocation spares the next one failed attempts.
+// connections die meanwhile: dropping them when an invocation begins spares it failed attempts.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // exchange is one call to which an answer came.

@@ -1,8 +1,8 @@
 // Package config reads the function's configuration from its environment.
 //
-// It is the only package that names environment variables, and every default and limit stands here. It must never read
-// the process's environment itself (main passes os.Getenv, tests a map), keep state, or put the value of a variable
-// into an error: a secret may stand in the wrong one.
+// It is the only package that reads the function's variables, and every default and limit stands here. It must never
+// read the process's environment itself (main passes os.Getenv, tests a map), keep state, or put the value of a
+// variable into an error: a secret may stand in the wrong one.
 package config
 
 import (

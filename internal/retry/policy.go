@@ -16,7 +16,7 @@ const maxDoubtful = 2
 var ErrNoTime = errors.New("no time left for another attempt")
 
 // Policy is exponential back-off with full jitter: before attempt n + 1 it waits a random time between 0 and
-// min(Cap, Base * 2^n). The random part keeps callers that failed together from coming back together.
+// min(Cap, Base * 2^(n-1)). The random part keeps callers that failed together from coming back together.
 type Policy struct {
 	Base     time.Duration // upper bound of the first wait
 	Cap      time.Duration // upper bound of every wait

@@ -144,7 +144,7 @@ func (r *Report) conclude(plan planObject, lanes []resultHeader) {
 	}
 }
 
-// writeReport writes a report once; the first one stays.
+// report writes a report once; the first one stays.
 func (s *Sweeper) report(ctx context.Context, shelf *shelf, r Report) error {
 	w, err := encodeJSON(r)
 	if err != nil {

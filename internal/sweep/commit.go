@@ -14,7 +14,7 @@ const pieceItems = 2000
 
 // planObject is plan.json: that it exists means that the whole plan is written.
 type planObject struct {
-	head
+	envelope
 
 	Lanes  []int  `json:"lanes"`  // streams of each lane
 	Report Report `json:"report"` // as far as it is known before the lanes begin
@@ -22,7 +22,7 @@ type planObject struct {
 
 // pieceHeader is the first line of plan-<lane>-<piece>.ndjson.gz.
 type pieceHeader struct {
-	head
+	envelope
 
 	Lane  int  `json:"lane"`
 	Piece int  `json:"piece"`
@@ -102,12 +102,12 @@ func (v *visit) nothingDue(ctx context.Context, report Report) error {
 
 // commit writes the plan and starts the lanes.
 func (v *visit) commit(ctx context.Context, items []item, report Report) error {
-	plan := planObject{head: head{format, v.id}, Report: report}
+	plan := planObject{envelope: envelope{format, v.id}, Report: report}
 	for lane, dealt := range deal(items, v.Settings.Lanes) {
 		plan.Lanes = append(plan.Lanes, len(dealt))
 		for piece := 0; piece*pieceItems < len(dealt); piece++ {
 			part := dealt[piece*pieceItems : min(len(dealt), (piece+1)*pieceItems)]
-			l := newLines(pieceHeader{head{format, v.id}, lane, piece, (piece+1)*pieceItems >= len(dealt)})
+			l := newLines(pieceHeader{envelope{format, v.id}, lane, piece, (piece+1)*pieceItems >= len(dealt)})
 			for i := range part {
 				l.add(&part[i])
 			}

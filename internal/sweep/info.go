@@ -11,7 +11,7 @@ import (
 // infoHeader is the first line of info-<n>.ndjson.gz: what one batch of a sweep saw. It ends with where the next goes on,
 // so that the parts alone tell how far a sweep is.
 type infoHeader struct {
-	head
+	envelope
 
 	Part int       `json:"part"`
 	At   time.Time `json:"at"`

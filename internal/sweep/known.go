@@ -100,14 +100,14 @@ const settling = 2 * time.Minute
 
 // knownHeader is the first line of known.ndjson.gz.
 type knownHeader struct {
-	head
+	envelope
 
 	At int64 `json:"at"` // seconds since 1970; Since of records that have none
 }
 
 // encodeKnown builds the object that the next sweep begins with.
 func encodeKnown(id string, at time.Time, records []*record) (objstore.Write, error) {
-	l := newLines(knownHeader{head{format, id}, at.Unix()})
+	l := newLines(knownHeader{envelope{format, id}, at.Unix()})
 	for _, r := range records {
 		line := *r
 		if line.Since == at.Unix() {

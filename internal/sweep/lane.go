@@ -124,7 +124,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	}
 	now := time.Now().UTC()
 	h := resultHeader{
-		head: head{format, l.c.Sweep}, Lane: l.c.Lane, Batch: l.c.Batch,
+		envelope: envelope{format, l.c.Sweep}, Lane: l.c.Lane, Batch: l.c.Batch,
 		At: now, Until: now.Add(handover + l.Deadline.Sub(l.start)),
 		Piece: b.piece, Offset: b.offset, Last: b.exhausted(),
 		Tally: l.header.Tally.clone(), Failures: l.header.Failures, Expired: l.header.Expired,
@@ -165,7 +165,7 @@ func (l *lane) handOver(ctx context.Context, batch int) error {
 
 // doneObject is done-<lane>.json: the lane is at its end. Of several lanes the one that finds all others there reports.
 type doneObject struct {
-	head
+	envelope
 
 	Result resultHeader `json:"result"`
 }
@@ -183,7 +183,7 @@ func (l *lane) finish(ctx context.Context) error {
 	}
 	lanes := make([]resultHeader, len(plan.Lanes))
 	if len(lanes) > 1 {
-		w, err := encodeJSON(doneObject{head{format, l.c.Sweep}, l.header})
+		w, err := encodeJSON(doneObject{envelope{format, l.c.Sweep}, l.header})
 		if err != nil {
 			return err
 		}

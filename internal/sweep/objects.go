@@ -123,13 +123,13 @@ func readJSON(raw []byte, into any) error {
 	return nil
 }
 
-// head is what every object of a sweep begins with.
-type head struct {
+// envelope is what every object of a sweep begins with.
+type envelope struct {
 	Format int    `json:"format"`
 	Sweep  string `json:"sweep,omitempty"`
 }
 
-func (h head) formatOf() int { return h.Format }
+func (e envelope) formatOf() int { return e.Format }
 
 // encodeJSON builds an object for people to read, too.
 func encodeJSON(value any) (objstore.Write, error) {

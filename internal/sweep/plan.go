@@ -15,8 +15,8 @@ const (
 	// unavoidable is the delay that is not worth a warning for a stream that was never exported: how old its oldest
 	// message is, nobody tells, and something may expire at any moment.
 	unavoidable = time.Hour
-	// bucket is how finely deadlines are told apart; within one, what is soon done comes first.
-	bucket = time.Hour
+	// deadlineStep is how finely deadlines are told apart; within one, what is soon done comes first.
+	deadlineStep = time.Hour
 )
 
 // sight is what one sweep saw of a stream.
@@ -217,12 +217,12 @@ func (p *planner) missed(r *record) {
 	p.vanished(r, &sight{stream: r.stream(), text: "not listed any more"})
 }
 
-// order sorts the plan, the most endangered first and within one bucket of time what is soon done, and finds out who
+// order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who
 // will be reached too late.
 func (p *planner) order() {
 	slices.SortFunc(p.items, func(a, b item) int {
 		return cmp.Or(
-			a.deadline.Truncate(bucket).Compare(b.deadline.Truncate(bucket)),
+			a.deadline.Truncate(deadlineStep).Compare(b.deadline.Truncate(deadlineStep)),
 			cmp.Compare(a.New, b.New),
 			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic),
 		)

@@ -23,7 +23,7 @@ const (
 // pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
 // stale, streams are looked at once more that need not be.
 type pointer struct {
-	head
+	envelope
 
 	Current current   `json:"current"`
 	Base    base      `json:"base"`

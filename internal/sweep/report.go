@@ -18,7 +18,7 @@ const maxWarnings = 200
 
 // Report is report.json: what a sweep found and what became of it.
 type Report struct {
-	head
+	envelope
 
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	PlannedAt  time.Time `json:"planned_at,omitzero"`
@@ -95,7 +95,7 @@ func (t *Tally) clone() Tally {
 // draft returns the report as far as it is known before planning.
 func (v *visit) draft() Report {
 	started, _ := archive.RunStart(v.id)
-	r := Report{head: head{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID}
+	r := Report{envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID}
 	r.Groups.Types = make(map[string]int)
 	return r
 }

@@ -12,7 +12,7 @@ import (
 // resultHeader is the first line of result-<lane>-<batch>.ndjson.gz: where the next batch begins, and everything that
 // the lane did so far.
 type resultHeader struct {
-	head
+	envelope
 
 	Lane   int       `json:"lane"`
 	Batch  int       `json:"batch"`

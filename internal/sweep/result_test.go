@@ -13,7 +13,7 @@ import (
 
 func TestAResultIsReadableHoweverLongTheErrors(t *testing.T) {
 	t.Parallel()
-	h := resultHeader{head: head{format, "20261122T120000Z-00000000"}}
+	h := resultHeader{envelope: envelope{format, "20261122T120000Z-00000000"}}
 	id := strings.Repeat("界", 40)
 	for range maxNamed + 1 {
 		// Quotes and control characters are the longest in JSON.

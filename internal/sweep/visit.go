@@ -207,7 +207,7 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	w, err := encodeInfo(infoHeader{head{format, v.id}, v.part, now, s.place}, s.groups)
+	w, err := encodeInfo(infoHeader{envelope{format, v.id}, v.part, now, s.place}, s.groups)
 	if err != nil {
 		return false, err
 	}

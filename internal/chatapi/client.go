@@ -132,7 +132,7 @@ func (c *Client) roundTrip(ctx context.Context, service string, body []byte, x *
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		x.skew = time.Until(date)
 	}
-	x.body, err = readAnswer(response.Body)
+	x.body, err = readAnswer(response.Body, response.ContentLength)
 	return err
 }
 

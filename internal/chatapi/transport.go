@@ -1,6 +1,7 @@
 package chatapi
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,9 +42,20 @@ func newTransport(connections int, dial func(ctx context.Context, network, addre
 // stayPut keeps a redirect from carrying the UserSig to another host.
 func stayPut(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// readAnswer reads a body to its end, so that the connection can serve the next call, but not beyond the limit.
-func readAnswer(body io.Reader) ([]byte, error) {
-	answer, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+// readAnswer reads a body to its end, so that the connection can serve the next call, but not beyond the limit. told is
+// the length that the header tells, negative if it does not. It is a hint that spares a buffer which grows again and
+// again: a wrong one costs memory or time, within the limit.
+func readAnswer(body io.Reader, told int64) ([]byte, error) {
+	body = io.LimitReader(body, maxAnswer+1)
+	var answer []byte
+	var err error
+	if told > 0 && told <= maxAnswer {
+		buffer := bytes.NewBuffer(make([]byte, 0, told+bytes.MinRead)) // so much room ReadFrom wants to see the end
+		_, err = buffer.ReadFrom(body)
+		answer = buffer.Bytes()
+	} else {
+		answer, err = io.ReadAll(body)
+	}
 	if err != nil {
 		return nil, err
 	}

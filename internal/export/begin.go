@@ -127,7 +127,9 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	b.frontier, b.after = b.genesis.FirstLo, 0
 	b.start = b.frontier
 	b.index.restart(b.frontier, b.genesisLink)
-	b.missed = b.genesis.FirstLo - 1
+	if b.missed = b.genesis.FirstLo - 1; b.missed > 0 {
+		b.Log.Info().Int64("lo", 1).Int64("hi", int64(b.missed)).Str("evidence", f.evidence).Msg("the archive begins behind messages that had expired")
+	}
 	return nil
 }
 

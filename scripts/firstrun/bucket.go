@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/config"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -54,17 +55,24 @@ func write(text string) objstore.Write {
 	return objstore.Write{Body: []byte(`{"written_by":"firstrun ` + text + `"}` + "\n"), ContentType: "application/json"}
 }
 
+// missing asks the two requests that an export begins with, of the keys and by the methods that the role may use.
 func (b *bucket) missing(ctx context.Context) {
-	const question = "What does a GET of a key say that does not exist?"
 	_, _, err := b.store.Get(ctx, b.folder+"missing.json")
+	b.absent(err, "What does a GET of a key say that does not exist?", "NoSuchKey", "a first export finds out that there is no archive yet.")
+	_, err = b.store.Head(ctx, layout.Chunk(chat.Stream{GroupID: "firstrun-" + rand.Text()}, 1))
+	b.absent(err, "What does a HEAD of a chunk say that does not exist?", "404", "a batch finds out where the chain of chunks ends.")
+}
+
+// absent grades the answer about a key that does not exist.
+func (b *bucket) absent(err error, question, expected, means string) {
 	switch {
 	case errors.Is(err, objstore.ErrNotExist):
-		b.answer(asBuilt, question, "NoSuchKey", "a first export finds out that there is no archive yet.")
+		b.answer(asBuilt, question, expected, means)
 	case errors.Is(err, objstore.ErrDenied):
 		b.answer(wrong, question, err.Error(),
-			"a role without the right to list cannot tell missing from forbidden, so no export would ever begin: grant name/cos:GetBucket on the bucket.")
+			"no export would ever begin. If the keys have the role's policy (go run ./scripts/deploy policy), the service does not tell a role that may not list missing from forbidden: grant name/cos:GetBucket on the bucket, too.")
 	default:
-		b.answer(wrong, question, fmt.Sprint(err), "nothing can be archived before this says NoSuchKey.")
+		b.answer(wrong, question, fmt.Sprint(err), "nothing can be archived before this says "+expected+".")
 	}
 }
 
@@ -125,7 +133,8 @@ func (b *bucket) race(ctx context.Context) {
 }
 
 func (b *bucket) reread(ctx context.Context) {
-	question := fmt.Sprintf("Are %d new objects there for a HEAD and a GET at once?", rereads)
+	// The role may not HEAD these keys; chunks, which it may, must not be written for a question.
+	question := fmt.Sprintf("Are %d new objects there for a GET at once?", rereads)
 	late := 0
 	for i := range rereads {
 		key := fmt.Sprintf("%sreread-%02d.json", b.folder, i)
@@ -133,22 +142,19 @@ func (b *bucket) reread(ctx context.Context) {
 			b.answer(wrong, question, err.Error(), "a write failed.")
 			return
 		}
-		_, headErr := b.store.Head(ctx, key)
-		_, _, getErr := b.store.Get(ctx, key)
-		for _, err := range []error{headErr, getErr} {
-			switch {
-			case errors.Is(err, objstore.ErrNotExist):
-				late++
-			case err != nil:
-				b.answer(wrong, question, err.Error(), "what was written cannot be read: check the role's policy.")
-				return
-			}
+		_, _, err := b.store.Get(ctx, key)
+		switch {
+		case errors.Is(err, objstore.ErrNotExist):
+			late++
+		case err != nil:
+			b.answer(wrong, question, err.Error(), "what was written cannot be read: check the role's policy (go run ./scripts/deploy policy).")
+			return
 		}
 	}
 	if late > 0 {
-		b.answer(look, question, fmt.Sprintf("%d of %d reads came too early", late, 2*rereads),
+		b.answer(look, question, fmt.Sprintf("%d of %d reads came too early", late, rereads),
 			"reads lag behind writes: batches ask again where that matters, but a continuation that comes quickly may do work twice.")
 		return
 	}
-	b.answer(asBuilt, question, "all of them", "what was written is read back; a batch finds its predecessor's chunks.")
+	b.answer(asBuilt, question, "all of them", "what was written is read back; a batch finds what its predecessor wrote.")
 }

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"chatexport/internal/archive"
@@ -16,6 +20,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
+	"chatexport/scripts/policy"
 )
 
 // start makes a world with one group of every kind that can be asked about.
@@ -113,8 +118,14 @@ func TestABucketThatIsNotSafeStops(t *testing.T) {
 			}
 			return nil
 		}, "grant name/cos:GetBucket"},
+		"a missing chunk is forbidden": {func(r *cosemu.Request) *cosemu.Fault {
+			if r.Op == cosemu.OpHead {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+			}
+			return nil
+		}, "[STOP] no export would ever begin"},
 		"reads lag": {func(r *cosemu.Request) *cosemu.Fault {
-			if r.Op == cosemu.OpHead && strings.Contains(r.Key, "reread") {
+			if r.Op == cosemu.OpGet && strings.Contains(r.Key, "reread") {
 				return &cosemu.Fault{Stale: true}
 			}
 			return nil
@@ -129,6 +140,50 @@ func TestABucketThatIsNotSafeStops(t *testing.T) {
 				t.Errorf("error %v, no %q in:\n%s", err, test.want, out)
 			}
 		})
+	}
+}
+
+// role refuses what the policy of the execution role does not grant, and notes what that was.
+func role(t *testing.T, refused *[]string) cosemu.FaultFunc {
+	t.Helper()
+	text, err := policy.Role(policy.Place{Region: world.Region, Bucket: world.Bucket, Namespace: "default", Function: "chatexport"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Statement []struct{ Action, Resource []string }
+	}
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	names := map[cosemu.Op]string{
+		cosemu.OpPut: "PutObject", cosemu.OpGet: "GetObject", cosemu.OpHead: "HeadObject", cosemu.OpHeadBucket: "HeadBucket",
+		cosemu.OpGetVersioning: "GetBucketVersioning",
+	}
+	var mu sync.Mutex
+	return func(r *cosemu.Request) *cosemu.Fault {
+		for _, s := range document.Statement {
+			for _, resource := range s.Resource {
+				_, pattern, _ := strings.Cut(resource, world.Bucket+"/")
+				if slices.Contains(s.Action, "name/cos:"+names[r.Op]) && strings.HasPrefix(r.Key, strings.TrimSuffix(pattern, "*")) {
+					return nil
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		*refused = append(*refused, fmt.Sprintf("%v %s", r.Op, r.Key))
+		return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+	}
+}
+
+func TestTheRolesOwnKeysAreEnough(t *testing.T) {
+	t.Parallel()
+	w := start(t, chatemu.Options{})
+	var refused []string
+	w.COS.SetFault(role(t, &refused))
+	if out, err := firstrun(t, w, everything...); err != nil || len(refused) > 0 {
+		t.Errorf("%v, refused: %q\n%s", err, refused, out)
 	}
 }
 

@@ -28,7 +28,7 @@ const usage = "usage: go run ./scripts/deploy check|policy|settings"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	getenv, err := variables.Read(".env", os.Getenv)
+	getenv, err := variables.Read("", os.Getenv)
 	if err == nil {
 		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
 	}

@@ -9,20 +9,57 @@ import (
 	"chatexport/scripts/internal/variables"
 )
 
+func getenv(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
+}
+
 func TestTheEnvironmentHasPrecedenceOverTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")
 	write(t, path, "COS_REGION=ap-shanghai\nCOS_BUCKET='from-file-1250000000'\n")
-	getenv, err := variables.Read(path, func(name string) string { return map[string]string{"COS_REGION": "ap-guangzhou"}[name] })
-	if err != nil || getenv("COS_REGION") != "ap-guangzhou" || getenv("COS_BUCKET") != "from-file-1250000000" {
-		t.Errorf("region %q, bucket %q: %v", getenv("COS_REGION"), getenv("COS_BUCKET"), err)
+	got, err := variables.Read(path, getenv(map[string]string{"COS_REGION": "ap-guangzhou"}))
+	if err != nil || got("COS_REGION") != "ap-guangzhou" || got("COS_BUCKET") != "from-file-1250000000" {
+		t.Errorf("region %q, bucket %q: %v", got("COS_REGION"), got("COS_BUCKET"), err)
 	}
 	write(t, path, "CHAT_SECRET_KEY=\"hunter2\n")
 	if _, err := variables.Read(path, os.Getenv); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a broken file: %v", err)
 	}
-	if _, err := variables.Read(filepath.Join(t.TempDir(), "missing"), os.Getenv); err != nil {
-		t.Error(err)
+	if _, err := variables.Read(filepath.Join(t.TempDir(), "missing"), os.Getenv); err == nil {
+		t.Error("a file that was named may be missing")
+	}
+	if _, err := variables.Read("", os.Getenv); err != nil {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestTheKeyHasTwoNamesAndOnePlace(t *testing.T) {
+	t.Parallel()
+	const deploying, function = "TENCENT_SECRET_ID=id\nTENCENT_SECRET_KEY=key\nTENCENT_TOKEN=token\n",
+		"TENCENTCLOUD_SECRETID=role\nTENCENTCLOUD_SECRETKEY=rolekey\n"
+	for name, test := range map[string]struct {
+		file string
+		env  map[string]string
+		want string
+	}{
+		"the names of the command line": {deploying, nil, "id key token"},
+		"the function's go first":       {deploying + function, nil, "role rolekey "},
+		"a key of the environment leaves the file's token": {
+			deploying, map[string]string{"TENCENTCLOUD_SECRETID": "other", "TENCENTCLOUD_SECRETKEY": "otherkey"}, "other otherkey ",
+		},
+		"in the environment, too": {function, map[string]string{"TENCENT_SECRET_ID": "a", "TENCENT_SECRET_KEY": "b"}, "a b "},
+		"none":                    {"COS_PREFIX=chat\n", nil, "  "},
+	} {
+		path := filepath.Join(t.TempDir(), ".env")
+		write(t, path, test.file)
+		got, err := variables.Read(path, getenv(test.env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := []string{got("TENCENTCLOUD_SECRETID"), got("TENCENTCLOUD_SECRETKEY"), got("TENCENTCLOUD_SESSIONTOKEN")}
+		if strings.Join(parts, " ") != test.want {
+			t.Errorf("%s: %q, want %q", name, parts, test.want)
+		}
 	}
 }
 

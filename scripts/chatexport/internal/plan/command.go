@@ -18,6 +18,7 @@ import (
 	"chatexport/scripts/chatexport/internal/pending"
 	"chatexport/scripts/chatexport/internal/runner"
 	"chatexport/scripts/chatexport/internal/target"
+	"chatexport/scripts/internal/variables"
 )
 
 type options struct {
@@ -133,11 +134,11 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 // open opens the archive where one is named.
 func open(ctx context.Context, o options, getenv func(string) string) (*target.Target, error) {
 	need := target.Chat
-	variables, err := target.Variables(o.target.EnvFile, getenv)
+	vars, err := variables.Read(o.target.EnvFile, getenv)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	if o.target.Dir != "" || o.target.Demo != "" || variables("COS_BUCKET") != "" {
+	if o.target.Dir != "" || o.target.Demo != "" || vars("COS_BUCKET") != "" {
 		need |= target.Archive
 	}
 	return o.target.Open(ctx, getenv, need)

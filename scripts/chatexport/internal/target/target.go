@@ -10,12 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 
-	"github.com/joho/godotenv"
 	"github.com/spf13/pflag"
 
 	"chatexport/internal/chatapi"
@@ -26,6 +23,7 @@ import (
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
+	"chatexport/scripts/internal/variables"
 )
 
 // Need says what a command cannot do without.
@@ -122,23 +120,7 @@ func (f *Flags) variables(ctx context.Context, t *Target, getenv func(string) st
 		t.stops = append(t.stops, stop)
 		return func(name string) string { return env[name] }, nil
 	}
-	return Variables(f.EnvFile, getenv)
-}
-
-// Variables returns a getenv over the environment and a file: .env, which may be missing, if path is empty.
-func Variables(path string, getenv func(string) string) (func(string) string, error) {
-	file, err := godotenv.Read(cmp.Or(path, ".env"))
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && path == "":
-		return getenv, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("--env-file: %w", err)
-	case err != nil:
-		// The parser's error quotes lines, which may hold secrets.
-		return nil, fmt.Errorf("%s: a line is not of the form NAME=VALUE", cmp.Or(path, ".env"))
-	}
-	file = maps.Clone(file)
-	return func(name string) string { return cmp.Or(getenv(name), file[name]) }, nil
+	return variables.Read(f.EnvFile, getenv)
 }
 
 // relaxed stands in for what the command does not need, so that an auditor need not have the app's key, and a folder

@@ -5,7 +5,8 @@
 #   scripts/deploy.sh            does it; stops at the first step that fails, and can be started again
 #   scripts/deploy.sh --dry-run  prints the steps; needs nothing but bash
 #
-# Variables come from the environment or from a file .env beside serverless.yml (NAME=value lines, as for a shell).
+# Variables come from the environment, which has precedence, or from a file .env beside serverless.yml (NAME=value
+# lines, as for a shell).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,20 +21,35 @@ case "${1-}" in
 esac
 
 if [ -f .env ]; then
+  keys='TENCENTCLOUD_SECRETID TENCENTCLOUD_SECRETKEY TENCENTCLOUD_SESSIONTOKEN TENCENT_SECRET_ID TENCENT_SECRET_KEY TENCENT_TOKEN'
+  own_key=${TENCENTCLOUD_SECRETID-}${TENCENT_SECRET_ID-}
+  told=
+  # The environment has precedence, as for the Serverless command line and the Go programs: what it says is said again.
+  # All parts of a key are of one place, since a key with another one's token is refused by every service.
+  for name in $(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)=.*/\2/p' .env); do
+    if [ -n "${!name-}" ] || [[ -n $own_key && " $keys " == *" $name "* ]]; then
+      told+=$(printf '%s=%q' "$name" "${!name-}")$'\n'
+    fi
+  done
   set -a
   # shellcheck source=/dev/null
   . ./.env
+  eval "$told"
   set +a
 fi
 
-# The Serverless command line and the function's own code call the same keys by other names.
-export TENCENTCLOUD_SECRETID=${TENCENTCLOUD_SECRETID:-${TENCENT_SECRET_ID-}}
-export TENCENTCLOUD_SECRETKEY=${TENCENTCLOUD_SECRETKEY:-${TENCENT_SECRET_KEY-}}
-export TENCENTCLOUD_SESSIONTOKEN=${TENCENTCLOUD_SESSIONTOKEN:-${TENCENT_TOKEN-}}
-export TENCENT_SECRET_ID=$TENCENTCLOUD_SECRETID
-export TENCENT_SECRET_KEY=$TENCENTCLOUD_SECRETKEY
+# The Serverless command line and the function's own code call the parts of a key by other names.
+if [ -z "${TENCENTCLOUD_SECRETID-}" ]; then
+  TENCENTCLOUD_SECRETID=${TENCENT_SECRET_ID-}
+  TENCENTCLOUD_SECRETKEY=${TENCENT_SECRET_KEY-}
+  TENCENTCLOUD_SESSIONTOKEN=${TENCENT_TOKEN-}
+fi
+export TENCENTCLOUD_SECRETID TENCENTCLOUD_SECRETKEY=${TENCENTCLOUD_SECRETKEY-} TENCENTCLOUD_SESSIONTOKEN=${TENCENTCLOUD_SESSIONTOKEN-}
+export TENCENT_SECRET_ID=$TENCENTCLOUD_SECRETID TENCENT_SECRET_KEY=$TENCENTCLOUD_SECRETKEY
 if [ -n "$TENCENTCLOUD_SESSIONTOKEN" ]; then
   export TENCENT_TOKEN=$TENCENTCLOUD_SESSIONTOKEN
+else
+  unset TENCENT_TOKEN
 fi
 
 missing=()

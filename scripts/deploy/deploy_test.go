@@ -175,8 +175,8 @@ func script(t *testing.T, env []string, args ...string) (output string, calls []
 	log := filepath.Join(folder, "calls")
 	write(t, filepath.Join(folder, "scripts/package.sh"), "echo package >>"+log)
 	write(t, filepath.Join(folder, "tools/go"), "#!/usr/bin/env bash\necho go \"$@\" \"$TENCENTCLOUD_SECRETID\" >>"+log)
-	write(t, filepath.Join(folder, "tools/scf"), "#!/usr/bin/env bash\necho scf \"$@\" \"$TENCENT_SECRET_ID\" \"$CHAT_SDKAPPID\" >>"+log+"\nexit ${SCF_EXIT:-0}")
-	write(t, filepath.Join(folder, ".env"), "CHAT_SDKAPPID=1400000000\n")
+	write(t, filepath.Join(folder, "tools/scf"), "#!/usr/bin/env bash\necho scf \"$@\" \"$TENCENT_SECRET_ID\" \"$CHAT_SDKAPPID\" $TENCENT_TOKEN >>"+log+"\nexit ${SCF_EXIT:-0}")
+	write(t, filepath.Join(folder, ".env"), "CHAT_SDKAPPID=1400000000\nTENCENT_SECRET_ID=AKIDfile\nexport TENCENT_SECRET_KEY='file key'\nTENCENT_TOKEN=filetoken\n")
 	cmd := exec.CommandContext(t.Context(), bash, append([]string{filepath.Join(folder, "scripts/deploy.sh")}, args...)...)
 	cmd.Env = append(env, "PATH="+filepath.Join(folder, "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
@@ -215,5 +215,28 @@ func TestTheScriptDoesItsStepsInOrder(t *testing.T) {
 	}
 	if out, calls, err = script(t, env, "--dryrun"); err == nil || len(calls) != 0 {
 		t.Errorf("a misspelt flag: %v, calls %q\n%s", err, calls, out)
+	}
+}
+
+func TestTheScriptLetsTheEnvironmentWin(t *testing.T) {
+	t.Parallel()
+	env := []string{
+		"CHAT_SECRET_KEY=it's $HOME", "COS_BUCKET=archive-1250000000", "COS_REGION=ap-guangzhou", "CHATEXPORT_ROLE=chatexport",
+	}
+	for name, test := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"the file alone":                {nil, "scf deploy AKIDfile 1400000000 filetoken"},
+		"a variable of both":            {[]string{"CHAT_SDKAPPID=1500000000"}, "scf deploy AKIDfile 1500000000 filetoken"},
+		"an empty variable":             {[]string{"CHAT_SDKAPPID="}, "scf deploy AKIDfile 1400000000 filetoken"},
+		"a key of the environment":      {[]string{"TENCENT_SECRET_ID=AKIDenv", "TENCENT_SECRET_KEY=key"}, "scf deploy AKIDenv 1400000000"},
+		"a key by its other name":       {[]string{"TENCENTCLOUD_SECRETID=AKIDenv", "TENCENTCLOUD_SECRETKEY=key"}, "scf deploy AKIDenv 1400000000"},
+		"what a shell would make of it": {[]string{"CHAT_SDKAPPID=$(echo 1)'\""}, `scf deploy AKIDfile $(echo 1)'" filetoken`},
+	} {
+		out, calls, err := script(t, slices.Concat(env, test.env))
+		if err != nil || len(calls) < 3 || calls[2] != test.want {
+			t.Errorf("%s: %v, calls %q, want %q\n%s", name, err, calls, test.want, out)
+		}
 	}
 }

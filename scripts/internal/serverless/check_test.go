@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatexport/internal/config"
 	"chatexport/scripts/internal/serverless"
 )
 
@@ -24,6 +25,7 @@ func everything(name string) string {
 	values := map[string]string{
 		"CHAT_ADMIN": "administrator", "CHAT_REGION": "singapore", "CHAT_QPS": "200", "CHAT_CONCURRENCY": "200",
 		"CHAT_RETENTION_DAYS": "90", "COS_PREFIX": strings.Repeat("p", 127), "LOG_LEVEL": "debug", "SWEEP_LANES": "1",
+		"EXPORT_SPAN": "10000000", "EXPORT_CHUNK_BYTES": "268435456", "EXPORT_VOID": "exhaustive", "EXPORT_MAX_HOPS": "1000000",
 		"REQUEUE": "cmq", "CMQ_TOPIC": "chatexport",
 		"CLS_LOGSET_ID": "00000000-0000-0000-0000-000000000000", "CLS_TOPIC_ID": "00000000-0000-0000-0000-000000000000",
 	}
@@ -77,10 +79,26 @@ func long(name string) string {
 
 func TestTheFileAsksForNothingElse(t *testing.T) {
 	t.Parallel()
-	for _, name := range serverless.References(source(t)) {
+	parse(t, serverless.SwitchOn(source(t)), func(name string) string {
 		if everything(name) == "" {
 			t.Errorf("${env:%s} is not among the variables that this test fills in", name)
 		}
+		return everything(name)
+	})
+}
+
+// A deployment replaces all variables of the function: what is not in the file cannot be set, in the console neither.
+func TestEveryVariableReachesTheFunction(t *testing.T) {
+	t.Parallel()
+	given := parse(t, source(t), everything).Inputs.Environment.Variables
+	if _, err := config.Load(func(name string) string {
+		// Base URLs are for tests and for networks of their own.
+		if given[name] == "" && !strings.HasSuffix(name, "_ENDPOINT") {
+			t.Errorf("the function reads %s, which the file does not hand over", name)
+		}
+		return given[name]
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

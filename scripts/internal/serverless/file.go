@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -186,18 +184,6 @@ func resolveScalar(n *yaml.Node, getenv func(string) string) (keep bool, err err
 	}
 	n.SetString(value)
 	return true, nil
-}
-
-// References returns the names of all variables that the file asks for.
-func References(raw []byte) []string {
-	names := make(map[string]bool)
-	for line := range bytes.Lines(raw) {
-		text, _, _ := strings.Cut(string(line), "#")
-		for _, m := range reference.FindAllStringSubmatch(text, -1) {
-			names[m[1]] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
 }
 
 var switchedOff = regexp.MustCompile(`(?m)^( *)#([^ \n]|   *)`)

@@ -96,6 +96,12 @@ if [ -z "$dry" ]; then
   done
 fi
 
+limits=(--memory MB --time-limit DURATION)
+if [ -z "$dry" ]; then
+  text=$(go run ./scripts/deploy limits)
+  read -ra limits <<<"$text"
+fi
+
 run 'Check serverless.yml and the variables against the limits of the platform and the function' \
   go run ./scripts/deploy check
 run 'Build dist/main, static and reproducible' \
@@ -105,7 +111,7 @@ run 'Create or update the function and its triggers; triggers that serverless.ym
 run 'Set retries and age of asynchronous events and the cap on instances, which serverless.yml cannot' \
   go run ./scripts/deploy settings
 run 'Ask Chat, COS and the cloud API whether they do what the function needs' \
-  go run ./scripts/chatexport doctor
+  go run ./scripts/chatexport doctor "${limits[@]}"
 
 if [ -n "$dry" ]; then
   printf '\nNothing was done: this was a dry run.\n'

@@ -9,7 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 echo '== what can be known beforehand'
-go run ./scripts/chatexport doctor
+text=$(go run ./scripts/deploy limits)
+read -ra limits <<<"$text"
+go run ./scripts/chatexport doctor "${limits[@]}"
 
 printf '\n== what only the services know\n'
 go run ./scripts/firstrun "$@"

@@ -64,6 +64,20 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestTheLimitsAreThoseOfTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "serverless.yml")
+	write(t, path, "inputs: {memorySize: 256, timeout: 60}\n")
+	d, err := read(path, operator())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if d.limits(&out); out.String() != "--memory 256 --time-limit 60s\n" {
+		t.Errorf("%q", out.String())
+	}
+}
+
 func TestPolicyIsFilledIn(t *testing.T) {
 	t.Parallel()
 	out, err := deploy(t, "policy", operator("REQUEUE", "cmq", "CMQ_TOPIC", "chatexport"))
@@ -174,7 +188,7 @@ func script(t *testing.T, env []string, args ...string) (output string, calls []
 	write(t, filepath.Join(folder, "scripts/deploy.sh"), string(body))
 	log := filepath.Join(folder, "calls")
 	write(t, filepath.Join(folder, "scripts/package.sh"), "echo package >>"+log)
-	write(t, filepath.Join(folder, "tools/go"), "#!/usr/bin/env bash\necho go \"$@\" \"$TENCENTCLOUD_SECRETID\" >>"+log)
+	write(t, filepath.Join(folder, "tools/go"), "#!/usr/bin/env bash\necho go \"$@\" \"$TENCENTCLOUD_SECRETID\" >>"+log+"\n[ \"$3\" != limits ] || echo --memory 256 --time-limit 60s")
 	write(t, filepath.Join(folder, "tools/scf"), "#!/usr/bin/env bash\necho scf \"$@\" \"$TENCENT_SECRET_ID\" \"$CHAT_SDKAPPID\" $TENCENT_TOKEN >>"+log+"\nexit ${SCF_EXIT:-0}")
 	write(t, filepath.Join(folder, ".env"), "CHAT_SDKAPPID=1400000000\nTENCENT_SECRET_ID=AKIDfile\nexport TENCENT_SECRET_KEY='file key'\nTENCENT_TOKEN=filetoken\n")
 	cmd := exec.CommandContext(t.Context(), bash, append([]string{filepath.Join(folder, "scripts/deploy.sh")}, args...)...)
@@ -194,19 +208,19 @@ func TestTheScriptDoesItsStepsInOrder(t *testing.T) {
 		"TENCENT_SECRET_ID=AKIDtest", "TENCENT_SECRET_KEY=key",
 	}
 	steps := []string{
-		"go run ./scripts/deploy check AKIDtest", "package", "scf deploy AKIDtest 1400000000",
-		"go run ./scripts/deploy settings AKIDtest", "go run ./scripts/chatexport doctor AKIDtest",
+		"go run ./scripts/deploy limits AKIDtest", "go run ./scripts/deploy check AKIDtest", "package", "scf deploy AKIDtest 1400000000",
+		"go run ./scripts/deploy settings AKIDtest", "go run ./scripts/chatexport doctor --memory 256 --time-limit 60s AKIDtest",
 	}
 	out, calls, err := script(t, env)
 	if diff := cmp.Diff(steps, calls); err != nil || diff != "" || strings.Contains(out, secret) {
 		t.Errorf("%v (-want +got):\n%s\n%s", err, diff, out)
 	}
 	out, calls, err = script(t, slices.Concat(env, []string{"SCF_EXIT=3"}))
-	if diff := cmp.Diff(steps[:3], calls); err == nil || diff != "" {
+	if diff := cmp.Diff(steps[:4], calls); err == nil || diff != "" {
 		t.Errorf("when the deployment fails: %v (-want +got):\n%s\n%s", err, diff, out)
 	}
 	out, calls, err = script(t, env, "--dry-run")
-	if err != nil || len(calls) != 0 || !strings.Contains(out, "$ scf deploy") || strings.Contains(out, secret) {
+	if err != nil || len(calls) != 0 || !strings.Contains(out, "$ scf deploy") || !strings.Contains(out, "doctor --memory") || strings.Contains(out, secret) {
 		t.Errorf("a dry run: %v, calls %q\n%s", err, calls, out)
 	}
 	out, calls, err = script(t, env[1:])
@@ -235,7 +249,7 @@ func TestTheScriptLetsTheEnvironmentWin(t *testing.T) {
 		"what a shell would make of it": {[]string{"CHAT_SDKAPPID=$(echo 1)'\""}, `scf deploy AKIDfile $(echo 1)'" filetoken`},
 	} {
 		out, calls, err := script(t, slices.Concat(env, test.env))
-		if err != nil || len(calls) < 3 || calls[2] != test.want {
+		if err != nil || len(calls) < 4 || calls[3] != test.want {
 			t.Errorf("%s: %v, calls %q, want %q\n%s", name, err, calls, test.want, out)
 		}
 	}

@@ -4,6 +4,7 @@
 //	policy    prints the CAM policies for the function's execution role
 //	settings  sets what serverless.yml cannot, through the cloud API: retries and age of asynchronous events, and the
 //	          cap on instances
+//	limits    prints memory size and time limit as flags for chatexport doctor and plan
 //
 // Variables come from the environment or from the file .env.
 package main
@@ -24,7 +25,7 @@ import (
 	"chatexport/scripts/policy"
 )
 
-const usage = "usage: go run ./scripts/deploy check|policy|settings"
+const usage = "usage: go run ./scripts/deploy check|policy|settings|limits"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -52,6 +53,9 @@ func execute(ctx context.Context, args []string, getenv func(string) string, out
 		return d.check(out)
 	case "policy":
 		return d.policies(out)
+	case "limits":
+		d.limits(out)
+		return nil
 	case "settings":
 		if err := d.file.Check(); err != nil {
 			return err
@@ -125,6 +129,11 @@ func (d *deployment) warnings() []string {
 		warnings = append(warnings, fmt.Sprintf("CHATEXPORT_INSTANCES is %d, but a sweep has %d lanes: some of them would wait", d.instances, d.config.SweepLanes))
 	}
 	return warnings
+}
+
+// limits prints what the platform will give the function, for the commands that judge it.
+func (d *deployment) limits(out io.Writer) {
+	say(out, "--memory %d --time-limit %ds", d.file.Inputs.MemorySize, d.file.Inputs.Timeout)
 }
 
 func (d *deployment) policies(out io.Writer) error {

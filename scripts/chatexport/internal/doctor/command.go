@@ -18,13 +18,6 @@ import (
 	"chatexport/scripts/chatexport/internal/target"
 )
 
-// What serverless.yml deploys.
-const (
-	deployedTimeLimit = 300 * time.Second
-	deployedMemory    = 128
-	deployedFunction  = "chatexport"
-)
-
 type options struct {
 	target    target.Flags
 	group     string
@@ -67,10 +60,10 @@ Members are only ever added.
 	f := cmd.Flags()
 	o.target.RegisterServices(f)
 	f.StringVar(&o.group, "group", "", "`GROUP` to read a page of and to publish a tick for")
-	f.StringVar(&o.function, "function", "", "`name` of the function (default: SCF_FUNCTIONNAME, or "+deployedFunction+")")
+	f.StringVar(&o.function, "function", "", "`name` of the function (default: SCF_FUNCTIONNAME, or "+target.DeployedFunction+")")
 	f.StringVar(&o.namespace, "namespace", "", "`name` of the function's namespace (default: SCF_NAMESPACE, or default)")
-	f.DurationVar(&o.timeLimit, "time-limit", deployedTimeLimit, "of the deployed function, as in serverless.yml")
-	f.IntVar(&o.memory, "memory", deployedMemory, "of the deployed function in `MB`, as in serverless.yml")
+	f.DurationVar(&o.timeLimit, "time-limit", target.DeployedTimeLimit, "of the deployed function, as in serverless.yml")
+	f.IntVar(&o.memory, "memory", target.DeployedMemory, "of the deployed function in `MB`, as in serverless.yml")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }

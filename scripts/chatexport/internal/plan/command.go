@@ -64,8 +64,8 @@ JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "
 	f := cmd.Flags()
 	o.target.Register(f)
 	f.IntVar(&o.qps, "qps", 0, "calls a second of the plan (default: CHAT_QPS)")
-	f.IntVar(&o.memory, "memory", 128, "of the function in `MB`")
-	f.DurationVar(&o.timeLimit, "time-limit", 300*time.Second, "of the function")
+	f.IntVar(&o.memory, "memory", target.DeployedMemory, "of the function in `MB`")
+	f.DurationVar(&o.timeLimit, "time-limit", target.DeployedTimeLimit, "of the function")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }

@@ -3,9 +3,17 @@ package target
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
+)
+
+// What serverless.yml deploys where nobody has changed it.
+const (
+	DeployedFunction  = "chatexport"
+	DeployedMemory    = 128 // MB
+	DeployedTimeLimit = 300 * time.Second
 )
 
 // Function names the deployed function. Empty members are taken from the variables, then from what serverless.yml deploys.
@@ -30,7 +38,7 @@ func Publisher(c config.Config, credentials config.Credentials, getenv func(stri
 		return requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: signer})
 	}
 	return requeue.NewInvoke(requeue.InvokeConfig{
-		Region: region, Function: cmp.Or(f.Name, platform.Function, "chatexport"),
+		Region: region, Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
 		Namespace: cmp.Or(f.Namespace, platform.Namespace), Qualifier: cmp.Or(f.Qualifier, platform.Version),
 		Endpoint: c.CloudEndpoint, Credentials: signer,
 	})

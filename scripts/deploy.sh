@@ -119,7 +119,6 @@ if [ -n "$dry" ]; then
     printf 'Before the real one, set: %s\n' "${missing[*]}"
   fi
 else
-  printf '\nDeployed. The sweep runs every night (serverless.yml); to begin now, invoke the function once, asynchronously, with\n'
-  # shellcheck disable=SC2016 # a task, not an expansion
-  printf '%s\n' '{"sweep":{"types":["Public","Private","ChatRoom","Community"]}}'
+  printf '\nDeployed. The sweep runs every night (serverless.yml). To begin now, as somebody who may invoke the function:\n'
+  printf '%s\n' "echo '{\"sweep\":{}}' | go run ./scripts/chatexport resume --from -"
 fi

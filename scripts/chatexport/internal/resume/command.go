@@ -59,7 +59,8 @@ are only ever added.
 ` + cli.ExitCodes,
 		Example: `  chatexport resume --demo chatexport-demo lobby
   chatexport resume --here '@TGS#15ERQPAER'
-  chatexport resume --from dead-letters.ndjson`,
+  chatexport resume --from dead-letters.ndjson
+  echo '{"sweep":{}}' | chatexport resume --from -   # a sweep at once`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.from != "" && len(args) > 0 {
 				return cli.Usage(errors.New("--from and GROUP exclude one another"))

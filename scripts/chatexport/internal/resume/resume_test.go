@@ -186,6 +186,24 @@ bare
 	}
 }
 
+// The README begins the first sweep in this way.
+func TestASweepIsBegunByHand(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	s := w.Group("g", 30)
+	command := resume.Command(clitest.Env(w.Env))
+	command.SetIn(strings.NewReader(`{"sweep":{}}` + "\n"))
+	if r := clitest.Run(t, command, "--from", "-"); r.Code != 0 || !strings.Contains(r.Stdout, "sweep: handed to the function") {
+		t.Fatalf("exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if _, failures := w.Drain(w.Instance()); len(failures) > 0 {
+		t.Error(failures)
+	}
+	if report := w.Verify(s); report.Hi != 30 {
+		t.Errorf("archived to %d", report.Hi)
+	}
+}
+
 func TestEveryRecordedEventIsTakenOrTold(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})

@@ -88,6 +88,9 @@ func (s *Stream) rank() int {
 func advice(s *Stream) string {
 	switch s.Status {
 	case archive.StatusDamaged:
+		if s.Error != nil && s.Error.Code == "chunk_corrupt" {
+			return "restore the chunk that the error names, or remove it: its messages are pulled again, as far as they are still stored"
+		}
 		return "run verify on it; nothing was overwritten, and nothing is archived until objects that are missing are restored"
 	case archive.StatusMismatch:
 		return "the archive is another app's: use another COS_PREFIX for each app"

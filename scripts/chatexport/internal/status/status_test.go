@@ -85,6 +85,10 @@ func TestStreamsAreJudgedAndSortedByTrouble(t *testing.T) {
 		"damaged": func(s *archive.State) {
 			s.Status, s.UpdatedAt, s.Error = archive.StatusDamaged, at(time.Hour), failure(s)
 		},
+		"corrupt": func(s *archive.State) {
+			s.Status, s.UpdatedAt, s.Error = archive.StatusDamaged, at(time.Hour), failure(s)
+			s.Error.Code = "chunk_corrupt"
+		},
 		"failing": func(s *archive.State) { s.UpdatedAt, s.Error = time.Now(), failure(s) },
 		"running": func(s *archive.State) {
 			s.Status, s.UpdatedAt, s.Head = archive.StatusRunning, time.Now(), 500
@@ -102,7 +106,7 @@ func TestStreamsAreJudgedAndSortedByTrouble(t *testing.T) {
 		t.Errorf("exit code %d, trouble %v", r.Code, got.Trouble)
 	}
 	counts := [6]int{got.Done, got.Running, got.Failing, got.Late, got.Stuck, got.AtRisk}
-	if diff := cmp.Diff([6]int{3, 1, 1, 0, 2, len(strings.Split(got.names(), "at risk")) - 1}, counts); diff != "" {
+	if diff := cmp.Diff([6]int{3, 1, 1, 0, 3, len(strings.Split(got.names(), "at risk")) - 1}, counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	order := map[string]int{}
@@ -124,7 +128,7 @@ func TestStreamsAreJudgedAndSortedByTrouble(t *testing.T) {
 		t.Errorf("running: pending %d from %d", s.Pending, s.Frontier)
 	}
 	text := clitest.Run(t, status.Command(clitest.Env(nil)), "--dir", dir).Stdout
-	for _, want := range []string{"failing: error 60021: the source IP", "damaged: run verify on it", "risky                 done, at risk"} {
+	for _, want := range []string{"failing: error 60021: the source IP", "damaged: run verify on it", "corrupt: restore the chunk that the error names, or remove it", "risky                 done, at risk"} {
 		if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(want), " ")) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

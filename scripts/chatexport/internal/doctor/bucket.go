@@ -17,6 +17,8 @@ const (
 
 	maxSkew  = 10 * time.Minute // COS refuses requests signed 15 minutes off
 	fineSkew = 30 * time.Second
+
+	rolePolicy = "give the function's role the policy that `go run ./scripts/deploy policy` prints, no less and no more"
 )
 
 // bucket checks the store with the function's own adapter.
@@ -87,7 +89,7 @@ func (e *examination) reading(ctx context.Context, store *cosstore.Store) {
 		e.add(ok, "COS reading", "permitted", "")
 		e.clockOf(err)
 	default:
-		e.add(failed, "COS reading", err.Error(), "allow the function's role cos:GetObject and cos:HeadObject below the prefix")
+		e.add(failed, "COS reading", err.Error(), rolePolicy)
 		e.clockOf(err)
 	}
 }
@@ -116,7 +118,7 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 	if _, err := store.Create(ctx, probeKey, w); err != nil && !errors.Is(err, objstore.ErrExist) {
 		advice := ""
 		if errors.Is(err, objstore.ErrDenied) {
-			advice = "allow the function's role cos:PutObject below the prefix"
+			advice = rolePolicy
 		}
 		e.add(failed, name, err.Error(), advice)
 		return
@@ -148,7 +150,7 @@ func (e *examination) permissions(ctx context.Context, store *cosstore.Store) {
 		e.add(warning, name, "whether deleting is permitted is not known: "+err.Error(), "")
 	case allowed:
 		e.add(warning, name, "these credentials may delete objects",
-			"the function's role must not: take cos:DeleteObject and cos:* away from it")
+			"the function's role must not: "+rolePolicy)
 	default:
 		e.add(ok, name, "deleting is refused", "")
 	}

@@ -224,6 +224,20 @@ func TestDuckDBReadsTheArchive(t *testing.T) {
 	}
 }
 
+func TestDuckDBAnswersTheQueryThatTheDemoPrints(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "demo")
+	got := command(t.Context(), "demo", "--out", folder, "--latency", "1ms", "--qps", "200", "--time-limit", "10s", "--messages", "400")
+	_, query, found := strings.Cut(got.stdout, `duckdb -c "`)
+	query, _, closed := strings.Cut(query, `"`)
+	if got.code != 0 || !found || !closed {
+		t.Fatalf("exit code %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	if rows := duck(t, query)[0]; len(rows) != 5 || len(rows[0]) != 2 {
+		t.Errorf("%s: %v", query, rows)
+	}
+}
+
 // Whatever the service may send, DuckDB reads every line but those with half of a surrogate pair in them, as a client
 // leaves that cuts an emoji: such an escape is kept as it came, and DuckDB makes NULLs of its line.
 func TestDuckDBReadsEveryKindOfMessage(t *testing.T) {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -148,15 +149,11 @@ func table(o outcome) string {
 		rows = append(rows, []string{name, cli.Count(messages), cli.Count(chunks), cli.Bytes(bytes), cli.Count(batches), verdict})
 	}
 	for n, g := range o.Groups {
-		id := g.GroupID
-		if g.TopicID != "" {
-			id = g.TopicID
-		}
 		chunks, bytes, batches = chunks+g.Chunks, bytes+g.Bytes, batches+g.Batches
 		if n >= maxRows && g.Sound {
 			continue
 		}
-		row(id, g.Messages, g.Chunks, g.Bytes, g.Batches, g.Verdict)
+		row(cmp.Or(g.TopicID, g.GroupID), g.Messages, g.Chunks, g.Bytes, g.Batches, g.Verdict)
 	}
 	if n := len(o.Groups) - (len(rows) - 1); n > 0 {
 		rows = append(rows, []string{fmt.Sprintf("and %s, all sound", cli.Plural(n, "group")), "", "", "", "", ""})
@@ -174,8 +171,10 @@ func (d *demo) howToLook(o outcome) string {
 	chunk := filepath.Join(o.Archive, filepath.FromSlash(layout.Chunk(first.stream, first.report.Lo)))
 	manifest := filepath.Join(o.Archive, filepath.FromSlash(layout.Manifest(first.stream, first.report.Lo)))
 	glob := path.Join(filepath.ToSlash(o.Archive), "data/*/*/*.ndjson.gz")
+	// Named columns, since messages differ in form; ignore_errors, since some have half of an emoji. The README says more.
 	query := "SELECT From_Account, count(*) AS messages FROM read_json('" + strings.ReplaceAll(glob, "'", "''") +
-		"', union_by_name=true) GROUP BY ALL ORDER BY messages DESC LIMIT 5"
+		"', format='newline_delimited', ignore_errors=true, columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})" +
+		" WHERE IsSystemMsg IS NULL GROUP BY ALL ORDER BY messages DESC LIMIT 5"
 	var b strings.Builder
 	fmt.Fprintf(&b, "The archive is in %s, as it would be in a bucket:\n", o.Archive)
 	fmt.Fprintf(&b, "  data/      chunks: every message as the service sent it, gzipped NDJSON, never changed once written\n")

@@ -15,6 +15,7 @@ import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 	"chatexport/internal/retry"
+	"chatexport/scripts/internal/services"
 )
 
 // chatClient makes calls through the function's own client. What that would never send is put into the request behind
@@ -52,17 +53,13 @@ func (s *swapper) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func newChat(c config.Config) (*chatClient, error) {
-	base := c.ChatEndpoint
-	if base == "" {
-		var err error
-		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
-			return nil, err
-		}
+	api, err := services.Chat(c)
+	if err != nil {
+		return nil, err
 	}
 	swap := &swapper{next: &http.Transport{ForceAttemptHTTP2: true, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: burst}}
-	client, err := chatapi.New(chatapi.Config{
-		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin, BaseURL: base, Transport: swap,
-	})
+	api.Transport = swap
+	client, err := chatapi.New(api)
 	if err != nil {
 		return nil, err
 	}

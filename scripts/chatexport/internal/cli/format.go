@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"chatexport/internal/chat"
 )
 
 // Count writes a number with commas between thousands.
@@ -24,6 +27,9 @@ func Count[T ~int | ~int64](n T) string {
 	}
 	return sign + b.String()
 }
+
+// StreamName is what tables call a stream: the id that is enough to name it, since a topic's names its community, too.
+func StreamName(s chat.Stream) string { return cmp.Or(s.TopicID, s.GroupID) }
 
 // Plural writes a count with its noun: "1 chunk", "2 chunks".
 func Plural[T ~int | ~int64](n T, noun string) string {

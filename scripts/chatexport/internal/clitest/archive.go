@@ -1,6 +1,7 @@
 package clitest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
-	"chatexport/scripts/chatexport/internal/target"
 )
 
 // SDKAppID is the app of archives that this package builds.
@@ -37,6 +37,12 @@ func Folder(t testing.TB) (*dirstore.Store, string) {
 	return store, dir
 }
 
+// Writer is where an archive is built.
+type Writer interface {
+	// Overwrite writes an object whether or not it exists.
+	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
+}
+
 // Builder writes the archive of one stream step by step.
 type Builder struct {
 	Stream chat.Stream
@@ -45,12 +51,12 @@ type Builder struct {
 	Link   archive.Link // of the newest manifest
 
 	t      testing.TB
-	store  target.Store
+	store  Writer
 	listed []archive.ChunkEntry
 }
 
 // Build begins an archive.
-func Build(t testing.TB, store target.Store, s chat.Stream) *Builder {
+func Build(t testing.TB, store Writer, s chat.Stream) *Builder {
 	t.Helper()
 	b := &Builder{Stream: s, Next: 1, t: t, store: store}
 	g := archive.Genesis{
@@ -162,7 +168,7 @@ func (b *Builder) State(change func(*archive.State)) {
 
 // Sound writes an archive with two manifests, an expired range, absent seqs and a chunk that no manifest lists: chunks
 // begin at 1 and 21 (manifest 1), 46, expired, and 61 (manifest 46), and 81.
-func Sound(t testing.TB, store target.Store, s chat.Stream) *Builder {
+func Sound(t testing.TB, store Writer, s chat.Stream) *Builder {
 	t.Helper()
 	b := Build(t, store, s)
 	b.Chunk(20, 1)

@@ -99,7 +99,7 @@ func (l *logs) batch(line logLine) {
 	l.mu.Unlock()
 	l.tracker.add(line.stream(), 1, line.Hi)
 	if !l.many || line.Level == "error" {
-		l.console.Line("batch %-3d %-*s  %s", n, l.width, name(line.stream()), result(line))
+		l.console.Line("batch %-3d %-*s  %s", n, l.width, cli.StreamName(line.stream()), result(line))
 	}
 	if line.Level == "error" && !l.all {
 		l.console.Line("error: %s", said(line))
@@ -117,12 +117,4 @@ func result(line logLine) string {
 	}
 	elapsed := cli.Seconds(time.Duration(line.ElapsedMS) * time.Millisecond)
 	return fmt.Sprintf("%s, %s, %s", what, elapsed, line.Outcome)
-}
-
-// name is how people are shown a stream: a topic's id names its community, too.
-func name(s chat.Stream) string {
-	if s.TopicID != "" {
-		return s.TopicID
-	}
-	return s.GroupID
 }

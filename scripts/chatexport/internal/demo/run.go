@@ -51,22 +51,14 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	if err != nil {
 		return cli.Usage(err)
 	}
-	defer func() { err = closed(err, closeFolder()) }()
+	defer func() { err = cli.Closed(err, closeFolder()) }()
 
 	d := &demo{options: o, content: c, console: console, tracker: newTracker(c)}
 	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
 		return cli.Service(err)
 	}
-	defer func() { err = closed(err, d.world.close()) }()
+	defer func() { err = cli.Closed(err, d.world.close()) }()
 	return d.run(ctx, out)
-}
-
-// closed adds the failure of closing something: it never hides how the command ended.
-func closed(err, failure error) error {
-	if err != nil || failure == nil {
-		return err
-	}
-	return cli.Service(failure)
 }
 
 func (o options) validate() error {
@@ -138,7 +130,7 @@ func (d *demo) export(ctx context.Context) error {
 		console: d.console, all: d.options.log, many: d.options.groups > maxRows, tracker: d.tracker, stopped: func() bool { return ctx.Err() != nil },
 	}
 	for _, s := range d.content.streams() {
-		d.logs.width = max(d.logs.width, len(name(s)))
+		d.logs.width = max(d.logs.width, len(cli.StreamName(s)))
 	}
 	d.drain = &drain{
 		queue: d.world.queue, console: d.console, timeLimit: d.options.timeLimit,

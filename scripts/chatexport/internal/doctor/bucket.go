@@ -9,6 +9,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
+	"chatexport/scripts/internal/services"
 )
 
 const (
@@ -29,12 +30,7 @@ func (e *examination) bucket(ctx context.Context, v variables) {
 		}
 		return
 	}
-	store, err := cosstore.New(cosstore.Config{
-		Bucket: v.config.COSBucket, Region: v.config.COSRegion, Prefix: v.config.COSPrefix, Endpoint: v.config.COSEndpoint,
-		Credentials: cosstore.Credentials{
-			SecretID: v.credentials.SecretID.Reveal(), SecretKey: v.credentials.SecretKey.Reveal(), Token: v.credentials.Token.Reveal(),
-		},
-	})
+	store, err := services.Bucket(v.config, v.credentials)
 	if err != nil {
 		e.add(failed, "COS bucket", err.Error(), "")
 		return

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,9 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/retry"
+	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
+	"chatexport/scripts/internal/services"
 )
 
 // The checks of Chat, in the order in which the service itself makes them: a refusal by one of them means that those
@@ -40,20 +41,18 @@ func (e *examination) chat(ctx context.Context, v variables) {
 		skip("the variables above come first")
 		return
 	}
-	base := v.config.ChatEndpoint
-	if base == "" {
-		base, _ = chatapi.BaseURL(v.config.ChatRegion) // the configuration has checked the region
+	api, err := services.Chat(v.config)
+	var client *chatapi.Client
+	if err == nil {
+		client, err = chatapi.New(api)
 	}
-	client, err := chatapi.New(chatapi.Config{
-		SDKAppID: v.config.ChatSDKAppID, SecretKey: v.config.ChatSecretKey.Reveal(), Admin: v.config.ChatAdmin, BaseURL: base,
-	})
 	if err != nil {
 		e.add(failed, chatConnection, err.Error(), "")
 		return
 	}
 	defer client.CloseIdleConnections()
-	host := base
-	if u, err := url.Parse(base); err == nil {
+	host := api.BaseURL
+	if u, err := url.Parse(api.BaseURL); err == nil {
 		host = u.Host
 	}
 	// The service takes one such call a second, and a passing failure is no diagnosis.
@@ -132,5 +131,5 @@ func (e *examination) history(ctx context.Context, client *chatapi.Client) {
 		e.add(failed, name, err.Error(), "")
 		return
 	}
-	e.add(ok, name, fmt.Sprintf("newest seq of %s is %d", cmp.Or(s.TopicID, s.GroupID), page.Newest()), "")
+	e.add(ok, name, fmt.Sprintf("newest seq of %s is %d", cli.StreamName(s), page.Newest()), "")
 }

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/requeue"
+	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
 )
 
@@ -40,7 +40,7 @@ func (e *examination) queue(ctx context.Context, v variables) {
 // invoke tries Invoke with a version that does not exist.
 func (e *examination) invoke(ctx context.Context, v variables) {
 	const name = "hand-over"
-	p := target.Publisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace, Qualifier: noVersion})
+	p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace, Qualifier: noVersion})
 	err := p.Publish(ctx, []byte(`{"doctor":true}`))
 	failure, found := errors.AsType[*requeue.Error](err)
 	switch {
@@ -62,7 +62,7 @@ func (e *examination) tick(ctx context.Context, v variables) {
 		body, err = event.For(s).Encode()
 	}
 	if err == nil {
-		p := target.Publisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace})
+		p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace})
 		// A crash right after this: a tick, which finds nothing to do or does it.
 		err = p.Publish(ctx, body)
 	}
@@ -70,7 +70,7 @@ func (e *examination) tick(ctx context.Context, v variables) {
 		e.add(failed, name, err.Error(), "")
 		return
 	}
-	e.add(ok, name, "a tick for "+cmp.Or(s.TopicID, s.GroupID)+" was accepted", "")
+	e.add(ok, name, "a tick for "+cli.StreamName(s)+" was accepted", "")
 }
 
 // limits checks what serverless.yml sets against the variables.

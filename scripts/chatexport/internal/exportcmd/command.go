@@ -142,7 +142,7 @@ func report(out io.Writer, o options, r runner.Outcome) error {
 	for i := range r.Streams {
 		messages += r.Streams[i].Messages
 		if m := r.Streams[i].Manifest; m != "" {
-			fmt.Fprintf(&b, "%s: manifest sha256 %s\n", target.Name(r.Streams[i].Stream), m)
+			fmt.Fprintf(&b, "%s: manifest sha256 %s\n", cli.StreamName(r.Streams[i].Stream), m)
 		}
 	}
 	fmt.Fprintf(&b, "%s of %s archived in %s\n", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)

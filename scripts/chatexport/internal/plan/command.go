@@ -145,7 +145,7 @@ func open(ctx context.Context, o options, getenv func(string) string) (*target.T
 }
 
 // frontier returns the first seq that is not archived, and 0 where there is no archive of the stream.
-func frontier(ctx context.Context, store target.Store, s chat.Stream) (chat.Seq, error) {
+func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq, error) {
 	if store == nil {
 		return 0, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/pending"
@@ -72,7 +73,7 @@ func (r *result) refused() int {
 
 // planner plans one stream after the other.
 type planner struct {
-	store     target.Store
+	store     catalog.Store
 	chat      *pending.Paced
 	qps       int
 	memory    int

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"chatexport/scripts/chatexport/internal/cli"
-	"chatexport/scripts/chatexport/internal/target"
 )
 
 func text(r result) string {
@@ -22,7 +21,7 @@ func text(r result) string {
 		if s.AtRisk {
 			expires += ", AT RISK"
 		}
-		rows = append(rows, append([]string{target.Name(s.Stream), cli.Count(int64(s.From)), cli.Count(int64(s.To))}, append(s.cells(), expires)...))
+		rows = append(rows, append([]string{cli.StreamName(s.Stream), cli.Count(int64(s.From)), cli.Count(int64(s.To))}, append(s.cells(), expires)...))
 	}
 	rows = append(rows, append([]string{"all", "", ""}, append(r.Total.cells(), "")...))
 	var b strings.Builder
@@ -30,7 +29,7 @@ func text(r result) string {
 	b.WriteString(cli.Table(rows, func(column int) bool { return column == 0 || column == last }))
 	for i := range r.Streams {
 		if s := &r.Streams[i]; s.Error != "" {
-			fmt.Fprintf(&b, "%s: %s\n", target.Name(s.Stream), s.Error)
+			fmt.Fprintf(&b, "%s: %s\n", cli.StreamName(s.Stream), s.Error)
 		}
 	}
 	fmt.Fprintf(&b, "at %d calls a second, with %d MB; %s, %s\n", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), batches(r.Total.Batches))

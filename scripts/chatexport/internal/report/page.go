@@ -10,7 +10,6 @@ import (
 
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/status"
-	"chatexport/scripts/chatexport/internal/target"
 )
 
 //go:embed page.html
@@ -49,7 +48,7 @@ func (p *page) write(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"count":   cli.Count[int64],
 		"bytes":   cli.Bytes,
-		"name":    func(d drawn) string { return target.Name(d.Stream.Stream) },
+		"name":    func(d drawn) string { return cli.StreamName(d.Stream.Stream) },
 		"seqs":    func(d drawn) template.HTML { return seqStrip(d.bySeq()) },
 		"times":   func(d drawn) template.HTML { return timeStrip(d.byTime(p.from, p.to)) },
 		"runs":    func(d drawn) template.HTML { return runBars(d.runs) },

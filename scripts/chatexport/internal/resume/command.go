@@ -176,7 +176,7 @@ func publish(ctx context.Context, o options, t *target.Target, tasks []event.Tas
 	if err != nil {
 		return cli.Usage(err)
 	}
-	p := target.Publisher(t.Config, credentials, t.Getenv, target.Function{Name: o.function, Namespace: o.namespace})
+	p := target.NewPublisher(t.Config, credentials, t.Getenv, target.Function{Name: o.function, Namespace: o.namespace})
 	for _, task := range tasks {
 		body, err := task.Encode()
 		if err != nil {

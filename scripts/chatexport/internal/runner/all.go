@@ -39,7 +39,7 @@ func (r *Runner) All(ctx context.Context, t *target.Target, infos []pending.Info
 			return out, cli.Failed(ctx, err)
 		}
 		before := r.Pulled()
-		stop := console.Follow(target.Name(info.Stream), "messages", Missing(state, info.NextSeq), func() int64 { return r.Pulled() - before })
+		stop := console.Follow(cli.StreamName(info.Stream), "messages", Missing(state, info.NextSeq), func() int64 { return r.Pulled() - before })
 		result := r.Run(ctx, info.Stream)
 		stop()
 		console.Line("%s", result.line())
@@ -55,9 +55,9 @@ func (o *Outcome) end(ctx context.Context, wanted int) error {
 		r := &o.Streams[i]
 		switch {
 		case r.Err != nil:
-			failed = append(failed, target.Name(r.Stream))
+			failed = append(failed, cli.StreamName(r.Stream))
 		case !r.Complete():
-			wrong = append(wrong, target.Name(r.Stream))
+			wrong = append(wrong, cli.StreamName(r.Stream))
 		}
 	}
 	o.Complete = len(failed)+len(wrong) == 0 && len(o.Streams) == wanted
@@ -75,7 +75,7 @@ func (o *Outcome) end(ctx context.Context, wanted int) error {
 
 // line says what became of a stream.
 func (r *Result) line() string {
-	name := target.Name(r.Stream)
+	name := cli.StreamName(r.Stream)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", name, strings.ReplaceAll(r.Outcome, "_", " "))
 	if r.Hi >= r.Lo && r.Lo > 0 {

@@ -39,7 +39,7 @@ type Runner struct {
 	Log   zerolog.Logger
 
 	engine *export.Engine
-	store  target.Store
+	store  catalog.Store
 	source *source
 	owner  string
 }
@@ -83,7 +83,7 @@ func New(t *target.Target, batch time.Duration, log zerolog.Logger) (*Runner, er
 	return &Runner{
 		Batch: batch, Log: log, store: t.Store, source: s, owner: ownerOf(t.Where),
 		engine: &export.Engine{
-			Source: s, Store: t.Store, Limiter: retry.NewLimiter(float64(c.ChatQPS)), Writes: new(export.WriteTimes), Build: version.String(),
+			Source: s, Store: t.Engine, Limiter: retry.NewLimiter(float64(c.ChatQPS)), Writes: new(export.WriteTimes), Build: version.String(),
 			Limits: export.Limits{
 				SDKAppID: c.ChatSDKAppID, Span: chat.Seq(c.ExportSpan), ChunkBytes: c.ExportChunkBytes,
 				Exhaustive: c.ExportVoid == config.VoidExhaustive, MaxHops: c.ExportMaxHops, Concurrency: c.ChatConcurrency,

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"chatexport/scripts/chatexport/internal/cli"
-	"chatexport/scripts/chatexport/internal/target"
 )
 
 func text(r Result) string {
@@ -18,7 +17,7 @@ func text(r Result) string {
 			name += ", at risk"
 		}
 		rows = append(rows, []string{
-			target.Name(s.Stream), name, s.Status, cli.Count(int64(max(s.Frontier-1, 0))), cli.Count(s.Pending), cli.Count(s.Messages),
+			cli.StreamName(s.Stream), name, s.Status, cli.Count(int64(max(s.Frontier-1, 0))), cli.Count(s.Pending), cli.Count(s.Messages),
 			cli.Count(s.Expired), cli.Count(s.Absent), completeText(s), runText(s),
 		})
 	}
@@ -48,7 +47,7 @@ func runText(s *Stream) string {
 }
 
 func notes(b *strings.Builder, s *Stream, now time.Time) {
-	name := target.Name(s.Stream)
+	name := cli.StreamName(s.Stream)
 	if s.Lease != nil && now.Before(s.Lease.Until) {
 		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))
 	}

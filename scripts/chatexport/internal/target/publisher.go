@@ -7,6 +7,7 @@ import (
 
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
+	"chatexport/scripts/internal/services"
 )
 
 // What serverless.yml deploys where nobody has changed it.
@@ -21,25 +22,29 @@ type Function struct {
 	Name, Namespace, Qualifier string
 }
 
-// Publishes hands events to the function. It repeats transient failures itself.
-type Publishes interface {
-	// Publish returns nil when the event was accepted.
-	Publish(ctx context.Context, payload []byte) error
+// Publisher hands events to the deployed function, the way the function does it itself.
+type Publisher struct {
+	publish func(ctx context.Context, payload []byte) error
 }
 
-// Publisher returns what hands events to the deployed function, the way the function does it itself.
-func Publisher(c config.Config, credentials config.Credentials, getenv func(string) string, f Function) Publishes {
-	signer := requeue.Credentials{
-		SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
-	}
+// Publish returns nil when the event was accepted. It repeats transient failures itself.
+func (p *Publisher) Publish(ctx context.Context, payload []byte) error {
+	return p.publish(ctx, payload)
+}
+
+// NewPublisher returns the publisher that the configuration names.
+func NewPublisher(c config.Config, credentials config.Credentials, getenv func(string) string, f Function) *Publisher {
+	signer := services.Signer(credentials)
 	platform := config.LoadPlatform(getenv)
 	region := cmp.Or(platform.Region, c.COSRegion)
 	if c.Requeue == config.RequeueCMQ {
-		return requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: signer})
+		cmq := requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: signer})
+		return &Publisher{publish: cmq.Publish}
 	}
-	return requeue.NewInvoke(requeue.InvokeConfig{
+	invoke := requeue.NewInvoke(requeue.InvokeConfig{
 		Region: region, Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
 		Namespace: cmp.Or(f.Namespace, platform.Namespace), Qualifier: cmp.Or(f.Qualifier, platform.Version),
 		Endpoint: c.CloudEndpoint, Credentials: signer,
 	})
+	return &Publisher{publish: invoke.Publish}
 }

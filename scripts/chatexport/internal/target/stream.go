@@ -69,11 +69,3 @@ func Match(known []chat.Stream, ids []string) ([]chat.Stream, error) {
 	})
 	return slices.Compact(found), nil
 }
-
-// Name is what tables call a stream: the id that is enough to name it.
-func Name(s chat.Stream) string {
-	if s.TopicID != "" {
-		return s.TopicID
-	}
-	return s.GroupID
-}

@@ -15,14 +15,15 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"chatexport/internal/catalog"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 	"chatexport/internal/export"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/dirstore"
-	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
+	"chatexport/scripts/internal/services"
 	"chatexport/scripts/internal/variables"
 )
 
@@ -54,17 +55,12 @@ func (f *Flags) RegisterServices(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Demo, "demo", "", "`folder` of a demo: its emulated services are started, and no variable is needed")
 }
 
-// Store is an archive that can be read and written.
-type Store interface {
-	export.Store
-	verify.Store
-}
-
 // Target is what the flags and variables name.
 type Target struct {
 	Config config.Config // variables that the command does not need may be placeholders
 	Where  string        // the archive, for people
-	Store  Store         // nil without the need
+	Store  catalog.Store // what readers take; nil without the need
+	Engine export.Store  // the same, for the engine, which writes
 	COS    *cosstore.Store
 	Getenv func(string) string
 
@@ -150,22 +146,17 @@ func (t *Target) openStore(f *Flags) error {
 		return err
 	}
 	c := t.Config
-	store, err := cosstore.New(cosstore.Config{
-		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
-		Credentials: cosstore.Credentials{
-			SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
-		},
-	})
+	store, err := services.Bucket(c, credentials)
 	if err != nil {
 		return err
 	}
-	t.Store, t.COS, t.Where = store, store, "cos://"+c.COSBucket+"/"+c.COSPrefix
+	t.Store, t.Engine, t.COS, t.Where = store, store, store, "cos://"+c.COSBucket+"/"+c.COSPrefix
 	t.stops = append(t.stops, func() error { store.CloseIdleConnections(); return nil })
 	return nil
 }
 
 func (t *Target) useDir(store *dirstore.Store) {
-	t.Store, t.COS, t.Where = store, nil, store.Dir()
+	t.Store, t.Engine, t.COS, t.Where = store, store, nil, store.Dir()
 	t.stops = append(t.stops, store.Close)
 }
 
@@ -184,17 +175,12 @@ func (t *Target) HasChat() bool { return t.chat }
 
 // Chat returns a client of the app.
 func (t *Target) Chat() (*chatapi.Client, error) {
-	c := t.Config
-	base := c.ChatEndpoint
-	if base == "" {
-		var err error
-		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
-			return nil, cli.Usage(err)
-		}
+	api, err := services.Chat(t.Config)
+	if err != nil {
+		return nil, cli.Usage(err)
 	}
-	client, err := chatapi.New(chatapi.Config{
-		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin, BaseURL: base, Concurrency: c.ChatConcurrency,
-	})
+	api.Concurrency = t.Config.ChatConcurrency
+	client, err := chatapi.New(api)
 	if err != nil {
 		return nil, cli.Usage(err)
 	}

@@ -33,7 +33,7 @@ func text(o options, r result) string {
 		t := s.Totals
 		expired := int64(max(s.Lo-1, 0)) + t.Expired
 		rows = append(rows, []string{
-			target.Name(s.Stream), seq(s.Lo), seq(s.Hi), cli.Count(t.Lines()), cli.Count(expired), cli.Count(t.Absent),
+			cli.StreamName(s.Stream), seq(s.Lo), seq(s.Hi), cli.Count(t.Lines()), cli.Count(expired), cli.Count(t.Absent),
 			cli.Count(t.Chunks), cli.Count(s.Read), cli.Count(s.Manifests), verdict(s),
 		})
 	}
@@ -68,7 +68,7 @@ func verdict(s *stream) string {
 }
 
 func details(b *strings.Builder, o options, s *stream) {
-	name := target.Name(s.Stream)
+	name := cli.StreamName(s.Stream)
 	for i, r := range s.Expired {
 		if i == maxShown {
 			fmt.Fprintf(b, "%s: %s more expired ranges, see --json\n", name, cli.Count(len(s.Expired)-i))

@@ -1,0 +1,36 @@
+// Package services makes the function's own adapters from its variables, for the programs that an operator starts.
+//
+// It owns the way from configuration to client and nothing of what is done with one.
+package services
+
+import (
+	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
+	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/requeue"
+)
+
+// Bucket returns the store of the configuration. The caller ends it with CloseIdleConnections.
+func Bucket(c config.Config, key config.Credentials) (*cosstore.Store, error) {
+	return cosstore.New(cosstore.Config{
+		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
+		Credentials: cosstore.Credentials{SecretID: key.SecretID.Reveal(), SecretKey: key.SecretKey.Reveal(), Token: key.Token.Reveal()},
+	})
+}
+
+// Signer returns what signs calls to the cloud API.
+func Signer(key config.Credentials) requeue.Credentials {
+	return requeue.Credentials{SecretID: key.SecretID.Reveal(), SecretKey: key.SecretKey.Reveal(), Token: key.Token.Reveal()}
+}
+
+// Chat returns what names the app and its service, to be completed by the caller.
+func Chat(c config.Config) (chatapi.Config, error) {
+	base := c.ChatEndpoint
+	if base == "" {
+		var err error
+		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
+			return chatapi.Config{}, err
+		}
+	}
+	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin, BaseURL: base}, nil
+}

@@ -13,6 +13,8 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
+	"chatexport/scripts/internal/panics"
+	"chatexport/scripts/internal/services"
 )
 
 const (
@@ -22,12 +24,7 @@ const (
 
 // askBucket asks what only a real bucket can answer. An error means that nothing else is worth asking.
 func askBucket(ctx context.Context, r *report, c config.Config, credentials config.Credentials) error {
-	store, err := cosstore.New(cosstore.Config{
-		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
-		Credentials: cosstore.Credentials{
-			SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
-		},
-	})
+	store, err := services.Bucket(c, credentials)
 	if err != nil {
 		return err
 	}
@@ -104,7 +101,10 @@ func (b *bucket) race(ctx context.Context) {
 	var all sync.WaitGroup
 	for i := range writers {
 		all.Go(func() {
-			_, errs[i] = b.store.Create(ctx, b.folder+"race.json", write(fmt.Sprint("writer ", i)))
+			errs[i] = panics.Caught(func() error {
+				_, err := b.store.Create(ctx, b.folder+"race.json", write(fmt.Sprint("writer ", i)))
+				return err
+			})
 		})
 	}
 	all.Wait()

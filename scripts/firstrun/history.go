@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
+	"chatexport/scripts/internal/panics"
 )
 
 const (
@@ -239,22 +242,28 @@ func (h *history) overload(ctx context.Context) {
 	const question, rounds = tooFast, 5
 	codes := make(map[int]int)
 	var mu sync.Mutex
-	var calls sync.WaitGroup
+	var calls errgroup.Group
 	for range burst {
-		calls.Go(func() {
-			for range rounds {
-				_, err := h.client.Page(ctx, chat.Query{Stream: chat.Stream{GroupID: h.group}, Number: 1})
-				code := 0
-				if e, ok := errors.AsType[*chatapi.Error](err); ok {
-					code = e.Code
+		calls.Go(func() error {
+			return panics.Caught(func() error {
+				for range rounds {
+					_, err := h.client.Page(ctx, chat.Query{Stream: chat.Stream{GroupID: h.group}, Number: 1})
+					code := 0
+					if e, ok := errors.AsType[*chatapi.Error](err); ok {
+						code = e.Code
+					}
+					mu.Lock()
+					codes[code]++
+					mu.Unlock()
 				}
-				mu.Lock()
-				codes[code]++
-				mu.Unlock()
-			}
+				return nil
+			})
 		})
 	}
-	calls.Wait()
+	if err := calls.Wait(); err != nil {
+		h.answer(look, question, err.Error(), "nothing was learned.")
+		return
+	}
 	seen := fmt.Sprintf("%d calls at once, by code: %v", burst*rounds, codes)
 	known, other := 0, 0
 	for code, n := range codes {

@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/verify"
+	"chatexport/scripts/internal/panics"
 )
 
 // checked is what verification found of one group.
@@ -63,9 +65,11 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 	group.SetLimit(sideBySide)
 	for n := range c.groups {
 		group.Go(func() error {
-			g := &c.groups[n]
-			results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
-			return results[n].compare(ctx, w)
+			return panics.Caught(func() error {
+				g := &c.groups[n]
+				results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
+				return results[n].compare(ctx, w)
+			})
 		})
 	}
 	return results, summary, group.Wait()
@@ -76,19 +80,27 @@ const sideBySide = 16
 
 // compare holds what is archived against what the service has.
 func (c *checked) compare(ctx context.Context, w *world) (err error) {
-	if c.state, err = readState(ctx, w.store, c.stream); err != nil {
+	state, err := catalog.State(ctx, w.store, c.stream)
+	if err != nil && !unreadable(err) {
 		return err
+	}
+	if state != nil {
+		c.state = *state
 	}
 	truth, err := truthOf(w, c.stream)
 	if err != nil {
 		return err
 	}
 	c.diff, err = verify.Compare(ctx, w.store, c.stream, truth)
-	// A chunk that cannot be read is a finding of the report already.
-	if err != nil && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrFormat) && !errors.Is(err, objstore.ErrCorrupt) {
+	if err != nil && !unreadable(err) {
 		return err
 	}
 	return nil
+}
+
+// unreadable means that an object is not what it should be, which is a finding of the report already.
+func unreadable(err error) bool {
+	return errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt)
 }
 
 // truthOf yields the elements that the service has of a stream.
@@ -104,22 +116,6 @@ func truthOf(w *world, s chat.Stream) (iter.Seq2[chat.Seq, []byte], error) {
 			}
 		}
 	}, nil
-}
-
-// readState returns the stream's hints, empty ones where it has none that can be read.
-func readState(ctx context.Context, store *cosstore.Store, s chat.Stream) (archive.State, error) {
-	body, _, err := store.Get(ctx, layout.State(s))
-	if errors.Is(err, objstore.ErrNotExist) {
-		return archive.State{}, nil
-	}
-	if err != nil {
-		return archive.State{}, err
-	}
-	state, err := archive.ParseState(body)
-	if err != nil {
-		return archive.State{}, nil //nolint:nilerr // the verifier says what is wrong with it
-	}
-	return state, nil
 }
 
 // archivedTo returns the last seq of the stream's last chunk, 0 without one. It is for the picture of progress only:

@@ -18,6 +18,7 @@ import (
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/pending"
 	"chatexport/scripts/chatexport/internal/target"
+	"chatexport/scripts/internal/panics"
 )
 
 // Result is how all streams are doing; it is what --json prints.
@@ -100,16 +101,18 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 	for i, s := range chosen {
 		group.Go(func() error {
 			defer done.Add(1)
-			one, err := read(ctx, t.Store, s)
-			if err != nil {
-				return fmt.Errorf("%s: %w", s, err)
-			}
-			if next, ok := newest[s]; ok {
-				one.Head = max(one.Head, next-1)
-			}
-			judge(&one, r.At, o.maxAge, time.Duration(t.Config.ChatRetentionDays)*24*time.Hour)
-			r.Streams[i] = one
-			return nil
+			return panics.Caught(func() error {
+				one, err := read(ctx, t.Store, s)
+				if err != nil {
+					return fmt.Errorf("%s: %w", s, err)
+				}
+				if next, ok := newest[s]; ok {
+					one.Head = max(one.Head, next-1)
+				}
+				judge(&one, r.At, o.maxAge, time.Duration(t.Config.ChatRetentionDays)*24*time.Hour)
+				r.Streams[i] = one
+				return nil
+			})
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -164,7 +167,6 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 		return one, err
 	default:
 		one.FirstLo, one.Frontier, one.Head = genesis.FirstLo, genesis.FirstLo, genesis.Head
-		one.CompleteAt = time.Time{}
 		one.UpdatedAt = genesis.CreatedAt
 		one.Expired = int64(genesis.FirstLo - 1)
 	}

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+: "${FUZZTIME:=3s}"
 gofumpt=mvdan.cc/gofumpt@v0.12.0
 shfmt=mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
 golangci=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -54,16 +55,14 @@ go mod tidy -diff
 step 'go vet'
 go vet ./... ./testdata
 
-if [ -d function ]; then
-  step 'dependencies of the function'
-  go list -deps ./function >"$scratch/deps"
-  if grep -E '^chatexport/(internal/emulator|internal/objstore/(storetest|memstore)|testdata)|^testing$|^net/http/httptest$' "$scratch/deps"; then
-    fail 'the function links what is for tests only (see above)'
-  fi
-
-  step 'build of the function, static, as it is deployed'
-  CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o "$scratch/main" ./function
+step 'dependencies of the function'
+go list -deps ./function >"$scratch/deps"
+if grep -E '^chatexport/(internal/emulator|internal/objstore/(storetest|memstore)|testdata)|^testing$|^net/http/httptest$' "$scratch/deps"; then
+  fail 'the function links what is for tests only (see above)'
 fi
+
+step 'build of the function, static, as it is deployed'
+CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o "$scratch/main" ./function
 
 step 'golangci-lint'
 go run "$golangci" config verify
@@ -72,7 +71,7 @@ go run "$golangci" run ./...
 step 'tests, race detector on, any order, the long ones shortened'
 go test -race -shuffle=on -short -p 1 ./... # one package after the other: some tests hold batches to short time limits
 
-step "fuzzing, ${FUZZTIME:=3s} a target"
+step "fuzzing, $FUZZTIME a target"
 grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . >"$scratch/targets" || [ $? -eq 1 ]
 while IFS=: read -r file target; do
   target=${target#func }

@@ -17,7 +17,8 @@ tree=$scratch/tree
 mkdir "$tree"
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
   if [ -e "$file" ]; then printf '%s\0' "$file"; fi
-done | xargs -0 cp --parents -t "$tree"
+done >"$scratch/files"
+tar --null -T "$scratch/files" -cf - | tar -xf - -C "$tree"
 
 if [ $# -eq 0 ]; then
   for patch in scripts/mutations/*.patch; do set -- "$@" "$(basename "$patch" .patch)"; done

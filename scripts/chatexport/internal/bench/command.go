@@ -35,6 +35,11 @@ moment: compare the ratios of one run.
 
 Sections: ` + strings.Join(sectionNames(), ", ") + `.
 
+JSON (--json): for each section by its name a list of [{"name", "messages", "seconds", "messages_per_second",
+"steady_messages_per_second", "quota_share", "calls_against_least", "throttled_share", "cpu_microseconds_per_message",
+"peak_resident_mib", "bytes_per_message", "batches", "cos_writes_per_million", "cos_reads_per_million",
+"gb_seconds_per_million", "start_milliseconds", "messages_per_second_of_each_stream"}]. Members are only ever added.
+
 ` + cli.ExitCodes,
 		Example: "  chatexport bench --only network,loopback\n  chatexport bench --data chat.ndjson.gz --messages 200000 --latency 50ms --quota 200",
 		Args:    cobra.NoArgs,

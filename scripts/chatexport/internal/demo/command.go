@@ -57,6 +57,11 @@ Started again after it was done, it fires a second timer, which finds nothing ne
 With --groups the app has that many groups, few of them long and many without a message, and the timer asks for a sweep
 of all of them instead of naming them.
 
+JSON (--json): {"sound", "messages", "exported", "resumed", "archive", "groups": [{"group_id", "topic_id", "expected",
+"messages", "chunks", "bytes", "batches", "manifests", "sound", "verdict", "compared", "findings"}], "findings", "error",
+"elapsed_ms", "messages_per_second", "invocations", "batches", "redelivered", "chat_calls", "throttled",
+"cos_requests"}. Members are only ever added.
+
 ` + cli.ExitCodes,
 		Example: `  chatexport demo
   chatexport demo --log --qps 200

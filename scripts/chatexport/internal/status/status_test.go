@@ -2,6 +2,8 @@ package status_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +201,26 @@ func TestChatTellsWhatNoTickHasSeen(t *testing.T) {
 		if r.Code != 0 || len(got.Streams) != 1 || got.Streams[0].Pending != want {
 			t.Errorf("%q: exit code %d, %s", args, r.Code, r.Stdout+r.Stderr)
 		}
+	}
+}
+
+// The file that the README has an operator write names the key as the Serverless command line does.
+func TestTheFileForTheDeploymentIsEnough(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	w.Tick(w.Group("g", 5))
+	names := strings.NewReplacer(
+		"TENCENTCLOUD_SECRETID", "TENCENT_SECRET_ID", "TENCENTCLOUD_SECRETKEY", "TENCENT_SECRET_KEY", "TENCENTCLOUD_SESSIONTOKEN", "TENCENT_TOKEN")
+	var lines strings.Builder
+	for name, value := range w.Env {
+		lines.WriteString(names.Replace(name) + "='" + value + "'\n")
+	}
+	path := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, got := run(t, nil, "--env-file", path); r.Code != 0 || got.Done != 1 {
+		t.Errorf("exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
 

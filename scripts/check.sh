@@ -49,6 +49,9 @@ nothing_printed 'files are not gofumpt-ed (see above)' go run "$gofumpt" -l .
 step 'shfmt'
 go run "$shfmt" -d .ci/run scripts/*.sh
 
+step 'mutations still fit'
+for patch in scripts/mutations/*.patch; do git apply --check "$patch" || fail "make $patch again"; done
+
 step 'go mod tidy'
 go mod tidy -diff
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -76,7 +75,7 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	p.HttpProfile.ReqTimeout = attemptSeconds
 	if endpoint := getenv("CLOUD_ENDPOINT"); endpoint != "" {
 		u, err := url.Parse(endpoint)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !config.Loopback(u.Hostname()))) {
 			return nil, errors.New("CLOUD_ENDPOINT: is not an https base URL (plain http is for loopback hosts only)")
 		}
 		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
@@ -86,11 +85,6 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	return &cloud{
 		client: common.NewCommonClient(key, d.file.Inputs.Region, p), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
 	}, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // active waits until the platform is done with the deployment: before that it refuses all changes.

@@ -15,11 +15,17 @@ import (
 	"chatexport/internal/retry"
 )
 
-// Client is what is asked of Chat; one attempt a call.
+// Client is what is asked of Chat. Every method makes one attempt, whose error tells by its class (retry.ClassOf) what may
+// follow; Paced repeats.
 type Client interface {
+	// GroupInfos describes at most chatapi.MaxGroupInfos groups, in the order of ids; one that is gone has its own Err.
 	GroupInfos(ctx context.Context, ids []string) ([]chatapi.GroupInfo, error)
+	// Topics returns all topics of a community; one that cannot be read has its own Err.
 	Topics(ctx context.Context, groupID string) ([]chatapi.Topic, error)
+	// GroupIDs returns at most limit ids (1 to chatapi.MaxGroupIDs) of the app's groups of one type, and where to go on: 0
+	// at first and at the end. An id may come twice.
 	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error)
+	// Page returns one page of history.
 	Page(ctx context.Context, q chat.Query) (chat.Page, error)
 }
 

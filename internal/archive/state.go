@@ -17,6 +17,7 @@ type State struct {
 	Status        string        `json:"status"`
 	Error         *StateError   `json:"error,omitempty"`
 	Lease         *Lease        `json:"lease,omitempty"`
+	Seen          *Seen         `json:"seen,omitempty"` // nil if unknown
 	Counters      Counters      `json:"counters"`
 	UpdatedAt     time.Time     `json:"updated_at"`
 }
@@ -34,6 +35,12 @@ type StateError struct {
 	At       time.Time `json:"at"`
 	Frontier chat.Seq  `json:"frontier"`
 	CRC64    string    `json:"crc64,omitempty"` // that the chunk at Frontier should have, of chunk_corrupt; in decimal
+}
+
+// Seen is a newest seq, and when it was read: it and all below it were allotted by then.
+type Seen struct {
+	Seq chat.Seq  `json:"seq"`
+	At  time.Time `json:"at"`
 }
 
 // Lease says who works on the stream and until when others keep away.
@@ -79,6 +86,11 @@ func (s State) normal() State {
 		l.Until = utc(l.Until)
 		s.Lease = &l
 	}
+	if s.Seen != nil {
+		seen := *s.Seen
+		seen.At = utc(seen.At)
+		s.Seen = &seen
+	}
 	return s
 }
 
@@ -114,6 +126,14 @@ func (s State) validate() error {
 			return invalid("lease without an owner")
 		}
 		if err := validateTime("lease.until", s.Lease.Until); err != nil {
+			return err
+		}
+	}
+	if s.Seen != nil {
+		if s.Seen.Seq < 1 || s.Seen.Seq > chat.MaxSeq {
+			return invalid("seen.seq is %d", s.Seen.Seq)
+		}
+		if err := validateTime("seen.at", s.Seen.At); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type batch struct {
 	state     archive.State // as loaded, then as last written
 	stateRead bool          // the store has told what it holds; until then state must not be written
 	ownsLease bool
+	cleared   bool                // a chunk that was suspect no longer is, which the state does not know
 	suspect   *archive.StateError // a chunk that is not what was written; nil once this batch has found otherwise
 
 	genesis     *archive.Genesis // nil as long as the stream has none
@@ -43,6 +44,7 @@ type batch struct {
 	newest   chat.Page
 	lastTime int64    // of the group's newest message, 0 if unknown
 	head     chat.Seq // what this batch works up to
+	allotted chat.Seq // up to here, seqs were allotted so long ago that nothing is on its way any more
 	runHead  chat.Seq // the run's head, frozen by its first batch
 	walkedTo chat.Seq // below this, voids have been looked into and are walked
 

@@ -26,7 +26,7 @@ func (b *batch) begin(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if f.first > max(1, newest-settlingSeqs+1) && b.young(b.newest, newest) {
+	if f.first > max(1, newest-settlingSeqs+1, b.allotted+1) && b.young(b.newest, newest) {
 		b.nothingYet(ctx) // what seems to have expired may still be on its way
 		return true, nil
 	}

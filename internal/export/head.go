@@ -49,10 +49,27 @@ func (b *batch) findHead(ctx context.Context) error {
 			return err
 		}
 	}
+	b.notice()
 	if b.genesis == nil {
 		return nil // begin settles the head: what may be missing depends on where the history begins
 	}
 	return b.settleHead(ctx, b.newest, b.frontier)
+}
+
+// notice remembers the newest seq from one batch to another. A group that is never quiet when a tick comes, or whose
+// newest message tells no time, would hold its holes open for ever, and with them all that is above, until it expires.
+// Seen without the newest seq as it was is another group's, or of one that lost its newest messages.
+func (b *batch) notice() {
+	seen, now := b.state.Seen, time.Now()
+	if seen != nil && seen.Seq <= b.head && !seen.At.After(now) {
+		if now.Sub(seen.At) < settlingAge {
+			return
+		}
+		b.allotted = seen.Seq
+	}
+	if b.head > 0 {
+		b.state.Seen = &archive.Seen{Seq: b.head, At: now}
+	}
 }
 
 // told reports whether the caller knows of the group what a call would tell, and that it is the archived one. Anything
@@ -158,7 +175,7 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 	if !b.young(newest, head) {
 		return head, nil
 	}
-	from = max(from, head-settlingSeqs+1, 1)
+	from = max(from, head-settlingSeqs+1, b.allotted+1)
 	there := make(map[chat.Seq]bool, settlingSeqs)
 	note := func(elements []chat.Element) chat.Seq { // returns the first seq that is still missing
 		for i := range elements {

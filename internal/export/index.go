@@ -211,7 +211,11 @@ func (b *batch) gather(ctx context.Context) ([]archive.ChunkEntry, error) {
 				return entries, nil
 			}
 			var err error
-			if entry, err = b.headChunkSurely(ctx, lo); err != nil {
+			entry, err = b.headChunkSurely(ctx, lo)
+			if errors.Is(err, objstore.ErrNotExist) {
+				return nil, damaged("chunk_missing", "chunks behind %s exist, and it does not", layout.Chunk(b.Stream, lo))
+			}
+			if err != nil {
 				return nil, fmt.Errorf("list chunks: %w", err)
 			}
 		}

@@ -133,3 +133,21 @@ func TestAListingWhileHoppingIsProgress(t *testing.T) {
 		t.Error("the run does not end")
 	})
 }
+
+// A chunk between the last manifest and the frontier that is gone is damage, and no error that comes back for ever.
+func TestAnUnlistedChunkThatIsGoneIsDamage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 60)
+		s.store = memstore.New(memstore.Options{}) // in which this test may remove what is write-once
+		_, err := s.batch(turn{span: 10, before: func(c memstore.Call) memstore.Fault {
+			return memstore.Fault{Lost: c.Op == memstore.OpCreate && c.Key == layout.Manifest(s.stream, 1)}
+		}})
+		if err == nil {
+			t.Fatal("a batch that could not write its manifest succeeded")
+		}
+		s.store.Lose(layout.Chunk(s.stream, 31))
+		s.done(archive.StatusDamaged, turn{})
+		s.stands("chunk_missing")
+	})
+}

@@ -16,15 +16,15 @@ type producer struct {
 	*batch
 	out    chan<- archive.Chunk
 	lo     chat.Seq // of the chunk being written
+	void   chat.Seq // from here on, nothing that was retained has come
 	writer *archive.ChunkWriter
-	barren bool // nothing retained in the chunk yet
 	full   bool // the last segment filled a chunk
 }
 
 // produce pulls from lo up to the head and gives out chunks until the head is reached, time is up, or pulling fails;
 // what came before a failure is given out. pull bounds the pulling, and abort everything.
 func (b *batch) produce(abort, pull context.Context, lo chat.Seq, out chan<- archive.Chunk) error {
-	p := &producer{batch: b, out: out}
+	p := &producer{batch: b, out: out, void: lo}
 	p.open(lo)
 	for {
 		again, err := p.pull(abort, pull)
@@ -42,7 +42,7 @@ func joinFlush(err, flushed error) error {
 }
 
 func (p *producer) open(lo chat.Seq) {
-	p.lo, p.barren = lo, true
+	p.lo = lo
 	p.writer = archive.NewChunkWriter(p.Stream, lo)
 }
 
@@ -73,9 +73,11 @@ func (p *producer) pull(abort, ctx context.Context) (bool, error) {
 	}
 }
 
-// barrenLong reports whether the chunk began with so many pages without a retained element that a void is likely.
+// barrenLong reports whether the chunk has nothing retained and so many pages on end had nothing, the last chunk's
+// included, that a void is likely.
 func (p *producer) barrenLong() bool {
-	return p.barren && p.lo > p.walkedTo && p.writer.Hi()-p.lo+1 >= voidPages*chat.PageSize
+	hi := p.writer.Hi()
+	return p.void <= p.lo && p.lo <= hi && p.lo > p.walkedTo && hi-p.void+1 >= voidPages*chat.PageSize
 }
 
 // crossVoid looks for the end of the void at the beginning of the chunk, and makes one chunk of it if it is proved or
@@ -100,6 +102,7 @@ func (p *producer) crossVoid(abort, ctx context.Context) (bool, error) {
 		return false, err
 	}
 	p.open(hi + 1)
+	p.void = p.lo
 	return true, nil
 }
 
@@ -117,7 +120,9 @@ func (p *producer) add(abort context.Context, seg segment) error {
 			return fmt.Errorf("write chunk: %w", err)
 		}
 		for i := range part.elements {
-			p.barren = p.barren && !part.elements[i].Retained()
+			if e := &part.elements[i]; e.Retained() {
+				p.void = e.Seq + 1
+			}
 		}
 		if p.writer.Hi() == p.lo+p.Limits.Span-1 || p.writer.Size() >= p.Limits.ChunkBytes {
 			p.full = true

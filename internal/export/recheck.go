@@ -33,8 +33,8 @@ func (b *batch) recheck(ctx context.Context) error {
 	case entry.CRC64 != b.suspect.CRC64:
 		return corrupt(entry.Key)
 	}
-	b.suspect = nil
-	b.state.Status = archive.StatusRunning
+	b.suspect, b.cleared = nil, true
+	b.state.Status, b.state.Error = archive.StatusRunning, nil
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -34,17 +35,7 @@ func TestAChunkThatIsNotWhatWasWrittenStandsUntilSomebodyMendsIt(t *testing.T) {
 				s.store = memstore.New(memstore.Options{}) // in which this test may change what is write-once
 				key := layout.Chunk(s.stream, 51)
 				var written objstore.Write
-				s.done(archive.StatusDamaged, turn{before: func(c memstore.Call) memstore.Fault {
-					if c.Op == memstore.OpCreate && c.Key == key {
-						written = *c.Write
-						damaged := written
-						damaged.Body = bytes.Clone(written.Body)
-						damaged.Body[len(damaged.Body)/2] ^= 1
-						_, err := s.store.Create(t.Context(), key, damaged)
-						must(t, err)
-					}
-					return memstore.Fault{}
-				}})
+				s.done(archive.StatusDamaged, turn{before: s.damages(key, &written)})
 				s.stands("chunk_corrupt")
 
 				s.grow(old(50)...)
@@ -69,6 +60,54 @@ func TestAChunkThatIsNotWhatWasWrittenStandsUntilSomebodyMendsIt(t *testing.T) {
 				s.whole()
 			})
 		})
+	}
+}
+
+// What replaces a chunk that somebody removed has other bytes, as more has come since: the verdict must be off the state
+// before it is stored, or a batch that dies behind it leaves a good chunk that is called damaged.
+func TestAChunkThatWasPulledAgainIsNotMeasuredByTheOldOne(t *testing.T) {
+	t.Parallel()
+	for name, sweep := range map[string]bool{"tick": false, "sweep": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, 90)
+				s.store = memstore.New(memstore.Options{})
+				key := layout.Chunk(s.stream, 51)
+				s.done(archive.StatusDamaged, turn{before: s.damages(key, new(objstore.Write))})
+				s.store.Lose(key)
+				s.grow(old(5)...)
+				dies := turn{before: diesAfter(key)}
+				if sweep {
+					group, err := s.client.Group(t.Context(), s.stream)
+					must(t, err)
+					dies.keep, dies.known = true, &export.Known{
+						At: time.Now(), CreateTime: group.CreateTime, NextSeq: group.NextSeq, LastTime: group.LastTime,
+					}
+				}
+				if r, err := s.batch(dies); err == nil {
+					t.Fatalf("the batch that was to die ends with %q", r.Outcome)
+				}
+				time.Sleep(time.Hour)
+				s.done(export.Complete, turn{})
+				s.whole()
+			})
+		})
+	}
+}
+
+// damages stores other bytes than a batch writes under a key, and keeps what it wrote.
+func (s *scene) damages(key string, written *objstore.Write) func(memstore.Call) memstore.Fault {
+	return func(c memstore.Call) memstore.Fault {
+		if c.Op == memstore.OpCreate && c.Key == key {
+			*written = *c.Write
+			damaged := *written
+			damaged.Body = bytes.Clone(written.Body)
+			damaged.Body[len(damaged.Body)/2] ^= 1
+			_, err := s.store.Create(s.t.Context(), key, damaged)
+			must(s.t, err)
+		}
+		return memstore.Fault{}
 	}
 }
 

@@ -41,6 +41,7 @@ type turn struct {
 	owner string // of the event; another one each time if empty
 	cont  *export.Continuation
 	known *export.Known
+	keep  bool          // the continuation is left to the caller, as a sweep does
 	span  chat.Seq      // 50 if 0
 	limit time.Duration // 10 s if 0
 	// before runs before each call of the store takes effect.
@@ -101,7 +102,7 @@ func (s *scene) batch(o turn) (export.Result, error) {
 	defer cancel()
 	return engine.Run(ctx, export.Request{
 		Stream: s.stream, Continuation: o.cont, Owner: o.owner, RequestID: name,
-		Deadline: time.Now().Add(o.limit), Log: zerolog.Nop(), Known: o.known,
+		Deadline: time.Now().Add(o.limit), Log: zerolog.Nop(), Known: o.known, Keep: o.keep,
 	})
 }
 

@@ -66,7 +66,7 @@ const briefSeqs = 5 * chat.PageSize
 // brief reports whether the batch will be over before a lease could be of use.
 func (b *batch) brief() bool {
 	k := b.Known
-	return b.Keep && b.Continuation == nil && k != nil && k.NextSeq > 0 && k.NextSeq-max(b.state.Frontier, 1) <= briefSeqs
+	return b.Keep && b.Continuation == nil && !b.cleared && k != nil && k.NextSeq > 0 && k.NextSeq-max(b.state.Frontier, 1) <= briefSeqs
 }
 
 // takeLease keeps ticks away until the deadline. A continuation usually finds the lease of the hand-over, and writes

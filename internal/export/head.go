@@ -36,8 +36,11 @@ func (b *batch) findHead(ctx context.Context) error {
 		}
 	} else if b.runHead == 0 || b.head == 0 || b.behind() {
 		group, err := b.group(ctx)
-		if err != nil {
+		if err != nil && (b.head == 0 || b.behind() || ctx.Err() != nil) {
 			return err
+		}
+		if err != nil { // what can be read is not left to expire for want of what is told of it
+			b.Log.Warn().Str("code", codeOf(err)).Err(err).Msg("the run goes on without group information")
 		}
 		b.createTime, b.lastTime = group.CreateTime, group.LastTime
 		if b.head == 0 && group.NextSeq != 1 {

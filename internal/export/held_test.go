@@ -115,3 +115,23 @@ func TestAVoidIsCrossedInShortChunks(t *testing.T) {
 		}
 	})
 }
+
+// A group of which the service tells nothing is exported all the same: its messages expire meanwhile.
+func TestAGroupWithoutInformationIsExported(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]chatemu.Fault{
+		"no permission": {ErrorCode: 10007}, "an unknown code": {ErrorCode: 99999}, "an internal error": {ErrorCode: 10002}, "a gateway's page": {HTML: true, Status: 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, 200)
+				s.chat.SetFault(chatemu.FaultIf(func(c chatemu.Call) bool { return c.Command == "get_group_info" }, fault))
+				s.done(export.Complete, turn{limit: time.Minute})
+				s.grow(old(100)...)
+				s.done(export.Complete, turn{limit: time.Minute})
+				s.whole()
+			})
+		})
+	}
+}

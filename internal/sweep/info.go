@@ -76,10 +76,10 @@ func decodeInfo(body []byte) (h infoHeader, groups []infoLine, err error) {
 }
 
 // sights returns the streams of a group: its topics, and the group itself unless it is a community that has topics and
-// no messages of its own.
+// is known to have no messages of its own.
 func (g *infoLine) sights() []sight {
 	sights := make([]sight, 0, 1+len(g.Topics))
-	if len(g.Topics) == 0 || g.NextSeq > 1 {
+	if len(g.Topics) == 0 || g.NextSeq != 1 || g.LastMsgTime > 0 {
 		sights = append(sights, sight{
 			stream: chat.Stream{GroupID: g.GroupID}, kind: g.Type, create: g.CreateTime, last: g.LastMsgTime, next: g.NextSeq,
 			gone: g.Gone, code: g.Code, text: g.Text,

@@ -214,3 +214,17 @@ func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		next chat.Seq
+		last int64
+		own  bool
+	}{{1, 0, false}, {2, 9, true}, {1, 9, true}, {0, 9, true}, {0, 0, true}} {
+		g := infoLine{GroupID: "c", Type: "Community", NextSeq: tc.next, LastMsgTime: tc.last, Topics: []topicLine{{TopicID: "t"}}}
+		if own := len(g.sights()) == 2; own != tc.own {
+			t.Errorf("NextMsgSeq %d, LastMsgTime %d: looked at %v", tc.next, tc.last, own)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
 )
 
@@ -45,6 +46,10 @@ func (v *visit) makePlan(ctx context.Context) error {
 		report.Groups.Total++
 		report.Groups.Types[g.Type]++
 		report.Groups.Topics += len(g.Topics)
+		if !possible(chat.Stream{GroupID: g.GroupID}) {
+			p.failures.add(Named{GroupID: cut(g.GroupID), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
+			continue
+		}
 		if g.TopicsCode != "" {
 			p.blind[g.GroupID] = true
 			p.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode})

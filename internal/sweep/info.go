@@ -42,6 +42,12 @@ type infoLine struct {
 	TopicsCode  string      `json:"topics_code,omitempty"` // why its topics are not known
 }
 
+// possible reports whether a stream may have these ids.
+func possible(s chat.Stream) bool { return s.Validate() == nil }
+
+// codeInvalidID stands for ids that no stream can have.
+const codeInvalidID = "invalid_id"
+
 type topicLine struct {
 	TopicID     string   `json:"topic_id"`
 	Name        string   `json:"name,omitempty"`

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"fmt"
 	"time"
 
 	"chatexport/internal/archive"
@@ -126,8 +125,8 @@ func decodeKnown(body []byte) (map[chat.Stream]*record, error) {
 		if err := readJSON(line, r); err != nil {
 			return err
 		}
-		if err := r.stream().Validate(); err != nil {
-			return fmt.Errorf("%w: %w", errObject, err)
+		if !possible(r.stream()) {
+			return nil // one line is not to cost all the others
 		}
 		if r.Since == 0 {
 			r.Since = header.At

@@ -75,12 +75,13 @@ func decodeResult(body []byte) (h resultHeader, done []outcome, opens []open, er
 			return err
 		}
 		switch {
-		case line.Done != nil && line.Done.stream().Validate() == nil:
+		case line.Done != nil && possible(line.Done.stream()):
 			done = append(done, *line.Done)
-		case line.Open != nil && line.Open.stream().Validate() == nil:
+		case line.Open != nil && possible(line.Open.stream()):
 			opens = append(opens, *line.Open)
-		default:
+		case line.Done == nil && line.Open == nil:
 			return fmt.Errorf("%w: a line that is neither done nor open", errObject)
+		default: // an id that no stream can have: one line is not to cost all the others
 		}
 		return nil
 	})

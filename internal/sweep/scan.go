@@ -100,7 +100,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 		}
 		s.seen[id] = true
 		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			s.keep(infoLine{GroupID: id, Code: "invalid_id", Text: err.Error()})
+			s.keep(infoLine{GroupID: id, Code: codeInvalidID, Text: err.Error()})
 			continue
 		}
 		fresh = append(fresh, id)
@@ -196,7 +196,7 @@ func (s *scan) topics(ctx context.Context, line *infoLine) error {
 	for i := range topics {
 		t := &topics[i]
 		if (chat.Stream{GroupID: line.GroupID, TopicID: t.ID}).Validate() != nil || t.ID == "" {
-			line.TopicsCode = "invalid_id"
+			line.TopicsCode = codeInvalidID
 			continue
 		}
 		out := topicLine{TopicID: t.ID, Name: t.Name, CreateTime: t.CreateTime, LastMsgTime: t.LastMsgTime, NextSeq: t.NextSeq}

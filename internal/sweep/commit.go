@@ -66,7 +66,7 @@ func (v *visit) makePlan(ctx context.Context) error {
 	if err := v.settlePrior(ctx); err != nil {
 		return err
 	}
-	w, err := encodeKnown(v.id, report.PlannedAt, p.records)
+	w, err := encodeKnown(v.id, v.looked(), p.records)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,14 @@ func (v *visit) makePlan(ctx context.Context) error {
 		return v.nothingDue(ctx, report)
 	}
 	return v.commit(ctx, p.items, report)
+}
+
+// looked returns since when idle streams are, most of them: those of the newest part.
+func (v *visit) looked() time.Time {
+	if len(v.groups) == 0 {
+		return v.at
+	}
+	return time.Unix(v.groups[len(v.groups)-1].looked, 0)
 }
 
 func (v *visit) planner() *planner {

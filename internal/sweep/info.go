@@ -13,9 +13,20 @@ import (
 type infoHeader struct {
 	envelope
 
-	Part int       `json:"part"`
-	At   time.Time `json:"at"`
-	Next place     `json:"next"`
+	Part  int       `json:"part"`
+	Began time.Time `json:"began,omitzero"` // before anything was looked at; older parts do not have it
+	At    time.Time `json:"at"`
+	Next  place     `json:"next"`
+}
+
+// looked returns a time, in seconds since 1970, from which on there may be messages that the batch did not see: what has
+// its seq may be missing for as long as messages settle.
+func (h *infoHeader) looked() int64 {
+	began := h.Began
+	if began.IsZero() {
+		began = h.At.Add(-maxBatch)
+	}
+	return began.Add(-settling).Unix()
 }
 
 // place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
@@ -40,6 +51,8 @@ type infoLine struct {
 	Text        string      `json:"text,omitempty"`
 	Topics      []topicLine `json:"topics,omitempty"`
 	TopicsCode  string      `json:"topics_code,omitempty"` // why its topics are not known
+
+	looked int64 // the part's
 }
 
 // possible reports whether a stream may have these ids.
@@ -75,6 +88,7 @@ func decodeInfo(body []byte) (h infoHeader, groups []infoLine, err error) {
 		if g.GroupID == "" {
 			return fmt.Errorf("%w: a group without id", errObject)
 		}
+		g.looked = h.looked()
 		groups = append(groups, g)
 		return nil
 	})
@@ -88,13 +102,13 @@ func (g *infoLine) sights() []sight {
 	if len(g.Topics) == 0 || g.NextSeq != 1 || g.LastMsgTime > 0 {
 		sights = append(sights, sight{
 			stream: chat.Stream{GroupID: g.GroupID}, kind: g.Type, create: g.CreateTime, last: g.LastMsgTime, next: g.NextSeq,
-			gone: g.Gone, code: g.Code, text: g.Text,
+			gone: g.Gone, code: g.Code, text: g.Text, looked: g.looked,
 		})
 	}
 	for _, t := range g.Topics {
 		sights = append(sights, sight{
 			stream: chat.Stream{GroupID: g.GroupID, TopicID: t.TopicID}, kind: g.Type, create: t.CreateTime,
-			last: t.LastMsgTime, next: t.NextSeq, gone: t.Gone, code: t.Code,
+			last: t.LastMsgTime, next: t.NextSeq, gone: t.Gone, code: t.Code, looked: g.looked,
 		})
 	}
 	return sights

@@ -27,6 +27,8 @@ type sight struct {
 	last   int64 // time of the newest message
 	next   chat.Seq
 
+	looked int64 // from then on there may be messages that were not seen, in seconds since 1970
+
 	gone bool   // the directory says so
 	code string // it could not be looked at
 	text string
@@ -128,7 +130,7 @@ func (p *planner) consider(s *sight) {
 		}
 	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.now.Before(r.restsUntil()):
 		p.streams.Idle++
-		r.Since = p.now.Unix()
+		r.Since = max(r.Since, s.looked)
 	case p.waits(r, s):
 		p.streams.Waiting++
 	default:

@@ -228,3 +228,33 @@ func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
 		}
 	}
 }
+
+// A part is listed at 11:00 and planned at 12:00. What was sent at 11:30 was not seen.
+func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
+	t.Parallel()
+	eleven := noon().Add(-time.Hour)
+	for name, h := range map[string]infoHeader{
+		"new": {Began: eleven, At: noon()},
+		"old": {At: eleven.Add(maxBatch)}, // a batch lasted no longer
+	} {
+		h.envelope = envelope{format, "20261122T120000Z-01020304"}
+		for _, next := range []chat.Seq{0, 10} {
+			w, err := encodeInfo(h, []infoLine{{GroupID: "g", Type: "Public", NextSeq: next, LastMsgTime: hours(-3)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, groups, err := decodeInfo(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-2)}}, groups[0].sights()...)
+			if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
+				t.Errorf("%s, next %d: %+v, since %v", name, next, p.streams, time.Unix(p.records[0].Since, 0).UTC())
+			}
+			again := planned(Spec{}, []record{*p.records[0]}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
+			if again.streams.Due != 1 {
+				t.Errorf("%s, next %d: a message of 11:30 makes the stream %+v", name, next, again.streams)
+			}
+		}
+	}
+}

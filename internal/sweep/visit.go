@@ -190,6 +190,7 @@ func (v *visit) budget() time.Time {
 
 // listMore looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *visit) listMore(ctx context.Context) (bool, error) {
+	began := time.Now().UTC().Truncate(time.Second)
 	s := &scan{
 		Sweeper: v.Sweeper, spec: v.spec, until: v.budget(), calls: &v.calls, log: v.log, place: v.place,
 		seen: make(map[string]bool, len(v.groups)),
@@ -207,7 +208,8 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	w, err := encodeInfo(infoHeader{envelope{format, v.id}, v.part, now, s.place}, s.groups)
+	header := infoHeader{envelope: envelope{format, v.id}, Part: v.part, Began: began, At: now, Next: s.place}
+	w, err := encodeInfo(header, s.groups)
 	if err != nil {
 		return false, err
 	}
@@ -225,6 +227,9 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	} else {
+		for i := range s.groups {
+			s.groups[i].looked = header.looked()
+		}
 		v.groups, v.place, v.at = append(v.groups, s.groups...), s.place, now
 		v.part++
 	}

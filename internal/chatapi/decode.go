@@ -90,6 +90,12 @@ func (o object) flag(name string) bool {
 	return digits == "1" || digits == "true"
 }
 
+// denied reports whether a member is there, and 0 or false.
+func (o object) denied(name string) bool {
+	digits := o.digits(name)
+	return len(o.literal(name)) > 0 && (digits == "0" || digits == "false")
+}
+
 // nextSeq returns NextMsgSeq: one more than the newest seq, so at most MaxSeq + 1; 0 if the member is absent.
 func (o object) nextSeq() (chat.Seq, error) {
 	n, err := o.natural("NextMsgSeq")

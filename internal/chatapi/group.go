@@ -21,6 +21,7 @@ type GroupInfo struct {
 	NextSeq      chat.Seq // NextMsgSeq: the newest seq plus one
 	MemberNum    int64
 	SupportTopic bool // a community whose messages are in topics
+	NoTopics     bool // the service says that it is none
 
 	// Err is the service's verdict on this one group: an *Error that matches chat.ErrGone and the like. All else but
 	// GroupID is zero then.
@@ -126,7 +127,7 @@ func (c *Client) groupInfo(x *exchange, item object) (GroupInfo, error) {
 	if info.NextSeq, err = item.nextSeq(); err != nil {
 		return info, err
 	}
-	info.SupportTopic = item.flag("SupportTopic")
+	info.SupportTopic, info.NoTopics = item.flag("SupportTopic"), item.denied("SupportTopic")
 	return info, nil
 }
 

@@ -109,13 +109,13 @@ func TestGroupInfosJudgesEveryGroupByItself(t *testing.T) {
 	s := newService(t, answer(`{"ActionStatus":"OK","ErrorCode":0,"GroupInfo":[
 		{"GroupId":"c","ErrorCode":0,"Type":"Community","Name":"n","Owner_Account":"o","CreateTime":1,"LastMsgTime":2,"NextMsgSeq":3,"MemberNum":4,"SupportTopic":1},
 		{"GroupId":"b","ErrorCode":10010,"ErrorInfo":"dissolved"},
-		{"GroupId":"a","ErrorCode":0,"Type":"Public","NextMsgSeq":1}]}`))
+		{"GroupId":"a","ErrorCode":0,"Type":"Public","NextMsgSeq":1,"SupportTopic":0}]}`))
 	got, err := newClient(t, s.URL, nil).GroupInfos(t.Context(), []string{"a", "b", "c", "d"})
 	if err != nil {
 		t.Fatalf("group infos: %v", err)
 	}
 	want := []chatapi.GroupInfo{
-		{GroupID: "a", Type: "Public", NextSeq: 1},
+		{GroupID: "a", Type: "Public", NextSeq: 1, NoTopics: true},
 		{GroupID: "b", Err: chat.ErrGone},
 		{GroupID: "c", Type: "Community", Name: "n", Owner: "o", CreateTime: 1, LastMsgTime: 2, NextSeq: 3, MemberNum: 4, SupportTopic: true},
 		{GroupID: "d", Err: chat.ErrMalformed},

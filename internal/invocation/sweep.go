@@ -152,7 +152,7 @@ func (d directory) GroupInfos(ctx context.Context, ids []string) ([]sweep.Group,
 		i := &infos[n]
 		groups[n] = sweep.Group{
 			ID: i.GroupID, Type: i.Type, Name: i.Name, Owner: i.Owner, CreateTime: i.CreateTime, LastMsgTime: i.LastMsgTime,
-			NextSeq: i.NextSeq, MemberNum: i.MemberNum, Err: i.Err,
+			NextSeq: i.NextSeq, MemberNum: i.MemberNum, NoTopics: i.NoTopics, Err: i.Err,
 		}
 	}
 	return groups, err

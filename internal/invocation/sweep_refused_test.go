@@ -2,6 +2,7 @@ package invocation_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,6 +27,75 @@ func failuresOf(t testing.TB, w *world.World) map[string]string {
 		failures[key] = f.Outcome + " " + f.Code
 	}
 	return failures
+}
+
+// refuse makes a command answer with a code where its request has a text.
+func refuse(command, text string, code int) chatemu.FaultFunc {
+	return chatemu.FaultIf(func(c chatemu.Call) bool {
+		return c.Command == command && bytes.Contains(c.Body, []byte(text))
+	}, chatemu.Fault{ErrorCode: code})
+}
+
+func TestAGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{110099, 60008, 10007} { // unknown, transient, refused
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				s := newSite(t, world.Options{})
+				active := app(t, s.World, 120, 1, 3, func(n int) int { return 1 + n%30 })
+				bad, community := active[33], active[121]
+				s.sweepOnce(`{}`, 1)
+				for _, stream := range active {
+					must(t, s.Chat.Append(stream, old(5)...))
+				}
+				s.Chat.SetFault(chatemu.FaultAny(
+					refuse("get_group_info", bad.GroupID, code), refuse("get_topic", community.GroupID, code),
+				))
+				s.sweepOnce(`{}`, 2)
+				got := failuresOf(t, s.World)
+				for _, stream := range active {
+					// Where the code is no refusal, the engine, too, fails for these two, and for them alone.
+					if stream != bad && stream != community || code == 10007 {
+						s.Verify(stream)
+					} else if got[stream.String()] != fmt.Sprint("failed ", code) {
+						t.Errorf("%s: %q", stream, got[stream.String()])
+					}
+				}
+				if got[bad.String()] == "" || got[community.GroupID] != fmt.Sprint("topics_not_listed ", code) {
+					t.Errorf("failures: %v", got)
+				}
+				s.Chat.SetFault(nil)
+				s.sweepOnce(`{}`, 3)
+				s.Verify(bad)
+				s.Verify(community)
+			})
+		})
+	}
+}
+
+func TestATypeThatIsRefusedStopsNoOther(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		active := app(t, s.World, 20, 1, 2, func(int) int { return 30 })
+		spec := `{"types":["Public","Private","ChatRoom","Community"]}`
+		s.sweepOnce(spec, 1)
+		for _, stream := range active {
+			must(t, s.Chat.Append(stream, old(5)...))
+		}
+		s.Chat.SetFault(refuse("get_appid_group_list", `"Community"`, 11000))
+		s.sweepOnce(spec, 2)
+		for _, stream := range active { // the topics are known
+			s.Verify(stream)
+		}
+		if got := failuresOf(t, s.World); got["Community"] != "type_not_listed 11000" || len(got) != 1 {
+			t.Errorf("failures: %v", got)
+		}
+		if !strings.Contains(s.Logs.String(), "groups of this type cannot be listed") {
+			t.Error("no warning of it")
+		}
+	})
 }
 
 func TestAnIDThatNoStreamCanHaveIsReportedOnly(t *testing.T) {

@@ -41,6 +41,10 @@ func (v *visit) makePlan(ctx context.Context) error {
 	p := v.planner()
 	var sights []sight
 	report := v.draft()
+	for _, l := range v.unlisted {
+		p.unlisted[l.Type] = true
+		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})
+	}
 	for i := range v.groups {
 		g := &v.groups[i]
 		report.Groups.Total++
@@ -50,9 +54,11 @@ func (v *visit) makePlan(ctx context.Context) error {
 			p.failures.add(Named{GroupID: cut(g.GroupID), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
 			continue
 		}
-		if g.TopicsCode != "" {
+		if g.TopicsCode != "" || g.Code != "" && !g.Gone {
 			p.blind[g.GroupID] = true
-			p.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode})
+		}
+		if g.TopicsCode != "" {
+			p.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
 		}
 		if !hasHistory(g.Type) {
 			report.Skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
@@ -92,7 +98,7 @@ func (v *visit) looked() time.Time {
 func (v *visit) planner() *planner {
 	return &planner{
 		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: float64(v.Settings.Lanes) * v.Settings.QPS,
-		known: v.known, blind: make(map[string]bool),
+		known: v.known, blind: make(map[string]bool), unlisted: make(map[string]bool),
 	}
 }
 

@@ -17,6 +17,8 @@ type infoHeader struct {
 	Began time.Time `json:"began,omitzero"` // before anything was looked at; older parts do not have it
 	At    time.Time `json:"at"`
 	Next  place     `json:"next"`
+	// Unlisted are the lists that were given up by this batch.
+	Unlisted []listFailure `json:"unlisted,omitempty"`
 }
 
 // looked returns a time, in seconds since 1970, from which on there may be messages that the batch did not see: what has
@@ -28,6 +30,16 @@ func (h *infoHeader) looked() int64 {
 	}
 	return began.Add(-settling).Unix()
 }
+
+// listFailure is a list of groups that the app does not give.
+type listFailure struct {
+	Type string `json:"type"`
+	Code string `json:"code"`
+	Text string `json:"text,omitempty"`
+}
+
+// codeInvalidID stands for ids that no stream can have.
+const codeInvalidID = "invalid_id"
 
 // place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
 type place struct {
@@ -51,15 +63,13 @@ type infoLine struct {
 	Text        string      `json:"text,omitempty"`
 	Topics      []topicLine `json:"topics,omitempty"`
 	TopicsCode  string      `json:"topics_code,omitempty"` // why its topics are not known
+	TopicsText  string      `json:"topics_text,omitempty"`
 
 	looked int64 // the part's
 }
 
 // possible reports whether a stream may have these ids.
 func possible(s chat.Stream) bool { return s.Validate() == nil }
-
-// codeInvalidID stands for ids that no stream can have.
-const codeInvalidID = "invalid_id"
 
 type topicLine struct {
 	TopicID     string   `json:"topic_id"`

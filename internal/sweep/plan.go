@@ -72,6 +72,7 @@ type planner struct {
 	rate      float64 // calls a second of all lanes
 	known     map[chat.Stream]*record
 	blind     map[string]bool // communities whose topics could not be listed
+	unlisted  map[string]bool // types whose groups could not be listed
 
 	streams  Streams
 	items    []item
@@ -212,11 +213,32 @@ func (p *planner) vanished(r *record, s *sight) {
 // missed deals with a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
 // it out by chance costs a look.
 func (p *planner) missed(r *record) {
-	if !p.spec.wants(r.Group) || !p.spec.covers(r.Type) || r.Topic != "" && p.blind[r.Group] {
+	switch {
+	case !p.spec.wants(r.Group) || !p.spec.covers(r.Type):
 		p.records = append(p.records, r)
+		return
+	case p.overlooked(r):
+		p.unseen(r)
 		return
 	}
 	p.vanished(r, &sight{stream: r.stream(), text: "not listed any more"})
+}
+
+// overlooked reports whether a stream may be there although it was not listed: the list that would have it failed.
+func (p *planner) overlooked(r *record) bool {
+	listed, _ := listType(r.Type)
+	return r.Topic != "" && p.blind[r.Group] || p.unlisted[listed] || r.Type == "" && len(p.unlisted) > 0
+}
+
+// unseen plans a stream of which only the archive is known: the engine finds out what is new without a list.
+func (p *planner) unseen(r *record) {
+	if r.Outcome != "" && p.now.Before(r.restsUntil()) {
+		p.streams.Resting++
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
+	} else {
+		p.due(r, &sight{stream: r.stream(), kind: r.Type})
+	}
+	p.records = append(p.records, r)
 }
 
 // order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who

@@ -20,14 +20,19 @@ const week = 7 * 24 * time.Hour
 
 // planned lets a planner decide about streams of which something may be known.
 func planned(spec Spec, known []record, sights ...sight) *planner {
+	p := planning(spec, known)
+	p.plan(sights)
+	return p
+}
+
+func planning(spec Spec, known []record) *planner {
 	p := &planner{
 		now: noon(), spec: spec, retention: week, rate: 100,
-		known: make(map[chat.Stream]*record), blind: make(map[string]bool),
+		known: make(map[chat.Stream]*record), blind: make(map[string]bool), unlisted: make(map[string]bool),
 	}
 	for n := range known {
 		p.known[known[n].stream()] = &known[n]
 	}
-	p.plan(sights)
 	return p
 }
 
@@ -98,12 +103,80 @@ func TestKnownStreamsThatAreNotListed(t *testing.T) {
 	if p.streams.Due != 2 || p.streams.Gone != 1 || len(p.records) != 3 {
 		t.Errorf("%+v, %d remembered; want a and c due, b kept, d forgotten", p.streams, len(p.records))
 	}
-	p = &planner{now: noon(), retention: week, rate: 1, known: map[chat.Stream]*record{}, blind: map[string]bool{"c": true}}
-	r := known()[2]
-	p.known[r.stream()] = &r
-	p.plan(nil)
-	if p.streams.Due != 0 || len(p.records) != 1 {
-		t.Errorf("a topic that could not be listed: %+v", p.streams)
+}
+
+// The engine needs no list: what is known of a stream is enough to look at it.
+func TestKnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
+	t.Parallel()
+	known := []record{
+		{Group: "c", Topic: "t", Type: "Community", Frontier: 10, Since: hours(-24 * 6)},
+		{Group: "c", Topic: "failed", Type: "Community", Outcome: archive.StatusFailed, Since: hours(-1)},
+		{Group: "c", Topic: "deleted", Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: 1, Tried: hours(0) - 60},
+		{Group: "d", Topic: "t", Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
+		{Group: "w", Type: "Work", Outcome: archive.StatusFailed},
+		{Group: "old", Outcome: archive.StatusFailed},
+		{Group: "p", Type: "Public", Outcome: archive.StatusFailed},
+	}
+	p := planning(Spec{}, known)
+	p.blind["c"], p.unlisted["Private"] = true, true
+	p.plan([]sight{{stream: chat.Stream{GroupID: "c"}, kind: "Community", create: 1, next: 1}})
+	if diff := cmp.Diff(Streams{Due: 4, Resting: 1, Gone: 2, Empty: 1}, p.streams); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, i := range p.items {
+		if i.Next != 0 || i.Create != 0 || i.Frontier != p.known[i.stream()].Frontier {
+			t.Errorf("%+v", i)
+		}
+		if i.Topic == "t" && !i.deadline.Equal(noon().Add(24*time.Hour)) {
+			t.Errorf("it expires at %v", i.deadline)
+		}
+	}
+	if len(p.records) != 5 {
+		t.Errorf("%d remembered", len(p.records))
+	}
+}
+
+func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		next chat.Seq
+		last int64
+		own  bool
+	}{{1, 0, false}, {2, 9, true}, {1, 9, true}, {0, 9, true}, {0, 0, true}} {
+		g := infoLine{GroupID: "c", Type: "Community", NextSeq: tc.next, LastMsgTime: tc.last, Topics: []topicLine{{TopicID: "t"}}}
+		if own := len(g.sights()) == 2; own != tc.own {
+			t.Errorf("NextMsgSeq %d, LastMsgTime %d: looked at %v", tc.next, tc.last, own)
+		}
+	}
+}
+
+// A part is listed at 11:00 and planned at 12:00. What was sent at 11:30 was not seen.
+func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
+	t.Parallel()
+	eleven := noon().Add(-time.Hour)
+	for name, h := range map[string]infoHeader{
+		"new": {Began: eleven, At: noon()},
+		"old": {At: eleven.Add(maxBatch)}, // a batch lasted no longer
+	} {
+		h.envelope = envelope{format, "20261122T120000Z-01020304"}
+		for _, next := range []chat.Seq{0, 10} {
+			w, err := encodeInfo(h, []infoLine{{GroupID: "g", Type: "Public", NextSeq: next, LastMsgTime: hours(-3)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, groups, err := decodeInfo(w.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-2)}}, groups[0].sights()...)
+			if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
+				t.Errorf("%s, next %d: %+v, since %v", name, next, p.streams, time.Unix(p.records[0].Since, 0).UTC())
+			}
+			again := planned(Spec{}, []record{*p.records[0]}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
+			if again.streams.Due != 1 {
+				t.Errorf("%s, next %d: a message of 11:30 makes the stream %+v", name, next, again.streams)
+			}
+		}
 	}
 }
 
@@ -211,50 +284,6 @@ func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 	for name, body := range map[string][]byte{"half": w.Body[:len(w.Body)/2], "empty": nil, "no gzip": []byte("{}\n")} {
 		if _, err := decodeKnown(body); err == nil {
 			t.Errorf("%s: read without an error", name)
-		}
-	}
-}
-
-func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		next chat.Seq
-		last int64
-		own  bool
-	}{{1, 0, false}, {2, 9, true}, {1, 9, true}, {0, 9, true}, {0, 0, true}} {
-		g := infoLine{GroupID: "c", Type: "Community", NextSeq: tc.next, LastMsgTime: tc.last, Topics: []topicLine{{TopicID: "t"}}}
-		if own := len(g.sights()) == 2; own != tc.own {
-			t.Errorf("NextMsgSeq %d, LastMsgTime %d: looked at %v", tc.next, tc.last, own)
-		}
-	}
-}
-
-// A part is listed at 11:00 and planned at 12:00. What was sent at 11:30 was not seen.
-func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
-	t.Parallel()
-	eleven := noon().Add(-time.Hour)
-	for name, h := range map[string]infoHeader{
-		"new": {Began: eleven, At: noon()},
-		"old": {At: eleven.Add(maxBatch)}, // a batch lasted no longer
-	} {
-		h.envelope = envelope{format, "20261122T120000Z-01020304"}
-		for _, next := range []chat.Seq{0, 10} {
-			w, err := encodeInfo(h, []infoLine{{GroupID: "g", Type: "Public", NextSeq: next, LastMsgTime: hours(-3)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, groups, err := decodeInfo(w.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-2)}}, groups[0].sights()...)
-			if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
-				t.Errorf("%s, next %d: %+v, since %v", name, next, p.streams, time.Unix(p.records[0].Since, 0).UTC())
-			}
-			again := planned(Spec{}, []record{*p.records[0]}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
-			if again.streams.Due != 1 {
-				t.Errorf("%s, next %d: a message of 11:30 makes the stream %+v", name, next, again.streams)
-			}
 		}
 	}
 }

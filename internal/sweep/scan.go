@@ -10,31 +10,53 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/retry"
 )
+
+const (
+	// callShare of a batch is what one call may take with all its repetitions, halfShare each of those by which the
+	// groups that spoil a call are looked for: a call that never ends must leave room for all the others. Halving ends
+	// after log2(infoPage) of them.
+	callShare = 1.0 / 4
+	halfShare = 1.0 / 16
+	// minPatience is enough for one attempt, however short the batch.
+	minPatience = 300 * time.Millisecond
+	// halfAttempts is how often those calls are made: the call that they are halves of was repeated often enough.
+	halfAttempts = 2
+)
+
+// errTimeUp is wrapped by the failure of a call that the end of the batch cut off: nothing is known by it.
+var errTimeUp = errors.New("time was up before the call was answered")
 
 // callPolicy is that of package export.
 func callPolicy() retry.Policy {
 	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 6}
 }
 
-// scan looks at the groups of the app. Groups that were seen by earlier batches are not looked at again.
+// scan looks at the groups of the app. Groups that were seen by earlier batches are not looked at again. A failure that
+// is about one group, one community's topics or one list is noted and gone on without: nobody else's archive is to
+// suffer for it.
 type scan struct {
 	*Sweeper
 
 	spec  Spec
+	start time.Time
 	until time.Time // nothing is begun after
 	calls *atomic.Int64
 	log   zerolog.Logger
 
-	place place
-	seen  map[string]bool
+	place    place
+	seen     map[string]bool
+	unlisted []listFailure // lists that are done without, those of earlier batches included
+	answered atomic.Bool   // some group was described, by this batch or an earlier one
+	refused  int           // groups that were not, one by one
+	topicsIn atomic.Int64  // calls for topics that failed since one did not
 
-	mu     sync.Mutex
-	groups []infoLine // of this batch
+	mu      sync.Mutex
+	groups  []infoLine // of this batch
+	spoiled []spoiled
 }
 
 // run goes on with the listing until everything is listed or time is up. What was found counts, whatever the error.
@@ -50,7 +72,10 @@ func (s *scan) run(ctx context.Context) error {
 		}
 		ids, next, err := s.list(ctx, lists[s.place.List])
 		if err != nil {
-			return err
+			if err := s.goWithout(ctx, lists, err); err != nil {
+				return err
+			}
+			continue
 		}
 		whole, err := s.look(ctx, ids)
 		if err != nil || !whole {
@@ -65,87 +90,78 @@ func (s *scan) run(ctx context.Context) error {
 
 func (s *scan) timeIsUp() bool { return !time.Now().Before(s.until) }
 
-// call makes one call, paced, repeated and counted.
-func (s *scan) call(ctx context.Context, pace *retry.Limiter, attempt func(ctx context.Context) error) error {
-	return callPolicy().Do(ctx, func(ctx context.Context, _ int) error {
-		if err := pace.Wait(ctx); err != nil {
-			return err
+// patience is how long a call may take that has a share of the batch.
+func (s *scan) patience(share float64) time.Duration {
+	return max(minPatience, time.Duration(share*float64(s.until.Sub(s.start))))
+}
+
+// slowError is the failure of a call that used up its share of the batch. The class of what it met at last says no more
+// than that.
+type slowError struct{ error }
+
+// Unwrap returns the last failure.
+func (e slowError) Unwrap() error { return e.error }
+
+// RetryClass implements retry.Classified.
+func (slowError) RetryClass() retry.Class { return retry.Transient }
+
+// call makes one call, paced, repeated and counted. Its first turn may be a long time coming: only from then on patience
+// runs.
+func (s *scan) call(ctx context.Context, pace *retry.Limiter, p retry.Policy, patience time.Duration, attempt func(ctx context.Context) error) error {
+	if err := pace.Wait(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errTimeUp, err)
+	}
+	end, ok := ctx.Deadline()
+	cutOff := ok && end.Before(time.Now().Add(patience))
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var last error
+	err := p.Do(bounded, func(ctx context.Context, n int) error {
+		if n > 1 {
+			if err := pace.Wait(ctx); err != nil {
+				return fmt.Errorf("%w; %w", last, err)
+			}
 		}
 		s.calls.Add(1)
-		err := attempt(ctx)
-		pace.Observe(err)
-		return err
+		last = attempt(ctx)
+		pace.Observe(last)
+		return last
 	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil, cutOff && (bounded.Err() != nil || errors.Is(err, retry.ErrNoTime)):
+		return fmt.Errorf("%w: %w", errTimeUp, err)
+	case bounded.Err() != nil:
+		return slowError{err}
+	default:
+		return err
+	}
 }
 
 func (s *scan) list(ctx context.Context, kind string) (ids []string, next uint64, err error) {
+	patience := maxBatch
+	if len(s.spec.lists()) > 1 {
+		patience = s.patience(callShare) // the other lists need time, too
+	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
-	err = s.call(ctx, s.ListPace, func(ctx context.Context) error {
+	err = s.call(ctx, s.ListPace, callPolicy(), patience, func(ctx context.Context) error {
 		var err error
 		ids, next, err = s.Directory.GroupIDs(ctx, s.place.Next, listPage, kind)
 		return err
 	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("list groups: %w", err)
-	}
-	return ids, next, nil
+	return ids, next, err
 }
 
-// look reads what the app tells about the groups of a page. It reports whether all of them were looked at.
-func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
-	fresh := make([]string, 0, len(ids))
-	for _, id := range ids {
-		if s.seen[id] || !s.spec.wants(id) {
-			continue
-		}
-		s.seen[id] = true
-		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			s.keep(infoLine{GroupID: id, Code: codeInvalidID, Text: err.Error()})
-			continue
-		}
-		fresh = append(fresh, id)
+// goWithout goes on with the next list. It returns an error if that would be of no use, or if every list has failed.
+func (s *scan) goWithout(ctx context.Context, lists []string, failure error) error {
+	if ctx.Err() != nil || errors.Is(failure, errTimeUp) || ofApp(failure) || len(s.unlisted)+1 >= len(lists) {
+		return fmt.Errorf("list groups: %w", failure)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(s.Settings.Concurrency)
-	whole := true
-	for len(fresh) > 0 && whole {
-		part := fresh[:min(infoPage, len(fresh))]
-		fresh = fresh[len(part):]
-		group.Go(func() error { return guarded(s.log, func() error { return s.describe(ctx, part) }) })
-		whole = !s.timeIsUp() || len(fresh) == 0
-	}
-	if err := group.Wait(); err != nil {
-		return false, err
-	}
-	return whole, nil
-}
-
-// describe reads up to infoPage groups. A group that spoils the call for all is looked for by halving.
-func (s *scan) describe(ctx context.Context, ids []string) error {
-	var infos []Group
-	err := s.call(ctx, s.Limiter, func(ctx context.Context) error {
-		var err error
-		infos, err = s.Directory.GroupInfos(ctx, ids)
-		return err
-	})
-	switch {
-	case err == nil:
-	case !ofGroup(err):
-		return fmt.Errorf("read group information: %w", err)
-	case len(ids) > 1:
-		half := len(ids) / 2
-		if err := s.describe(ctx, ids[:half]); err != nil {
-			return err
-		}
-		return s.describe(ctx, ids[half:])
-	default:
-		infos = []Group{{ID: ids[0], Err: err}}
-	}
-	for i := range infos {
-		if err := s.add(ctx, &infos[i]); err != nil {
-			return err
-		}
-	}
+	kind := lists[s.place.List]
+	s.log.Warn().Err(failure).Str("type", kind).Msg("groups of this type cannot be listed; the sweep goes on with the other types")
+	s.unlisted = append(s.unlisted, listFailure{Type: kind, Code: codeOf(failure), Text: cut(failure.Error())})
+	s.place = place{List: s.place.List + 1}
 	return nil
 }
 
@@ -159,59 +175,12 @@ func ofGroup(err error) bool {
 	return false
 }
 
-// add keeps what is known of a group, with the topics of a community.
-func (s *scan) add(ctx context.Context, g *Group) error {
-	line := infoLine{
-		GroupID: g.ID, Type: g.Type, Name: g.Name, Owner: g.Owner, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime,
-		NextSeq: g.NextSeq, Members: g.MemberNum,
-	}
-	if g.Err != nil {
-		line.Gone, line.Code, line.Text = errors.Is(g.Err, chat.ErrGone), codeOf(g.Err), g.Err.Error()
-	}
-	if g.Type == "Community" && g.Err == nil {
-		if err := s.topics(ctx, &line); err != nil {
-			return err
-		}
-	}
-	s.keep(line)
-	return nil
-}
-
-func (s *scan) topics(ctx context.Context, line *infoLine) error {
-	var topics []Topic
-	err := s.call(ctx, s.Limiter, func(ctx context.Context) error {
-		var err error
-		topics, err = s.Directory.Topics(ctx, line.GroupID)
-		return err
-	})
-	switch {
-	case errors.Is(err, chat.ErrUnsupported):
-		return nil // a community without topics
-	case err != nil && ofGroup(err):
-		line.TopicsCode = codeOf(err)
-		return nil
-	case err != nil:
-		return fmt.Errorf("list topics of %s: %w", line.GroupID, err)
-	}
-	for i := range topics {
-		t := &topics[i]
-		if (chat.Stream{GroupID: line.GroupID, TopicID: t.ID}).Validate() != nil || t.ID == "" {
-			line.TopicsCode = codeInvalidID
-			continue
-		}
-		out := topicLine{TopicID: t.ID, Name: t.Name, CreateTime: t.CreateTime, LastMsgTime: t.LastMsgTime, NextSeq: t.NextSeq}
-		if t.Err != nil {
-			out.Gone, out.Code = errors.Is(t.Err, chat.ErrGone), codeOf(t.Err)
-		}
-		line.Topics = append(line.Topics, out)
-	}
-	return nil
-}
-
-func (s *scan) keep(line infoLine) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.groups = append(s.groups, line)
+// ofApp reports whether a failure would meet every call of its kind: the service refuses the credentials or the
+// settings, or the app's quota is used up.
+func ofApp(err error) bool {
+	class := retry.ClassOf(err)
+	_, refused := errors.AsType[refusal](err)
+	return class == retry.Throttled || class == retry.Permanent && refused && !ofGroup(err)
 }
 
 // guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process. The stack is

@@ -38,6 +38,7 @@ type Group struct {
 	LastMsgTime int64 // seconds since 1970; 0 if there never was a message
 	NextSeq     chat.Seq
 	MemberNum   int64
+	NoTopics    bool // a community that is known to have none
 
 	Err error // the verdict on this one group; everything but ID is zero then
 }
@@ -62,7 +63,7 @@ type Directory interface {
 	// GroupInfos describes up to infoPage groups, one for each id in the same order. A verdict on one group is in its Err;
 	// an error of the call that is about a group (chat.ErrGone and the like) means that one of them spoils it for all.
 	GroupInfos(ctx context.Context, ids []string) ([]Group, error)
-	// Topics returns all topics of a community; chat.ErrUnsupported means that it has none.
+	// Topics returns all topics of a community. chat.ErrUnsupported means that it has none, or that they are refused.
 	Topics(ctx context.Context, groupID string) ([]Topic, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,8 @@ type visit struct {
 	place  place
 	at     time.Time  // of the newest part: what the plan is made by
 	groups []infoLine // of all parts so far
+	// unlisted are the lists that were given up by all parts so far.
+	unlisted []listFailure
 
 	known map[chat.Stream]*record
 	prior *prior // what became of the base sweep's lanes; nil until it was looked at
@@ -164,7 +167,7 @@ func (v *visit) take(body []byte) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", infoKey(v.id, v.part), err)
 	}
-	v.groups = append(v.groups, groups...)
+	v.groups, v.unlisted = append(v.groups, groups...), append(v.unlisted, header.Unlisted...)
 	v.place, v.at = header.Next, header.At
 	v.part++
 	return nil
@@ -191,24 +194,21 @@ func (v *visit) budget() time.Time {
 // listMore looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *visit) listMore(ctx context.Context) (bool, error) {
 	began := time.Now().UTC().Truncate(time.Second)
-	s := &scan{
-		Sweeper: v.Sweeper, spec: v.spec, until: v.budget(), calls: &v.calls, log: v.log, place: v.place,
-		seen: make(map[string]bool, len(v.groups)),
-	}
-	for i := range v.groups {
-		s.seen[v.groups[i].GroupID] = true
-	}
+	s := v.scan()
 	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-time.Until(v.Deadline)/20))
 	failure := s.run(bounded)
 	cancel()
-	if failure != nil && len(s.groups) == 0 {
+	if failure != nil && len(s.groups) == 0 && (s.place == v.place || !errors.Is(failure, errTimeUp)) {
 		return false, failure
 	}
 	if !s.place.Done && len(s.groups) == 0 && s.place == v.place {
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	header := infoHeader{envelope: envelope{format, v.id}, Part: v.part, Began: began, At: now, Next: s.place}
+	header := infoHeader{
+		envelope: envelope{format, v.id}, Part: v.part, Began: began, At: now, Next: s.place,
+		Unlisted: s.unlisted[len(v.unlisted):],
+	}
 	w, err := encodeInfo(header, s.groups)
 	if err != nil {
 		return false, err
@@ -230,7 +230,8 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 		for i := range s.groups {
 			s.groups[i].looked = header.looked()
 		}
-		v.groups, v.place, v.at = append(v.groups, s.groups...), s.place, now
+		v.groups, v.unlisted = append(v.groups, s.groups...), s.unlisted
+		v.place, v.at = s.place, now
 		v.part++
 	}
 	if failure != nil {
@@ -240,6 +241,28 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return true, v.handOver(ctx)
+}
+
+// scan returns the scan that goes on behind the parts that are there.
+func (v *visit) scan() *scan {
+	s := &scan{
+		Sweeper: v.Sweeper, spec: v.spec, start: time.Now(), until: v.budget(), calls: &v.calls, log: v.log,
+		place: v.place, unlisted: slices.Clone(v.unlisted), seen: make(map[string]bool, len(v.groups)),
+	}
+	for i := range v.groups {
+		g := &v.groups[i]
+		s.seen[g.GroupID] = true
+		if g.Code == "" {
+			s.answered.Store(true)
+		}
+		switch {
+		case len(g.Topics) > 0:
+			s.topicsIn.Store(0)
+		case g.TopicsCode != "":
+			s.topicsIn.Add(1)
+		}
+	}
+	return s
 }
 
 // handOver continues the sweep in another invocation.

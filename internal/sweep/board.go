@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -40,13 +39,16 @@ type board struct {
 
 	mu     sync.Mutex
 	light  []open // begun earlier, to be served first
-	heavy  []open // in order of urgency
+	heavy  []open // in order of the plan, which is that of urgency
 	later  []open // to be tried again in the next round
 	items  []item // of the piece that is being read
 	read   bool   // items are those of piece
 	piece  int
 	offset int
 	ended  bool // the plan has been read to its end
+
+	room        *sync.Cond // told when heavy gets shorter, or would no more
+	heavyAtWork int        // workers of long streams
 
 	lastPiece bool
 	at        time.Time
@@ -62,6 +64,7 @@ type board struct {
 
 func newBoard(l *lane) *board {
 	b := &board{lane: l, piece: l.header.Piece, offset: l.header.Offset}
+	b.room = sync.NewCond(&b.mu)
 	b.end, b.lastStart = l.streamsEnd()
 	for _, o := range l.opens {
 		b.put(o)
@@ -70,15 +73,6 @@ func newBoard(l *lane) *board {
 		b.at = started // earlier than any group was looked at: what is known is at most as old
 	}
 	return b
-}
-
-// put files a stream that is to be served.
-func (b *board) put(o open) {
-	if o.New > int64(lightSeqs) {
-		b.heavy = append(b.heavy, o)
-	} else {
-		b.light = append(b.light, o)
-	}
 }
 
 // work serves streams until all are done or time is up. Its error is for the platform; no stream's failure is.
@@ -104,8 +98,12 @@ func (b *board) work(ctx context.Context) error {
 func (b *board) round(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	long := max(1, b.Settings.Concurrency/4)
+	b.heavyAtWork = heavyWorkers
 	for n := range heavyWorkers {
-		group.Go(func() error { return guarded(b.log, func() error { return b.serve(ctx, n+1, long) }) })
+		group.Go(func() error {
+			defer b.quit()
+			return guarded(b.log, func() error { return b.serve(ctx, n+1, long) })
+		})
 	}
 	for range max(1, b.Settings.Concurrency/2) {
 		group.Go(func() error { return guarded(b.log, func() error { return b.serve(ctx, 0, 1) }) })
@@ -127,102 +125,6 @@ func (b *board) serve(ctx context.Context, heavy, concurrency int) error {
 }
 
 func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
-
-// take gives out the next stream for a worker. It reports false if there is none, or no time for one.
-func (b *board) take(ctx context.Context, heavy int) (open, bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.timeIsUp() || ctx.Err() != nil {
-		return open{}, false, nil
-	}
-	if heavy > 0 && len(b.heavy) > 0 {
-		n := 0
-		if heavy > 1 {
-			n = soonest(b.heavy)
-		}
-		o := b.heavy[n]
-		b.heavy = slices.Delete(b.heavy, n, n+1)
-		return o, true, nil
-	}
-	if len(b.light) > 0 {
-		o := b.light[0]
-		b.light = b.light[1:]
-		return o, true, nil
-	}
-	for {
-		o, ok, err := b.nextItem(ctx)
-		if !ok || err != nil {
-			return o, ok, err
-		}
-		if heavy > 0 || o.New <= int64(lightSeqs) {
-			return o, true, nil
-		}
-		b.heavy = append(b.heavy, o)
-	}
-}
-
-func soonest(opens []open) int {
-	best := 0
-	for n := range opens {
-		if opens[n].New < opens[best].New {
-			best = n
-		}
-	}
-	return best
-}
-
-// nextItem reads on in the plan. The others wait meanwhile: it is one read for thousands of streams.
-func (b *board) nextItem(ctx context.Context) (open, bool, error) {
-	for !b.ended {
-		if b.read && b.offset < len(b.items) {
-			b.offset++
-			b.ended = b.lastPiece && b.offset == len(b.items)
-			return open{item: b.items[b.offset-1]}, true, nil
-		}
-		if err := b.readPiece(ctx); err != nil {
-			return open{}, false, err
-		}
-	}
-	return open{}, false, nil
-}
-
-func (b *board) readPiece(ctx context.Context) error {
-	if b.read {
-		b.piece, b.offset, b.read = b.piece+1, 0, false
-	}
-	key := pieceKey(b.c.Sweep, b.c.Lane, b.piece)
-	body, _, err := b.shelf.get(ctx, key)
-	if err != nil {
-		return fmt.Errorf("read the lane's plan: %w", err)
-	}
-	var header pieceHeader
-	b.items = b.items[:0]
-	err = readLines(body, &header, func(line []byte) error {
-		var i item
-		if err := readJSON(line, &i); err != nil {
-			return err
-		}
-		if !possible(i.stream()) {
-			return nil // one line is not to cost all the others
-		}
-		b.items = append(b.items, i)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	b.read, b.lastPiece = true, header.Last
-	b.ended = b.lastPiece && b.offset >= len(b.items)
-	return nil
-}
-
-// exhausted reports whether the whole plan is done.
-func (b *board) exhausted() bool {
-	return b.ended && len(b.light)+len(b.heavy)+len(b.later) == 0
-}
-
-// rest returns the streams that the next batch begins with.
-func (b *board) rest() []open { return slices.Concat(b.light, b.heavy, b.later) }
 
 // one does a batch of one stream.
 func (b *board) one(ctx context.Context, o open, concurrency int) error {
@@ -262,7 +164,10 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	again := err != nil
 	switch {
 	case err != nil && (r.Code == "no_time" || r.Code == "no_progress") && b.timeIsUp():
-		b.later = append(b.later, o) // nobody's fault
+		if began.Sub(b.start) < b.lastStart.Sub(b.start)/2 {
+			o.Idle++ // or its own: it had most of the batch
+		}
+		b.later = append(b.later, o)
 		return nil
 	case err != nil && notTheirs(err):
 		if b.refused++; b.refused >= stuckAfter && !b.served {
@@ -271,7 +176,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	case err != nil:
 	case r.Outcome == export.Continued:
 		b.moved = true
-		o.Continuation, o.New, o.Attempts = r.Next, int64(r.Head-r.Frontier+1), 0
+		o.Continuation, o.New, o.Attempts, o.Idle = r.Next, int64(r.Head-r.Frontier+1), 0, 0
 		b.later = append(b.later, o)
 		return nil
 	default:

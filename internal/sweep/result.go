@@ -49,6 +49,8 @@ type open struct {
 
 	Continuation *export.Continuation `json:"r,omitempty"`
 	Attempts     int                  `json:"x,omitempty"` // how often it failed
+	Rank         int                  `json:"p,omitempty"` // its place in the lane's plan, from 1; 0 is unknown
+	Idle         int                  `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
 }
 
 // resultLine is any other line of a result.

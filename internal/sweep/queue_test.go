@@ -1,0 +1,119 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+)
+
+// longGroups are groups that one batch does not archive, the first the most urgent of all and the longest.
+func longGroups(n int) []Group {
+	groups := make([]Group, n)
+	for i := range groups {
+		groups[i] = Group{
+			ID: fmt.Sprint("g", i), Type: "Public", NextSeq: 100_000, LastMsgTime: time.Now().Unix(),
+			CreateTime: time.Now().Add(-time.Duration(150-10*i) * time.Hour).Unix(),
+		}
+	}
+	groups[0].NextSeq = 1_000_000
+	return groups
+}
+
+func TestTheMostUrgentLongStreamIsServedInEveryBatch(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		s.groups = longGroups(8)
+		var mu sync.Mutex
+		var served []string
+		at := make(map[string]chat.Seq)
+		s.engine = func(req export.Request) (export.Result, error) {
+			mu.Lock()
+			id := req.Stream.GroupID
+			served = append(served, id)
+			at[id] += 10_000
+			frontier := at[id]
+			mu.Unlock()
+			time.Sleep(time.Until(req.Deadline))
+			return export.Result{Outcome: export.Continued, Head: 999_999, Frontier: frontier, Next: &export.Continuation{Cursor: frontier}}, nil
+		}
+		s.planned()
+		for n := range 12 {
+			served = nil
+			s.batch(time.Minute)
+			if !slices.Contains(served, "g0") {
+				t.Errorf("batch %d served %v", n, served)
+			}
+		}
+	})
+}
+
+// A stream that gets nowhere in a whole batch must not hold the first place of the queue for ever.
+func TestALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		s.groups = longGroups(6)
+		var mu sync.Mutex
+		served := make(map[string]int)
+		s.engine = func(req export.Request) (export.Result, error) {
+			mu.Lock()
+			id := req.Stream.GroupID
+			served[id]++
+			mu.Unlock()
+			time.Sleep(time.Until(req.Deadline))
+			if id == "g0" {
+				return export.Result{Outcome: "failed", Code: "no_progress"}, errors.New("no progress")
+			}
+			return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: &export.Continuation{Cursor: 5}}, nil
+		}
+		s.planned()
+		for range 6 {
+			s.batch(time.Minute)
+		}
+		if served["g0"] > 2 || served["g1"] < 5 {
+			t.Errorf("served %v", served)
+		}
+	})
+}
+
+func TestAResultDoesNotRepeatThePlan(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		for n := range 6000 {
+			g := Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: time.Now().Add(-50 * time.Hour).Unix(), LastMsgTime: time.Now().Unix(), NextSeq: 5000}
+			if n%1000 == 999 { // less urgent, and short
+				g.CreateTime, g.NextSeq = time.Now().Unix(), 5
+			}
+			s.groups = append(s.groups, g)
+		}
+		var mu sync.Mutex
+		short := 0
+		s.engine = func(req export.Request) (export.Result, error) {
+			if req.Known.NextSeq == 5 {
+				mu.Lock()
+				short++
+				mu.Unlock()
+			}
+			time.Sleep(500 * time.Millisecond)
+			return export.Result{Outcome: export.Complete, Frontier: req.Known.NextSeq}, nil
+		}
+		sum := s.planned()
+		last := s.batch(time.Minute)
+		_, done, opens, err := decodeResult(s.read(resultKey(sum.Sweep, 0, 0)))
+		if err != nil || len(opens) > maxHeavy+heavyWorkers || len(done) < 150 {
+			t.Errorf("%d done, %d open, %v", len(done), len(opens), err)
+		}
+		for last.Outcome == Continued {
+			last = s.batch(10 * time.Minute)
+		}
+		header, _, _, err := decodeResult(s.read(resultKey(sum.Sweep, 0, last.Batch)))
+		if err != nil || !header.Last || header.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
+			t.Errorf("the lane's end: %+v, %v, %d short ones", header, err, short)
+		}
+	})
+}

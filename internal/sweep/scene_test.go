@@ -1,0 +1,137 @@
+package sweep
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/export"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/memstore"
+	"chatexport/internal/retry"
+)
+
+// scene is a sweeper among stand-ins of everything that it meets. Its time is virtual.
+type scene struct {
+	*Sweeper
+
+	t       *testing.T
+	groups  []Group
+	engine  func(export.Request) (export.Result, error)
+	store   *memstore.Store
+	corrupt map[string]bool // keys whose objects cannot be read
+	slow    time.Duration   // what a request to the store takes
+
+	mu     sync.Mutex
+	gets   int
+	sweeps []Continuation
+	lanes  []LaneContinuation
+	logs   strings.Builder
+}
+
+func inScene(t *testing.T, f func(s *scene)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &scene{t: t, store: memstore.New(memstore.Options{}), corrupt: make(map[string]bool)}
+		s.Sweeper = &Sweeper{
+			Directory: s, Engine: s, Publisher: s, Limiter: retry.NewLimiter(50), ListPace: retry.NewLimiter(ListQPS),
+			Settings: Settings{Lanes: 1, QPS: 50, MaxHops: 10_000, Concurrency: 16, Retention: week},
+		}
+		s.Store = s.store.View("sweep", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {
+			s.mu.Lock()
+			if c.Op == memstore.OpGet {
+				s.gets++
+			}
+			s.mu.Unlock()
+			if s.corrupt[c.Key] && c.Op == memstore.OpGet {
+				return memstore.Fault{Err: objstore.ErrCorrupt}, nil
+			}
+			return memstore.Fault{}, retry.Sleep(ctx, s.slow)
+		})
+		f(s)
+	})
+}
+
+func (s *scene) GroupIDs(context.Context, uint64, int, string) ([]string, uint64, error) {
+	ids := make([]string, len(s.groups))
+	for n := range s.groups {
+		ids[n] = s.groups[n].ID
+	}
+	return ids, 0, nil
+}
+
+func (s *scene) GroupInfos(_ context.Context, ids []string) ([]Group, error) {
+	byID := make(map[string]Group, len(s.groups))
+	for _, g := range s.groups {
+		byID[g.ID] = g
+	}
+	infos := make([]Group, len(ids))
+	for n, id := range ids {
+		infos[n] = byID[id]
+	}
+	return infos, nil
+}
+
+func (s *scene) Topics(context.Context, string) ([]Topic, error) { return nil, nil }
+
+func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error) {
+	return s.engine(req)
+}
+
+func (s *scene) ContinueSweep(_ context.Context, _ Spec, c Continuation) error {
+	s.sweeps = append(s.sweeps, c)
+	return nil
+}
+
+func (s *scene) ContinueLane(_ context.Context, c LaneContinuation) error {
+	s.lanes = append(s.lanes, c)
+	return nil
+}
+
+func (s *scene) request(owner string, limit time.Duration) Request {
+	return Request{Owner: owner, Deadline: time.Now().Add(limit), Log: zerolog.New(&s.logs)}
+}
+
+// sweep does one batch of a sweep within the platform's time limit.
+func (s *scene) sweep(c *Continuation, owner string, limit time.Duration) (Summary, error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	return s.Sweep(ctx, Spec{}, c, s.request(owner, limit))
+}
+
+// planned does a sweep of one batch, which must find something to do.
+func (s *scene) planned() Summary {
+	s.t.Helper()
+	sum, err := s.sweep(nil, time.Now().String(), time.Minute)
+	if err != nil || sum.Outcome != Planned {
+		s.t.Fatalf("sweep: %q, %v", sum.Outcome, err)
+	}
+	return sum
+}
+
+// batch does the last published batch of a lane.
+func (s *scene) batch(limit time.Duration) Summary {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	sum, err := s.Lane(ctx, s.lanes[len(s.lanes)-1], s.request("lane", limit))
+	if err != nil {
+		s.t.Fatalf("lane: %v", err)
+	}
+	return sum
+}
+
+// read returns an object's bytes; nil if there is none.
+func (s *scene) read(key string) []byte {
+	body, _, err := s.store.Get(s.t.Context(), key)
+	if err != nil {
+		return nil
+	}
+	return body
+}

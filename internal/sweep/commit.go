@@ -33,10 +33,8 @@ type pieceHeader struct {
 // makePlan decides what is due, writes the plan and starts the lanes. Everything it decides by is written already, so
 // that a redelivery makes the same plan.
 func (v *visit) makePlan(ctx context.Context) error {
-	if v.prior == nil {
-		if _, err := v.lookBack(ctx); err != nil {
-			return err
-		}
+	if done, err := v.lookBack(ctx); done || err != nil {
+		return err
 	}
 	p := v.planner()
 	var sights []sight
@@ -185,13 +183,16 @@ func (v *visit) adopt(ctx context.Context) error {
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
-	}
 	var plan planObject
-	if err := readJSON(body, &plan); err != nil {
+	if err == nil {
+		err = readJSON(body, &plan)
+	}
+	if unreadable(err) {
 		v.log.Warn().Err(err).Str("key", planKey(c.ID)).Msg("plan is unreadable; its streams are looked at again")
 		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
 	}
 	v.pointer.Base = base{ID: c.ID, Lanes: len(plan.Lanes), Until: plan.Report.PlannedAt.Add(v.lifetime())}
 	return nil

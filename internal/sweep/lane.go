@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -37,6 +38,7 @@ type lane struct {
 
 	header  resultHeader // where the batch begins, then what it came to
 	opens   []open       // carried over
+	before  []outcome    // what the result of the batch before tells
 	summary Summary
 }
 
@@ -86,7 +88,7 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
 	}
-	if l.header, _, l.opens, err = decodeResult(body); err != nil {
+	if l.header, l.before, l.opens, err = decodeResult(body); err != nil {
 		return false, fmt.Errorf("read %s: %w", key, err)
 	}
 	return false, nil
@@ -133,7 +135,11 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	h.Failures.join(b.failures)
 	h.Expired.join(b.expired)
 	l.summary.Tally = b.tally
-	w, err := encodeResult(h, b.done, b.rest())
+	done := b.done
+	if l.c.Batch > 0 && len(l.before)+len(b.done) <= maxRepeated {
+		h.Repeats, done = l.header.Repeats+1, slices.Concat(l.before, b.done)
+	}
+	w, err := encodeResult(h, done, b.rest())
 	if err != nil {
 		return err
 	}

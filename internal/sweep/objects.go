@@ -30,6 +30,11 @@ const (
 // is done without.
 var errObject = errors.New("not a readable object of a sweep")
 
+// unreadable reports whether an object is there, but is nothing that this version understands, or not what was written.
+func unreadable(err error) bool {
+	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrTooLarge)
+}
+
 // Keys below state/sweep/. All but the pointer are write-once, and predictable from what is known before.
 func pointerKey() string { return layout.SweepPrefix + "latest.json" }
 

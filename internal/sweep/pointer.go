@@ -50,13 +50,15 @@ func (v *visit) loadPointer(ctx context.Context) error {
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read the pointer to the latest sweep: %w", err)
-	}
 	var p pointer
-	err = readJSON(body, &p)
+	if err == nil {
+		err = readJSON(body, &p)
+	}
 	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID) || p.Base.Lanes < 0 || p.Base.Lanes > maxLanes) {
 		err = fmt.Errorf("%w: it names no sweep", errObject)
+	}
+	if err != nil && !unreadable(err) {
+		return fmt.Errorf("read the pointer to the latest sweep: %w", err)
 	}
 	if err != nil {
 		v.log.Warn().Err(err).Str("key", pointerKey()).Msg("pointer is unreadable and ignored; every stream is looked at")

@@ -4,45 +4,150 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
 )
 
-// prior is what became of the lanes of the sweep before.
+// maxRepeated is how many outcomes a result holds at most if it repeats those of results before it. Two neighbours that
+// do not repeat each other hold more than that together: so what a plan's outcomes take to read depends on its streams,
+// not on its batches.
+const maxRepeated = 4000
+
+// prior is what became of the lanes of the sweep before, as far as their newest results tell.
 type prior struct {
-	outcomes []outcome
-	lanes    []resultHeader // the last result of each lane; zero where a lane has none
-	alive    bool           // a lane is, or may be, under way
-	finished bool           // every lane came to its end
+	lanes    []resultHeader // the newest result of each lane; zero where a lane has none
+	tails    []tail
+	alive    bool // a lane is, or may be, under way
+	finished bool // every lane came to its end
 }
 
-// lookBack reads what the base sweep knew and what its lanes did, and reports whether they are still at it. What cannot
-// be read is done without: then more streams are looked at than need be.
-func (v *visit) lookBack(ctx context.Context) (alive bool, err error) {
-	v.known, v.prior = make(map[chat.Stream]*record), &prior{finished: true}
+// tail is the end of a lane's results.
+type tail struct {
+	header resultHeader // of the newest that can be read
+	done   []outcome    // what that tells
+	next   int          // the newest of those that it does not repeat; -1 if it repeats all
+}
+
+// lookAtLanes finds out whether the lanes of the base sweep are still at it. It reads few of their results, however many
+// there are: most ticks end here.
+func (v *visit) lookAtLanes(ctx context.Context) error {
 	b := v.pointer.Base
-	if b.ID == "" {
-		return false, nil
+	p := &prior{finished: true, lanes: make([]resultHeader, b.Lanes), tails: make([]tail, b.Lanes)}
+	err := v.everyLane(ctx, func(ctx context.Context, lane int) error {
+		var err error
+		p.tails[lane], err = v.findTail(ctx, b.ID, lane)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	if v.prior, err = v.readLanes(ctx, b); err != nil || v.prior.alive && !v.spec.Takeover {
-		return v.prior != nil && v.prior.alive, err
+	now := time.Now()
+	for lane := range p.tails {
+		p.lanes[lane] = p.tails[lane].header
+		last := &p.lanes[lane]
+		if last.Last {
+			continue
+		}
+		p.finished = false
+		until := b.Until
+		if last.Format != 0 {
+			until = last.Until
+		}
+		p.alive = p.alive || now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
 	}
-	body, _, err := v.shelf.get(ctx, knownKey(b.ID))
-	if err == nil {
-		if v.known, err = decodeKnown(body); err != nil {
-			v.known = make(map[chat.Stream]*record)
+	v.prior = p
+	return nil
+}
+
+// everyLane looks at the lanes of the base sweep side by side.
+func (v *visit) everyLane(ctx context.Context, look func(ctx context.Context, lane int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, v.Settings.Concurrency))
+	for lane := range v.pointer.Base.Lanes {
+		group.Go(func() error { return guarded(v.log, func() error { return look(ctx, lane) }) })
+	}
+	return group.Wait()
+}
+
+// findTail finds the newest result of a lane. They are numbered without a gap: steps double until there is none, and
+// are halved from there.
+func (v *visit) findTail(ctx context.Context, id string, lane int) (tail, error) {
+	t := tail{next: -1}
+	newest, none := -1, -1
+	for batch := 0; !t.header.Last && (none < 0 || newest+1 < none); {
+		header, done, err := v.result(ctx, id, lane, batch)
+		switch {
+		case err == nil:
+			newest = batch
+			t = tail{header, done, batch - 1 - max(0, header.Repeats)}
+		case unreadable(err):
+			newest, t.done, t.next = batch, nil, batch-1
+		case errors.Is(err, objstore.ErrNotExist):
+			none = batch
+		default:
+			return tail{}, err
+		}
+		if none < 0 {
+			batch = max(1, 2*batch)
+		} else {
+			batch = (newest + none) / 2
 		}
 	}
-	switch {
-	case errors.Is(err, objstore.ErrNotExist), errors.Is(err, errObject):
-		v.log.Warn().Err(err).Msg("what the sweep before knew is lost; every stream is looked at")
-	case err != nil:
-		return false, fmt.Errorf("read what the sweep before knew: %w", err)
+	return t, nil
+}
+
+// result reads one result of a lane. What cannot be read is warned of, and its streams are looked at again.
+func (v *visit) result(ctx context.Context, id string, lane, batch int) (resultHeader, []outcome, error) {
+	key := resultKey(id, lane, batch)
+	body, _, err := v.Store.Get(ctx, key)
+	if err == nil {
+		var header resultHeader
+		var done []outcome
+		if header, done, _, err = decodeResult(body); err == nil {
+			return header, done, nil
+		}
 	}
-	for i := range v.prior.outcomes {
-		o := &v.prior.outcomes[i]
+	if unreadable(err) {
+		v.log.Warn().Err(err).Str("key", key).Msg("result of a lane is unreadable; its streams are looked at again")
+	}
+	return resultHeader{}, nil, fmt.Errorf("read results of the sweep before: %w", err)
+}
+
+// lookBack reads what the base sweep knew and what its lanes did, whether or not they are still at it. What cannot be
+// read, or not in half of the time that is left, is done without: then more streams are looked at than need be, but no
+// sweep ever comes to its end of time over the same results as the one before. It reports true if it left the work to
+// the next batch, which has more time.
+func (v *visit) lookBack(ctx context.Context) (bool, error) {
+	v.known = make(map[chat.Stream]*record)
+	if v.prior == nil {
+		if err := v.lookAtLanes(ctx); err != nil {
+			return false, err
+		}
+	}
+	if v.pointer.Base.ID == "" {
+		return false, nil
+	}
+	learnt, whole, err := v.readLanes(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !whole && v.listed {
+		return true, v.handOver(ctx)
+	}
+	if !whole {
+		v.log.Warn().Str("base", v.pointer.Base.ID).
+			Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
+	}
+	if err := v.readKnown(ctx); err != nil {
+		return false, err
+	}
+	for i := range learnt {
+		o := &learnt[i]
 		r := v.known[o.stream()]
 		if r == nil {
 			r = &record{Group: o.Group, Topic: o.Topic}
@@ -50,36 +155,57 @@ func (v *visit) lookBack(ctx context.Context) (alive bool, err error) {
 		}
 		r.learn(*o)
 	}
-	return v.prior.alive, nil
+	return false, nil
 }
 
-// readLanes reads the results of a sweep's lanes in order: each lane's next name is known.
-func (v *visit) readLanes(ctx context.Context, b base) (*prior, error) {
-	p := &prior{finished: true, lanes: make([]resultHeader, b.Lanes)}
-	now := time.Now()
-	for lane := range b.Lanes {
-		last := &p.lanes[lane]
-		until := b.Until
-		for batch := 0; !last.Last; batch++ {
-			body, _, err := v.shelf.get(ctx, resultKey(b.ID, lane, batch))
-			if errors.Is(err, objstore.ErrNotExist) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("read results of the sweep before: %w", err)
-			}
-			header, outcomes, _, err := decodeResult(body)
-			if err != nil {
-				v.log.Warn().Err(err).Str("key", resultKey(b.ID, lane, batch)).Msg("result of a lane is unreadable; its streams are looked at again")
-				break
-			}
-			p.outcomes = append(p.outcomes, outcomes...)
-			*last, until = header, header.Until
-		}
-		if !last.Last {
-			p.finished = false
-			p.alive = p.alive || now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
+// readKnown reads what the base sweep knew.
+func (v *visit) readKnown(ctx context.Context) error {
+	body, _, err := v.shelf.get(ctx, knownKey(v.pointer.Base.ID))
+	if err == nil {
+		var known map[chat.Stream]*record
+		if known, err = decodeKnown(body); err == nil {
+			v.known = known
+			return nil
 		}
 	}
-	return p, nil
+	if !errors.Is(err, objstore.ErrNotExist) && !unreadable(err) {
+		return fmt.Errorf("read what the sweep before knew: %w", err)
+	}
+	v.log.Warn().Err(err).Msg("what the sweep before knew is lost; every stream is looked at")
+	return nil
+}
+
+// readLanes reads what became of the base sweep's streams, a lane's oldest first, and reports whether that is all.
+func (v *visit) readLanes(ctx context.Context) ([]outcome, bool, error) {
+	until := time.Now().Add(time.Until(v.Deadline) / 2)
+	found := make([][][]outcome, len(v.prior.tails)) // of each lane, the newest first
+	cut := make([]bool, len(found))
+	err := v.everyLane(ctx, func(ctx context.Context, lane int) error {
+		t := &v.prior.tails[lane]
+		found[lane] = [][]outcome{t.done}
+		for batch := t.next; batch >= 0; {
+			if cut[lane] = !time.Now().Before(until); cut[lane] {
+				return nil
+			}
+			header, done, err := v.result(ctx, v.pointer.Base.ID, lane, batch)
+			if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
+				return err
+			}
+			found[lane] = append(found[lane], done)
+			batch -= 1 + max(0, header.Repeats)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	var all []outcome
+	whole := true
+	for lane, results := range found {
+		for _, done := range slices.Backward(results) {
+			all = append(all, done...)
+		}
+		whole = whole && !cut[lane]
+	}
+	return all, whole, nil
 }

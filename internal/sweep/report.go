@@ -169,13 +169,16 @@ func (v *visit) settlePrior(ctx context.Context) error {
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read the plan of the sweep before: %w", err)
-	}
 	var plan planObject
-	if err := readJSON(body, &plan); err != nil {
+	if err == nil {
+		err = readJSON(body, &plan)
+	}
+	if unreadable(err) {
 		v.log.Warn().Err(err).Msg("the sweep before has no report: its plan is unreadable")
 		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the plan of the sweep before: %w", err)
 	}
 	plan.Report.conclude(plan, v.prior.lanes)
 	lost := slices.IndexFunc(v.prior.lanes, func(h resultHeader) bool { return !h.Last })

@@ -22,6 +22,8 @@ type resultHeader struct {
 	Offset int       `json:"offset"` // from this stream of it
 	Last   bool      `json:"last,omitempty"`
 
+	Repeats int `json:"repeats,omitempty"` // of so many batches before, the outcomes are here once more
+
 	Tally    Tally    `json:"tally"`
 	Failures nameList `json:"failures"`
 	Expired  nameList `json:"expired"`

@@ -37,6 +37,7 @@ type scene struct {
 func inScene(t *testing.T, f func(s *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(noon()))
 		s := &scene{t: t, store: memstore.New(memstore.Options{}), corrupt: make(map[string]bool)}
 		s.Sweeper = &Sweeper{
 			Directory: s, Engine: s, Publisher: s, Limiter: retry.NewLimiter(50), ListPace: retry.NewLimiter(ListQPS),
@@ -134,4 +135,24 @@ func (s *scene) read(key string) []byte {
 		return nil
 	}
 	return body
+}
+
+// write stores an object of a sweep.
+func (s *scene) write(key string, w objstore.Write, err error) {
+	s.t.Helper()
+	if err == nil {
+		_, err = s.store.Overwrite(s.t.Context(), key, w)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// based makes a sweep the last that was planned.
+func (s *scene) based(id string, lanes int, known ...*record) {
+	s.t.Helper()
+	w, err := encodeKnown(id, time.Now().Add(-time.Hour), known)
+	s.write(knownKey(id), w, err)
+	w, err = encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lanes: lanes}})
+	s.write(pointerKey(), w, err)
 }

@@ -49,8 +49,9 @@ type visit struct {
 	// unlisted are the lists that were given up by all parts so far.
 	unlisted []listFailure
 
-	known map[chat.Stream]*record
-	prior *prior // what became of the base sweep's lanes; nil until it was looked at
+	listed bool // this batch has looked at groups
+	known  map[chat.Stream]*record
+	prior  *prior // what became of the base sweep's lanes; nil until it was looked at
 
 	summary Summary
 }
@@ -98,11 +99,10 @@ func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 		if err := v.adopt(ctx); err != nil {
 			return false, err
 		}
-		alive, err := v.lookBack(ctx)
-		if err != nil {
+		if err := v.lookAtLanes(ctx); err != nil {
 			return false, err
 		}
-		if alive && !v.spec.Takeover {
+		if v.prior.alive && !v.spec.Takeover {
 			v.summary.Outcome = AlreadyRunning
 			return true, nil
 		}
@@ -176,6 +176,7 @@ func (v *visit) take(body []byte) error {
 // advance lists what is left and, when all is listed, plans.
 func (v *visit) advance(ctx context.Context) error {
 	if !v.place.Done {
+		v.listed = true
 		done, err := v.listMore(ctx)
 		if done || err != nil {
 			return err

@@ -27,6 +27,8 @@ const (
 	// maxAttempts is how often a stream that fails is tried by one lane, and attemptPause how long after, each time more.
 	maxAttempts  = 3
 	attemptPause = time.Second
+	// refusedFrom streams are taken for all that the app has, if the service refuses every one of them.
+	refusedFrom = 3
 	// stuckAfter streams that fail for a reason that is not theirs, and none that does not fail, the lane gives up.
 	stuckAfter = 10
 )
@@ -204,6 +206,21 @@ func notTheirs(err error) bool {
 	return ok && r.RetryClass() == retry.Permanent && !ofGroup(err)
 }
 
+// suspect warns of what is likely where the service refuses everything that a lane came to. One group may be of a kind
+// without history; all of them are not.
+func (b *board) suspect(all Tally) {
+	if all.Messages > 0 || len(b.done) < refusedFrom || all.Outcomes[archive.StatusUnsupported] < sum(all.Outcomes) {
+		return
+	}
+	for i := range b.done {
+		if code := b.done[i].Code; code != "10004" && code != "10007" { // invalid parameter, no permission
+			return
+		}
+	}
+	b.log.Warn().Int("streams", len(b.done)).Str("code", b.done[0].Code).
+		Msg("the service refuses every stream of this lane; the likely cause is that CHAT_ADMIN has lost its rights: make it an admin account of the app again")
+}
+
 // refusal is an error of the directory or of the engine's source that carries the service's own code.
 type refusal interface {
 	retry.Classified
@@ -215,7 +232,7 @@ type refusal interface {
 func (b *board) finished(o open, r export.Result, err error, began time.Time) {
 	done := outcome{
 		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, Genesis: r.Genesis,
-		Next: o.Next, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
+		Next: o.Next, Last: o.Last, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
 	}
 	text := ""
 	if err != nil {

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// Standing outcomes are tried again after an hour, then at half the rate each time, down to once a week.
+	// Standing outcomes are tried again after an hour, then at half the rate each time, down to every longRest. All rests
+	// are at most restShare of the retention: who mends the cause in time must not lose what came meanwhile.
 	firstRest = time.Hour
-	longRest  = 7 * 24 * time.Hour
+	longRest  = 6 * time.Hour
+	restShare = 8
 	// forgetAfter tries a group that is neither listed nor there is not remembered any more. Its archive stays.
 	forgetAfter = 8
 )
@@ -25,11 +27,13 @@ type record struct {
 	Frontier chat.Seq `json:"f,omitempty"` // 0: nothing is archived, as far as is known
 	Genesis  int64    `json:"k,omitempty"` // the group's CreateTime as the archive's genesis has it
 	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970
-	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when a try found less than it promised, and nothing was under way
-	Outcome  string   `json:"o,omitempty"` // of the last try; empty if that was complete
-	Code     string   `json:"e,omitempty"`
-	Tries    int      `json:"x,omitempty"` // how often in a row that was the outcome
-	Tried    int64    `json:"a,omitempty"` // when last
+	// Next is NextMsgSeq when a try found less than it promised, and nothing was under way; or at a standing outcome.
+	Next    chat.Seq `json:"n,omitempty"`
+	Last    int64    `json:"l,omitempty"` // time of the newest message at a standing outcome
+	Outcome string   `json:"o,omitempty"` // of the last try; empty if that was complete
+	Code    string   `json:"e,omitempty"`
+	Tries   int      `json:"x,omitempty"` // how often in a row that was the outcome
+	Tried   int64    `json:"a,omitempty"` // when last
 }
 
 func (r *record) stream() chat.Stream { return chat.Stream{GroupID: r.Group, TopicID: r.Topic} }
@@ -44,23 +48,35 @@ func standing(outcome string) bool {
 	}
 }
 
-// restsUntil returns when a stream that need not be tried now is tried again; the zero time if that is now.
-func (r *record) restsUntil() time.Time {
+// rests reports whether a stream need not be tried now.
+func (p *planner) rests(r *record, s *sight) bool {
+	longest := p.retention / restShare
 	switch {
 	case standing(r.Outcome):
-		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 1))
-	case r.Outcome == "" && r.Next > 0:
-		return time.Unix(r.Tried, 0).Add(rest(r.Tries - 1))
-	default:
-		return time.Time{}
+		if r.contradicted(s) {
+			return false
+		}
+		longest = min(longest, longRest)
+	case r.Outcome != "" || r.Next == 0:
+		return false
 	}
+	return p.now.Before(time.Unix(r.Tried, 0).Add(rest(r.Tries-1, longest)))
 }
 
-func rest(n int) time.Duration {
+// contradicted reports whether the list shows life in a stream that the service refused. What is wrong with an archive
+// is not mended by new messages.
+func (r *record) contradicted(s *sight) bool {
+	if r.Outcome != archive.StatusGone && r.Outcome != archive.StatusUnsupported {
+		return false
+	}
+	return s.next > 0 && s.next != r.Next || s.last > 0 && s.last != r.Last
+}
+
+func rest(n int, longest time.Duration) time.Duration {
 	if n < 0 || n > 20 {
 		n = 20
 	}
-	return min(longRest, firstRest<<n)
+	return min(longest, firstRest<<n)
 }
 
 // learn takes what became of a try.
@@ -76,13 +92,16 @@ func (r *record) learn(o outcome) {
 	case o.Outcome == string(export.Complete):
 		r.Since = o.Began - int64(settling/time.Second)
 		same = r.Outcome == "" && r.Next > 0 && r.Next == o.Next
-		r.Outcome, r.Code, r.Next = "", "", 0
+		r.Outcome, r.Code, r.Next, r.Last = "", "", 0, 0
 		if o.Next > r.Frontier && o.Calm {
 			r.Next = o.Next // the newest were deleted, or never stored; else they may have been settling
 		}
 	default:
 		same = r.Outcome == o.Outcome
-		r.Outcome, r.Code, r.Next = o.Outcome, o.Code, 0
+		r.Outcome, r.Code, r.Next, r.Last = o.Outcome, o.Code, 0, 0
+		if standing(o.Outcome) {
+			r.Next, r.Last = o.Next, o.Last
+		}
 	}
 	if !same {
 		r.Tries = 0

@@ -135,6 +135,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	h.Failures.join(b.failures)
 	h.Expired.join(b.expired)
 	l.summary.Tally = b.tally
+	b.suspect(h.Tally)
 	done := b.done
 	if l.c.Batch > 0 && len(l.before)+len(b.done) <= maxRepeated {
 		h.Repeats, done = l.header.Repeats+1, slices.Concat(l.before, b.done)

@@ -119,7 +119,7 @@ func (p *planner) consider(s *sight) {
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Outcome: "not_looked_at", Code: s.code, Text: s.text})
 	}
 	switch {
-	case r.Outcome != "" && p.now.Before(r.restsUntil()):
+	case r.Outcome != "" && p.rests(r, s):
 		p.streams.Resting++
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 	case s.code != "":
@@ -129,7 +129,7 @@ func (p *planner) consider(s *sight) {
 		if r.Outcome == "" {
 			return // nothing to remember
 		}
-	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.now.Before(r.restsUntil()):
+	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
 		r.Since = max(r.Since, s.looked)
 	case p.waits(r, s):
@@ -197,9 +197,9 @@ func (p *planner) due(r *record, s *sight) {
 // vanished deals with a stream that no longer exists. What is archived of it gets its last manifest from the engine, once.
 func (p *planner) vanished(r *record, s *sight) {
 	switch {
-	case r.Frontier > 0 && !p.now.Before(r.restsUntil()) && (r.Outcome != archive.StatusGone || r.Tries < forgetAfter):
+	case r.Frontier > 0 && !p.rests(r, s) && (r.Outcome != archive.StatusGone || r.Tries < forgetAfter):
 		p.due(r, s)
-	case r.Frontier > 0 && p.now.Before(r.restsUntil()):
+	case r.Frontier > 0 && p.rests(r, s):
 		p.streams.Resting++
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 	default: // never archived, or tried often enough

@@ -241,26 +241,6 @@ func TestTheSamePlanIsMadeTwice(t *testing.T) {
 	}
 }
 
-func TestStandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
-	t.Parallel()
-	r := record{Group: "g", Frontier: 3}
-	var waits []time.Duration
-	for range 10 {
-		r.learn(outcome{Group: "g", Outcome: archive.StatusUnsupported, At: hours(0)})
-		waits = append(waits, r.restsUntil().Sub(noon()))
-	}
-	h := time.Hour
-	want := []time.Duration{h, 2 * h, 4 * h, 8 * h, 16 * h, 32 * h, 64 * h, 128 * h, week, week}
-	if diff := cmp.Diff(want, waits); diff != "" {
-		t.Errorf("waits (-want +got):\n%s", diff)
-	}
-	r.learn(outcome{Group: "g", Outcome: "complete", Frontier: 9, Next: 9, Genesis: 5, Began: hours(1), At: hours(1)})
-	want2 := record{Group: "g", Frontier: 9, Genesis: 5, Since: hours(1) - 120}
-	if diff := cmp.Diff(want2, r); diff != "" {
-		t.Errorf("after a success (-want +got):\n%s", diff)
-	}
-}
-
 func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	records := []*record{

@@ -72,6 +72,14 @@ func (t *Tally) ended(outcome string) {
 	t.Outcomes[outcome]++
 }
 
+func sum(outcomes map[string]int) int {
+	all := 0
+	for _, n := range outcomes {
+		all += n
+	}
+	return all
+}
+
 func (t *Tally) join(other Tally) {
 	t.Messages += other.Messages
 	t.Chunks += other.Chunks
@@ -134,11 +142,7 @@ func (r *Report) conclude(plan planObject, lanes []resultHeader) {
 			r.FinishedAt = h.At
 		}
 	}
-	reached := 0
-	for _, n := range r.Tally.Outcomes {
-		reached += n
-	}
-	r.Unreached = max(0, due-reached)
+	r.Unreached = max(0, due-sum(r.Tally.Outcomes))
 	if !finished {
 		r.FinishedAt = time.Time{}
 	}

@@ -38,6 +38,7 @@ type outcome struct {
 	Frontier chat.Seq `json:"f,omitempty"`
 	Genesis  int64    `json:"k,omitempty"` // CreateTime in the archive's genesis
 	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when it was planned
+	Last     int64    `json:"l,omitempty"` // and the time of the newest message
 	Calm     bool     `json:"q,omitempty"` // the newest message was too old for others to be on their way
 	Began    int64    `json:"b,omitempty"` // when its last batch began, in seconds since 1970
 	At       int64    `json:"a,omitempty"` // when that ended

@@ -1,0 +1,114 @@
+package sweep
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/export"
+)
+
+// tries sweeps every hour over a stream that is always answered the same, and returns in which hours it was tried.
+func tries(retention time.Duration, r record, o outcome, listed func(hour int) sight) []int {
+	var tried []int
+	for hour := range 48 {
+		p := &planner{now: noon().Add(time.Duration(hour) * time.Hour), retention: retention, rate: 1, known: map[chat.Stream]*record{r.stream(): &r}}
+		s := listed(hour)
+		p.plan([]sight{s})
+		if len(p.items) > 0 {
+			tried = append(tried, hour)
+			o.Next, o.Last, o.At, o.Began = s.next, s.last, p.now.Unix(), p.now.Unix()
+			r.learn(o)
+		}
+	}
+	return tried
+}
+
+func TestStandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
+	t.Parallel()
+	archived := record{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-1)}
+	still := func(int) sight { return group("g", 20, hours(-1)) }
+	untold := func(int) sight { return group("g", 0, hours(-1)) }
+	busy := func(hour int) sight { return group("g", chat.Seq(20+hour/12), hours(hour/12)) }
+	busyUntold := func(hour int) sight { return group("g", 0, hours(hour/12)) }
+	slow, day := []int{0, 1, 3, 7, 13, 19, 25, 31, 37, 43}, 24*time.Hour
+	for _, tc := range []struct {
+		name      string
+		retention time.Duration
+		outcome   string
+		listed    func(int) sight
+		want      []int
+	}{
+		{"unsupported", week, archive.StatusUnsupported, still, slow},
+		{"gone, no number", week, archive.StatusGone, untold, slow},
+		{"damaged", week, archive.StatusDamaged, still, slow},
+		{"a day's retention", day, archive.StatusMismatch, still, []int{0, 1, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 39, 42, 45}},
+		{"unsupported, and new messages", week, archive.StatusUnsupported, busy, []int{0, 1, 3, 7, 12, 18, 24, 30, 36, 42}},
+		{"gone, and new messages", week, archive.StatusGone, busyUntold, []int{0, 1, 3, 7, 12, 18, 24, 30, 36, 42}},
+		{"damaged, and new messages", week, archive.StatusDamaged, busy, slow},
+		{"the newest deleted", week, "complete", still, []int{0, 1, 3, 7, 15, 31}},
+	} {
+		got := tries(tc.retention, archived, outcome{Group: "g", Outcome: tc.outcome, Frontier: 10, Calm: true}, tc.listed)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s: tried in hours (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+func TestASuccessEndsAStandingOutcome(t *testing.T) {
+	t.Parallel()
+	r := record{Group: "g", Frontier: 3}
+	r.learn(outcome{Group: "g", Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, At: hours(0)})
+	want := record{Group: "g", Frontier: 3, Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, Tries: 1, Tried: hours(0)}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	r.learn(outcome{Group: "g", Outcome: "complete", Frontier: 9, Next: 9, Last: 10, Genesis: 5, Began: hours(1), At: hours(1)})
+	want = record{Group: "g", Frontier: 9, Genesis: 5, Since: hours(1) - 120}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("after a success (-want +got):\n%s", diff)
+	}
+}
+
+func TestALaneThatIsRefusedEveryStreamNamesTheLikelyCause(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		groups int
+		code   func(n string) string
+		want   int
+	}{
+		{"no rights", 5, func(string) string { return "10007" }, 1},
+		{"no rights, the other code", 5, func(string) string { return "10004" }, 1},
+		{"another code", 5, func(string) string { return "11000" }, 0},
+		{"one has rights", 5, func(id string) string {
+			if id == "g3" {
+				return ""
+			}
+			return "10007"
+		}, 0},
+		{"one group", 1, func(string) string { return "10007" }, 0},
+	} {
+		inScene(t, func(s *scene) {
+			for n := range tc.groups {
+				s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+			}
+			s.engine = func(req export.Request) (export.Result, error) {
+				if code := tc.code(req.Stream.GroupID); code != "" {
+					return export.Result{Outcome: archive.StatusUnsupported, Code: code}, nil
+				}
+				return export.Result{Outcome: export.Complete, Frontier: 10}, nil
+			}
+			s.planned()
+			s.batch(time.Minute)
+			if n := strings.Count(s.logs.String(), "CHAT_ADMIN has lost its rights"); n != tc.want {
+				t.Errorf("%s: %d warnings; log: %s", tc.name, n, s.logs.String())
+			}
+		})
+	}
+}

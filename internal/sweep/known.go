@@ -26,7 +26,7 @@ type record struct {
 	Type     string   `json:"y,omitempty"`
 	Frontier chat.Seq `json:"f,omitempty"` // 0: nothing is archived, as far as is known
 	Genesis  int64    `json:"k,omitempty"` // the group's CreateTime as the archive's genesis has it
-	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970
+	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970; 0 is unknown
 	// Next is NextMsgSeq when a try found less than it promised, and nothing was under way; or at a standing outcome.
 	Next    chat.Seq `json:"n,omitempty"`
 	Last    int64    `json:"l,omitempty"` // time of the newest message at a standing outcome
@@ -120,16 +120,23 @@ const settling = 2 * time.Minute
 type knownHeader struct {
 	envelope
 
-	At int64 `json:"at"` // seconds since 1970; Since of records that have none
+	At int64 `json:"at"` // seconds since 1970; Since of records that have a frontier, but no Since
 }
+
+// unknownSince is written where something is archived, but not when nothing was missing: a first export that failed
+// part-way. It is read back as 0; older versions took it for very long ago, which comes to the same.
+const unknownSince = -1
 
 // encodeKnown builds the object that the next sweep begins with.
 func encodeKnown(id string, at time.Time, records []*record) (objstore.Write, error) {
 	l := newLines(knownHeader{envelope{format, id}, at.Unix()})
 	for _, r := range records {
 		line := *r
-		if line.Since == at.Unix() {
+		switch {
+		case line.Since == at.Unix():
 			line.Since = 0 // most are idle: their lines differ in the id and the frontier only
+		case line.Since == 0 && line.Frontier > 0:
+			line.Since = unknownSince
 		}
 		l.add(line)
 	}
@@ -147,7 +154,10 @@ func decodeKnown(body []byte) (map[chat.Stream]*record, error) {
 		if !possible(r.stream()) {
 			return nil // one line is not to cost all the others
 		}
-		if r.Since == 0 {
+		switch {
+		case r.Since == unknownSince:
+			r.Since = 0
+		case r.Since == 0 && r.Frontier > 0:
 			r.Since = header.At
 		}
 		known[r.stream()] = r

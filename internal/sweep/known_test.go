@@ -112,3 +112,41 @@ func TestALaneThatIsRefusedEveryStreamNamesTheLikelyCause(t *testing.T) {
 		})
 	}
 }
+
+// Nobody knows how old the rest of a stream is whose first export failed part-way.
+func TestTheRestOfAFirstExportIsUrgent(t *testing.T) {
+	t.Parallel()
+	big := sight{stream: chat.Stream{GroupID: "big"}, kind: "Public", create: hours(-24 * 365), last: hours(0), next: 1_000_000}
+	known := roundTrip(t, planned(Spec{}, nil, big).records)
+	for range 3 { // however many sweeps it takes
+		r := known[big.stream]
+		r.learn(outcome{Group: "big", Outcome: archive.StatusFailed, Frontier: 400_000, Began: hours(-1), At: hours(-1)})
+		known = roundTrip(t, []*record{r})
+	}
+	p := planned(Spec{}, []record{*known[big.stream], {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
+	if p.items[0].Group != "big" || !p.items[0].deadline.Equal(noon()) {
+		t.Errorf("first is %s, which expires at %v", p.items[0].Group, p.items[0].deadline)
+	}
+	if p.atRisk.Count != 1 || p.atRisk.First[0].GroupID != "big" {
+		t.Errorf("at risk: %+v", p.atRisk)
+	}
+	// A group that is younger than the retention has no older messages.
+	big.create = hours(-3)
+	p = planned(Spec{}, []record{*known[big.stream]}, big)
+	if want := noon().Add(week - 3*time.Hour); !p.items[0].deadline.Equal(want) {
+		t.Errorf("of a young group something expires at %v, want %v", p.items[0].deadline, want)
+	}
+}
+
+func roundTrip(t *testing.T, records []*record) map[chat.Stream]*record {
+	t.Helper()
+	w, err := encodeKnown("20261122T120000Z-01020304", noon(), records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := decodeKnown(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}

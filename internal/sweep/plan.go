@@ -172,7 +172,7 @@ func (p *planner) waits(r *record, s *sight) bool {
 func (p *planner) oldest(r *record, s *sight) time.Time {
 	oldest := p.now.Add(-p.retention)
 	from := s.create
-	if r.Frontier > 0 {
+	if r.Frontier > 0 && r.Since > 0 {
 		from = r.Since
 	}
 	if t := time.Unix(from, 0); t.After(oldest) {

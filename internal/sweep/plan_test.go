@@ -247,6 +247,8 @@ func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 		{Group: "@TGS#1", Type: "Public", Frontier: 7, Genesis: 5, Since: hours(0)},
 		{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
 		{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
+		{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
+		{Group: "never archived", Outcome: "failed", Tries: 1, Tried: 9},
 	}
 	w, err := encodeKnown("20261122T120000Z-01020304", noon(), records)
 	if err != nil {

@@ -18,6 +18,9 @@ const (
 	handover = 10 * time.Minute
 	// freshFor is how long a redelivery goes on with what its predecessor began. The platform repeats a minute apart.
 	freshFor = time.Hour
+	// maxSkew is how far clocks may differ: a sweep that begins later than that has a forged id, or was begun by a broken
+	// clock. Ids are ordered by time, so such a one would be the latest for ever.
+	maxSkew = 10 * time.Minute
 )
 
 // pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
@@ -94,13 +97,21 @@ func (p pointer) leased(owner string, now time.Time) bool {
 func (p pointer) unfinished(owner string, now time.Time) bool {
 	c := p.Current
 	started, ok := archive.RunStart(c.ID)
-	return owner != "" && c.Owner == owner && c.ID != p.Base.ID && ok && now.Sub(started) < freshFor
+	return owner != "" && c.Owner == owner && c.ID != p.Base.ID && ok && now.Sub(started) < freshFor && !ahead(c.ID, now)
 }
 
 // overtook reports whether a sweep need not go on: it was planned and its lanes were started, or a later one was, or is
-// about to be. Ids are ordered by time.
+// about to be. Ids are ordered by time. One of a time to come is not later: what it knew is as good as any, though.
 func (p pointer) overtook(id string, now time.Time) bool {
-	return p.Base.ID >= id || p.Current.ID > id && p.leased("", now)
+	planned := p.Base.ID >= id && !ahead(p.Base.ID, now)
+	begun := p.Current.ID > id && !ahead(p.Current.ID, now) && p.leased("", now)
+	return planned || begun
+}
+
+// ahead reports whether a sweep's id is of a time to come.
+func ahead(id string, now time.Time) bool {
+	started, _ := archive.RunStart(id)
+	return started.After(now.Add(maxSkew))
 }
 
 // validID reports whether a text is the id of a sweep: it becomes part of keys.

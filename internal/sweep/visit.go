@@ -84,6 +84,10 @@ func (v *visit) run(ctx context.Context, c *Continuation) error {
 func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 	now := time.Now()
 	switch {
+	case c != nil && (!validID(c.ID) || ahead(c.ID, now)):
+		v.log.Warn().Msg("the continuation names no sweep, or one that has not begun; the next sweep goes on")
+		v.summary.Outcome = Lost
+		return true, nil
 	case c != nil:
 		v.id = c.ID
 		if v.pointer.overtook(v.id, now) {

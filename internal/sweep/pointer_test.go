@@ -1,0 +1,91 @@
+package sweep
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/retry"
+)
+
+// keys returns all that the store holds of sweeps.
+func (s *scene) keys() []string {
+	s.t.Helper()
+	var keys []string
+	for entry, err := range s.store.List(s.t.Context(), "", "") {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+func TestAContinuationThatNamesNoSweepWritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "../../data/gid=x", "20261122T120000Z", "20261122T120000Z-0102030405", "20261122T121001Z-01020304", "99991231T235959Z-00000000"} {
+		inScene(t, func(s *scene) {
+			s.groups = longGroups(3)
+			sum, err := s.sweep(&Continuation{ID: id}, "forged", time.Minute)
+			if err != nil || sum.Outcome != Lost || len(s.keys()) > 0 || len(s.lanes) > 0 {
+				t.Errorf("%q: %q, %v, wrote %v", id, sum.Outcome, err, s.keys())
+			}
+		})
+	}
+	// Clocks differ a little.
+	inScene(t, func(s *scene) {
+		s.groups = longGroups(3)
+		if sum, err := s.sweep(&Continuation{ID: archive.NewRunID(time.Now().Add(5 * time.Minute))}, "next", time.Minute); err != nil || sum.Outcome != Planned {
+			t.Errorf("%q, %v", sum.Outcome, err)
+		}
+	})
+}
+
+// A clock that was ahead once must not end all sweeps of several parts that come later; and what it knew is kept.
+func TestASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
+	t.Parallel()
+	const future = "20991231T235959Z-00000000"
+	inScene(t, func(s *scene) {
+		s.based(future, 1, &record{Group: "g00001", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
+		s.Limiter = retry.NewLimiter(10)
+		for n := range 3000 {
+			s.groups = append(s.groups, Group{ID: fmt.Sprintf("g%05d", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+		}
+		sum, err := s.sweep(nil, "tick", 3*time.Second)
+		parts := 0
+		for err == nil && sum.Outcome == Continued && parts < 20 {
+			parts++
+			sum, err = s.sweep(&s.sweeps[len(s.sweeps)-1], "next", 3*time.Second)
+		}
+		if err != nil || sum.Outcome != Planned || parts == 0 || sum.Streams.Idle != 1 {
+			t.Errorf("after %d parts: %q, %v, %+v", parts, sum.Outcome, err, sum.Streams)
+		}
+	})
+}
+
+func TestWhichSweepIsTheLater(t *testing.T) {
+	t.Parallel()
+	const id, later, future = "20261122T110000Z-01020304", "20261122T115500Z-00000000", "20261122T130000Z-00000000"
+	leased := func(id string) current { return current{ID: id, Owner: "a", Until: noon().Add(time.Minute)} }
+	for n, tc := range []struct {
+		pointer  pointer
+		overtook bool
+	}{
+		{pointer{}, false},
+		{pointer{Base: base{ID: id}}, true},
+		{pointer{Base: base{ID: later}}, true},
+		{pointer{Base: base{ID: future}}, false},
+		{pointer{Current: leased(id)}, false},
+		{pointer{Current: leased(later)}, true},
+		{pointer{Current: current{ID: later}}, false},
+		{pointer{Current: leased(future)}, false},
+	} {
+		if got := tc.pointer.overtook(id, noon()); got != tc.overtook {
+			t.Errorf("%d: %+v overtook: %v", n, tc.pointer, got)
+		}
+	}
+	if p := (pointer{Current: leased(future)}); p.unfinished("a", noon()) {
+		t.Error("a redelivery goes on with a sweep of a time to come")
+	}
+}

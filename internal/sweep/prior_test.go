@@ -174,6 +174,25 @@ func TestBrokenHintsStopNoSweep(t *testing.T) {
 	}
 }
 
+// Behind the newest result, which is broken, are some that were stepped over on the way to it.
+func TestABrokenNewestResultHidesNoOther(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 10; n++ {
+		inScene(t, func(s *scene) {
+			s.based(baseID, 1)
+			s.results(n, false)
+			time.Sleep(time.Hour)
+			s.corrupt[resultKey(baseID, 0, n-1)] = true
+			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, NextSeq: 1}}
+			sum, err := s.sweep(nil, "tick", time.Minute)
+			known, _ := decodeKnown(s.read(knownKey(sum.Sweep)))
+			if err != nil || len(known) != n-1 {
+				t.Errorf("%d results: %d streams are known, %v", n, len(known), err)
+			}
+		})
+	}
+}
+
 func TestABrokenPlanIsNotTakenUp(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {

@@ -232,11 +232,12 @@ func (p *planner) overlooked(r *record) bool {
 
 // unseen plans a stream of which only the archive is known: the engine finds out what is new without a list.
 func (p *planner) unseen(r *record) {
-	if r.Outcome != "" && p.now.Before(r.restsUntil()) {
+	s := &sight{stream: r.stream(), kind: r.Type}
+	if r.Outcome != "" && p.rests(r, s) {
 		p.streams.Resting++
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 	} else {
-		p.due(r, &sight{stream: r.stream(), kind: r.Type})
+		p.due(r, s)
 	}
 	p.records = append(p.records, r)
 }

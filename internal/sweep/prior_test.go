@@ -140,7 +140,7 @@ func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 		)
 		s.results(3, false)
 		id := archive.NewRunID(time.Now())
-		w, err := encodeInfo(infoHeader{envelope{format, id}, 0, time.Now(), place{Done: true}},
+		w, err := encodeInfo(infoHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}},
 			[]infoLine{{GroupID: "idle", Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10}})
 		s.write(infoKey(id, 0), w, err)
 		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "tick", time.Minute)

@@ -19,8 +19,10 @@ const (
 	// slack is how late a call may be to be made good: no more than headroom leaves free in a second.
 	slack = 25 * time.Millisecond
 	// group is how many calls leave together: a process that sleeps nearly all the time pays more for waking up than
-	// for the calls.
-	group = 2
+	// for the calls. Below singly calls a second it sleeps anyway, and a service that allows one call a second counts two
+	// that come together as one too many: there each leaves alone.
+	group  = 2
+	singly = 5.0
 
 	// startShare of the ceiling, but at least startRate, is where a limiter begins, since it cannot know who else calls.
 	// The rate then grows by growth of itself in a second, until it reaches the ceiling or calls are refused.
@@ -111,6 +113,9 @@ func (l *Limiter) take() time.Duration {
 
 // together moves a time to the next one that a group shares.
 func (l *Limiter) together(at time.Time) time.Time {
+	if l.rate < singly {
+		return at
+	}
 	period := time.Duration(group / l.rate * float64(time.Second))
 	if over := at.Sub(l.began) % period; over > 0 {
 		return at.Add(period - over)

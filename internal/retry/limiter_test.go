@@ -190,3 +190,38 @@ func TestIdleTimeIsNotSavedUp(t *testing.T) {
 		}
 	})
 }
+
+func TestSlowCallsLeaveOneByOne(t *testing.T) {
+	for name, tt := range map[string]struct {
+		qps    float64
+		least  time.Duration // between two calls
+		within time.Duration // of ten calls
+	}{
+		"one a second": {1, time.Second, 10 * time.Second},
+		"four":         {4, 250 * time.Millisecond, 2500 * time.Millisecond},
+	} {
+		for _, trip := range []time.Duration{0, 50 * time.Millisecond} {
+			t.Run(name+" with a round trip of "+trip.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := retry.NewLimiter(tt.qps)
+					start := time.Now()
+					var last time.Time
+					for n := range 10 {
+						if err := l.Wait(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						if gap := time.Since(last); n > 0 && gap < tt.least {
+							t.Errorf("calls %d and %d leave %v apart", n-1, n, gap)
+						}
+						last = time.Now()
+						time.Sleep(trip)
+						l.Observe(nil)
+					}
+					if took := last.Sub(start); took > tt.within {
+						t.Errorf("ten calls took %v", took)
+					}
+				})
+			})
+		}
+	}
+}

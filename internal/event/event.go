@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"chatexport/internal/chat"
@@ -209,9 +210,14 @@ func depth(raw []byte) int {
 	return deepest
 }
 
+// trim removes white space around a text, and the byte order mark that some editors and producers put in front of it.
+func trim(raw []byte) []byte {
+	return bytes.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' })
+}
+
 // object returns the members of a JSON object by their exact names: encoding/json would take any case for a struct.
 func object(raw []byte) (map[string]json.RawMessage, bool) {
-	raw = bytes.TrimSpace(raw)
+	raw = trim(raw)
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, false
 	}

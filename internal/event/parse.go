@@ -15,12 +15,13 @@ import (
 // maxRunBytes is well above the length of a run id.
 const maxRunBytes = 64
 
-// ParseTask reads a task: a JSON object, or a bare group id, quoted or not. Unknown members are ignored.
+// ParseTask reads a task: a JSON object, or a bare group id, quoted or not, with or without a byte order mark in front.
+// Unknown members are ignored.
 //
 // The error wraps ErrInvalid. A task that names several groups, some of which are impossible, comes back with the
 // others and an error; otherwise an error comes with an empty task.
 func ParseTask(body []byte) (Task, error) {
-	body = bytes.TrimSpace(body)
+	body = trim(body)
 	switch {
 	case len(body) == 0:
 		return Task{}, fmt.Errorf("%w: empty; a task is needed, such as {\"group_id\": \"...\"} or a bare group id", ErrInvalid)
@@ -58,18 +59,35 @@ func ParseTask(body []byte) (Task, error) {
 
 // parseUnquoted reads what is not JSON. Broken JSON must not become a group id.
 func parseUnquoted(body []byte) (Task, error) {
-	if strings.IndexByte(`{["`, body[0]) >= 0 {
+	if looksLikeJSON(string(body)) {
 		return Task{}, fmt.Errorf("%w: broken JSON", ErrInvalid)
 	}
 	return parseBare(string(body))
 }
 
 func parseBare(id string) (Task, error) {
-	t := Task{GroupID: strings.TrimSpace(id)}
+	t := Task{GroupID: string(trim([]byte(id)))}
+	if err := checkBare(t.GroupID); err != nil {
+		return Task{}, err
+	}
 	if err := checkID(chat.Stream{GroupID: t.GroupID}); err != nil {
 		return Task{}, err
 	}
 	return t, nil
+}
+
+func looksLikeJSON(s string) bool { return s != "" && strings.IndexByte(`{["`, s[0]) >= 0 }
+
+// checkBare refuses ids that nothing says are ids: what was a task on its way here must not be taken for a group that
+// does not exist. A group that is really called so can be named as group_id.
+func checkBare(id string) error {
+	switch {
+	case looksLikeJSON(id):
+		return fmt.Errorf("%w: broken JSON, or JSON within JSON; a group whose id begins so is named as {\"group_id\": \"...\"}", ErrInvalid)
+	case strings.ContainsFunc(id, func(r rune) bool { return unicode.Is(unicode.Cf, r) }):
+		return fmt.Errorf("%w: a bare group id with invisible characters (such as a byte order mark or a zero width space)", ErrInvalid)
+	}
+	return nil
 }
 
 func parseMembers(members map[string]json.RawMessage) (Task, error) {
@@ -231,7 +249,11 @@ func readGroup(item json.RawMessage) (Group, error) {
 	var g Group
 	members, ok := object(item)
 	if !ok {
-		members = map[string]json.RawMessage{"group_id": item} // a bare group id
+		members = map[string]json.RawMessage{"group_id": item}
+		if id, ok := text(item); ok {
+			t, err := parseBare(id)
+			return Group{GroupID: t.GroupID}, err
+		}
 	}
 	if err := errors.Join(readID(members, "group_id", &g.GroupID), readID(members, "topic_id", &g.TopicID)); err != nil {
 		return Group{}, err

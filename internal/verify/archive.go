@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +59,7 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		group.Go(func() (err error) {
 			defer func() {
 				if p := recover(); p != nil {
-					err = fmt.Errorf("verify %s: panic: %v\n%s", s, p, debug.Stack())
+					err = fmt.Errorf("verify %s: panic, a fault of the verifier or its store: %s", s, strings.Join(strings.Fields(fmt.Sprint(p)), " "))
 				}
 			}()
 			report, err := Stream(ctx, store, s, opts)

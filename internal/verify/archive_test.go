@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,9 +84,10 @@ func TestArchiveEndsAtTheFirstFailure(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 
-	store.onRead = func(string) error { panic("broken store") }
-	if _, err := verify.Archive(t.Context(), store, verify.Options{}, nil); err == nil {
-		t.Error("a panic was lost")
+	store.onRead = func(string) error { panic("broken\n store") }
+	_, err = verify.Archive(t.Context(), store, verify.Options{}, nil)
+	if err == nil || !strings.HasSuffix(err.Error(), ": broken store") {
+		t.Errorf("a panic became %v, want an error of one line", err)
 	}
 }
 

@@ -107,6 +107,41 @@ func TestFaultsOfManifestsGenesisAndStateAreFound(t *testing.T) {
 			plant: func(b *builder) { b.remove(manifest(1)) },
 			want:  []verify.Kind{verify.KindManifestChain}, chain: []verify.Kind{verify.KindManifestChain},
 		},
+		"newest manifest is missing": {
+			plant: func(b *builder) { b.remove(manifest(46)) },
+			want:  []verify.Kind{verify.KindManifestChain}, chain: []verify.Kind{verify.KindManifestChain},
+		},
+		"all manifests are missing": {
+			plant: func(b *builder) { b.remove(manifest(1)); b.remove(manifest(46)) },
+			want:  []verify.Kind{verify.KindManifestChain}, chain: []verify.Kind{verify.KindManifestChain},
+		},
+		"newest manifest and all chunks behind the one before are missing": {
+			plant: func(b *builder) {
+				b.remove(manifest(46))
+				for _, lo := range []chat.Seq{46, 61, 81, 91} {
+					b.remove(layout.Chunk(group(), lo))
+				}
+			},
+			want:  []verify.Kind{verify.KindManifestChain, verify.KindStateAhead},
+			chain: []verify.Kind{verify.KindManifestChain, verify.KindStateAhead},
+		},
+		"state names a manifest that never was": {
+			plant: func(b *builder) {
+				b.state(func(s *archive.State) { s.ManifestAfter.Lo = 61 })
+			},
+			want: []verify.Kind{verify.KindManifestChain}, chain: []verify.Kind{verify.KindManifestChain},
+		},
+		"state of an empty archive names a manifest": {
+			plant: func(b *builder) {
+				b.state(func(s *archive.State) { s.Frontier, s.After = 0, 0 })
+				for key := range b.store.objects {
+					if key != layout.State(group()) {
+						b.remove(key)
+					}
+				}
+			},
+			want: []verify.Kind{verify.KindManifestChain}, chain: []verify.Kind{verify.KindManifestChain},
+		},
 		"manifest is not JSON": {
 			plant: func(b *builder) { b.store.put(manifest(46), []byte("{"), nil) },
 			want:  []verify.Kind{verify.KindManifest}, chain: []verify.Kind{verify.KindManifest},

@@ -95,10 +95,6 @@ func (m *manifests) finish(ctx context.Context) error {
 func (m *manifests) load(ctx context.Context) error {
 	v, lo := m.v, m.next
 	key := layout.Manifest(v.stream, lo)
-	if lo > chat.MaxSeq {
-		m.next = 0
-		return nil
-	}
 	for len(v.listed) > 0 && v.listed[0] < lo {
 		v.add(KindManifestChain, layout.Manifest(v.stream, v.listed[0]), "does not follow from the manifests before it")
 		v.listed = v.listed[1:]
@@ -106,14 +102,21 @@ func (m *manifests) load(ctx context.Context) error {
 	if len(v.listed) > 0 && v.listed[0] == lo {
 		v.listed = v.listed[1:]
 	}
+	if lo > chat.MaxSeq {
+		m.next = 0
+		return nil
+	}
 	body, found, err := v.read(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !found:
+	}
+	if !found {
 		m.skip(key)
 		return nil
-	case body == nil:
+	}
+	hint := v.manifestAfter()
+	v.pinned = v.pinned || hint != nil && hint.Lo == lo
+	if body == nil {
 		m.jump()
 		return nil
 	}
@@ -142,8 +145,7 @@ func (m *manifests) accept(key, hash string, manifest *archive.Manifest) {
 	if v.genesisLink.Key != "" && manifest.SDKAppID != v.genesis.SDKAppID {
 		v.add(KindManifest, key, "belongs to the app %d, but genesis to %d", manifest.SDKAppID, v.genesis.SDKAppID)
 	}
-	if v.state != nil && v.state.ManifestAfter != nil && v.state.ManifestAfter.Lo == manifest.Lo &&
-		v.state.ManifestAfter.SHA256 != hash {
+	if hint := v.manifestAfter(); hint != nil && hint.Lo == manifest.Lo && hint.SHA256 != hash {
 		v.add(KindState, layout.State(v.stream), "names another sha256 of %s than it has, %s", key, hash)
 	}
 	m.rest = manifest.Chunks
@@ -171,4 +173,35 @@ func (m *manifests) jump() {
 	if len(m.v.listed) > 0 {
 		m.next = m.v.listed[0]
 	}
+}
+
+// manifestAfter returns what the state says of the last manifest, nil if it says nothing.
+func (v *verifier) manifestAfter() *archive.ManifestHint {
+	if v.state == nil {
+		return nil
+	}
+	return v.state.ManifestAfter
+}
+
+// checkManifestAfter looks for the manifest that the state names where the chain has not met it. The hint may be older than
+// the chain, but never newer: a manifest is written before the state that names it, and the state was read first.
+func (v *verifier) checkManifestAfter(ctx context.Context) error {
+	hint := v.manifestAfter()
+	if hint == nil || v.pinned {
+		return nil
+	}
+	key := layout.Manifest(v.stream, hint.Lo)
+	body, found, err := v.read(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		v.addOnce(KindManifestChain, key, "does not exist, but the state names it as the last manifest")
+	case body == nil: // corrupt, which read has told
+	case sum(body) != hint.SHA256:
+		v.add(KindState, layout.State(v.stream), "names another sha256 of %s than it has, %s", key, sum(body))
+	default:
+		v.addOnce(KindManifestChain, key, "is named by the state as the last manifest, but is not in the chain")
+	}
+	return nil
 }

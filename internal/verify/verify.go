@@ -133,6 +133,7 @@ type verifier struct {
 	state       *archive.State
 	listed      []chat.Seq // manifests that the listing shows, ascending
 	afterHi     chat.Seq   // hi of the chunk that the state's after names; 0 if it was not met
+	pinned      bool       // the manifest that the state names was met in the chain; what is wrong with it was told
 	any         bool       // an object of the stream was seen
 }
 
@@ -170,6 +171,9 @@ func (v *verifier) run(ctx context.Context) error {
 		return err
 	}
 	v.checkState()
+	if err := v.checkManifestAfter(ctx); err != nil {
+		return err
+	}
 	if !v.any {
 		return ErrNothing
 	}

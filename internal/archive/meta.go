@@ -20,9 +20,10 @@ type ChunkMeta struct {
 	Counts
 	TsMin     int64  `json:"ts_min,omitempty"` // oldest MsgTimeStamp in seconds; 0 if no element has one
 	TsMax     int64  `json:"ts_max,omitempty"`
-	RawBytes  int64  `json:"raw_bytes"`  // size of the NDJSON
-	RawSHA256 string `json:"raw_sha256"` // of the NDJSON, in lower-case hex
-	SHA256    string `json:"sha256"`     // of the object, in lower-case hex
+	OtherIDs  int64  `json:"other_ids,omitempty"` // lines whose elements had ids of their own that are not the stream's
+	RawBytes  int64  `json:"raw_bytes"`           // size of the NDJSON
+	RawSHA256 string `json:"raw_sha256"`          // of the NDJSON, in lower-case hex
+	SHA256    string `json:"sha256"`              // of the object, in lower-case hex
 	Run       string `json:"run"`
 	RequestID string `json:"request_id"`
 	Writer    string `json:"writer"`             // random, new in every batch: tells one's own write from another's
@@ -30,7 +31,7 @@ type ChunkMeta struct {
 }
 
 // Metadata returns the object's user metadata: names in lower case without x-cos-meta-, values in printable ASCII,
-// below 2 KB altogether. ts-min, ts-max and evidence are left out where there is none.
+// below 2 KB altogether. ts-min, ts-max, other-ids and evidence are left out where there is none.
 func (m ChunkMeta) Metadata() map[string]string {
 	md := map[string]string{
 		"format":       strconv.Itoa(m.Format),
@@ -53,6 +54,9 @@ func (m ChunkMeta) Metadata() map[string]string {
 	if m.TsMin != 0 {
 		md["ts-min"] = decimal(m.TsMin)
 		md["ts-max"] = decimal(m.TsMax)
+	}
+	if m.OtherIDs != 0 {
+		md["other-ids"] = decimal(m.OtherIDs)
 	}
 	if m.Evidence != "" {
 		md["evidence"] = m.Evidence
@@ -92,6 +96,12 @@ func ParseChunkMeta(md map[string]string) (ChunkMeta, error) {
 	} else if _, ok := md["ts-max"]; ok {
 		return ChunkMeta{}, invalid("metadata ts-max stands without ts-min")
 	}
+	if _, ok := md["other-ids"]; ok {
+		m.OtherIDs = r.number("other-ids")
+		if m.OtherIDs == 0 {
+			return ChunkMeta{}, invalid("metadata other-ids is 0")
+		}
+	}
 	m.RawBytes = r.number("raw-bytes")
 	m.RawSHA256 = r.text("raw-sha256")
 	m.SHA256 = r.text("sha256")
@@ -124,6 +134,8 @@ func (m ChunkMeta) validate() error {
 		return invalid("the classes sum up to %d, not to the %d seqs of [%d, %d]", m.Sum(), m.Hi-m.Lo+1, m.Lo, m.Hi)
 	case m.TsMin < 0 || m.TsMax < m.TsMin || m.TsMin == 0 && m.TsMax != 0 || lines == 0 && m.TsMin != 0:
 		return invalid("times [%d, %d] of %d lines", m.TsMin, m.TsMax, lines)
+	case m.OtherIDs < 0 || m.OtherIDs > lines:
+		return invalid("ids of %d of %d lines are other ones", m.OtherIDs, lines)
 	case m.RawBytes < 0 || m.RawBytes > maxTotal || (m.RawBytes == 0) != (lines == 0):
 		return invalid("raw bytes are %d of %d lines", m.RawBytes, lines)
 	case !isSHA256(m.RawSHA256):

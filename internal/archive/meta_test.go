@@ -35,7 +35,9 @@ func TestParseChunkMetaIsTheInverse(t *testing.T) {
 	t.Parallel()
 	without := meta(1, 9)
 	without.TsMin, without.TsMax = 0, 0
-	for _, want := range []archive.ChunkMeta{meta(1, 100000), meta(chat.MaxSeq-10, chat.MaxSeq), expired(1, chat.MaxSeq), without} {
+	others := meta(1, 9)
+	others.OtherIDs = others.Lines()
+	for _, want := range []archive.ChunkMeta{meta(1, 100000), meta(chat.MaxSeq-10, chat.MaxSeq), expired(1, chat.MaxSeq), without, others} {
 		md := want.Metadata()
 		md["unknown"] = "ignored"
 		got, err := archive.ParseChunkMeta(md)
@@ -95,6 +97,9 @@ func TestParseChunkMetaRefusesWhatIsNotFormat1(t *testing.T) {
 		{"messages": "96"},
 		{"absent": "3"},
 		{"repaired": "99"},
+		{"other-ids": "0"},
+		{"other-ids": "99"},
+		{"other-ids": "x"},
 		{"ts-min": "0"},
 		{"ts-min": "1700000101"},
 		{"ts-max": "0"},

@@ -25,6 +25,8 @@ type Content struct {
 	First, Last chat.Seq // of the lines; 0 if there is none
 	TsMin       int64    // oldest MsgTimeStamp in seconds; 0 if no element has one
 	TsMax       int64
+	OtherIDs    int64    // lines whose own ids are not the stream's
+	FirstOther  chat.Seq // the first of them; 0 if there is none
 	RawBytes    int64
 	RawSHA256   string
 	Bytes       int64 // size of the object
@@ -47,6 +49,8 @@ func (c Content) Check(meta ChunkMeta) error {
 		return invalid("the lines count %+v, the metadata say %+v", c.Counts, lines)
 	case c.TsMin != meta.TsMin || c.TsMax != meta.TsMax:
 		return invalid("times of the lines are [%d, %d], the metadata say [%d, %d]", c.TsMin, c.TsMax, meta.TsMin, meta.TsMax)
+	case c.OtherIDs != meta.OtherIDs:
+		return invalid("%d lines have other ids than the stream's, the metadata say %d", c.OtherIDs, meta.OtherIDs)
 	case c.First != 0 && (c.First < meta.Lo || c.Last > meta.Hi):
 		return invalid("the lines cover [%d, %d], the metadata say [%d, %d]", c.First, c.Last, meta.Lo, meta.Hi)
 	}
@@ -55,7 +59,7 @@ func (c Content) Check(meta ChunkMeta) error {
 
 // ReadChunk reads the object of the stream's chunk [lo, hi] to its end and checks that it is format 1: one gzip member
 // without name, time or anything else in its header and with nothing behind it, one element a line, compact and with
-// the stream's ids as members, seqs strictly ascending within [lo, hi]. visit, which may be nil, gets each element in this order;
+// ids as members (whose values are counted only: see Content.OtherIDs), seqs strictly ascending within [lo, hi]. visit, which may be nil, gets each element in this order;
 // its JSON is the whole line and valid during the call only.
 //
 // Memory is bounded by MaxLineBytes. An error of visit is returned as it is; one of r wraps that error; everything else wraps ErrInvalid. The
@@ -83,7 +87,7 @@ func readChunk(
 		return Content{}, src.explain("gzip", err)
 	}
 	zip.Multistream(false)
-	l := lines{stream: s, lo: lo, hi: hi, visit: visit, hash: sha256.New()}
+	l := lines{splice: newSplicer(s), lo: lo, hi: hi, visit: visit, hash: sha256.New()}
 	if err := l.read(bufio.NewReaderSize(zip, readBuffer), src); err != nil {
 		return Content{}, err
 	}
@@ -112,7 +116,7 @@ func checkHeader(in *bufio.Reader, src *source) error {
 
 // lines reads the NDJSON and counts.
 type lines struct {
-	stream  chat.Stream
+	splice  splicer
 	lo, hi  chat.Seq
 	visit   func(chat.Element) error
 	hash    hash.Hash
@@ -166,8 +170,8 @@ func (l *lines) take(line []byte) error {
 		return invalid("the line after seq %d: %v", c.Last, err)
 	case e.Repaired || len(e.JSON) != len(raw):
 		return invalid("the line of seq %d has white space or bytes that are not UTF-8", e.Seq)
-	case !e.HasGroupID || l.stream.TopicID != "" && !e.HasTopicID:
-		return invalid("the line of seq %d does not name its stream", e.Seq)
+	case !e.HasGroupID || l.splice.topic != "" && !e.HasTopicID:
+		return invalid("the line of seq %d has no ids", e.Seq)
 	case e.Seq <= c.Last || e.Seq < l.lo || e.Seq > l.hi:
 		return invalid("seq %d follows %d in a chunk of [%d, %d]", e.Seq, c.Last, l.lo, l.hi)
 	}
@@ -176,6 +180,12 @@ func (l *lines) take(line []byte) error {
 		c.First = e.Seq
 	}
 	c.Last = e.Seq
+	if !l.splice.names(raw) {
+		c.OtherIDs++
+		if c.FirstOther == 0 {
+			c.FirstOther = e.Seq
+		}
+	}
 	if e.Time > 0 {
 		c.TsMax = max(c.TsMax, e.Time)
 		if c.TsMin == 0 || e.Time < c.TsMin {

@@ -184,6 +184,7 @@ func TestCheckFindsEveryDifference(t *testing.T) {
 		"counts":     func(m *archive.ChunkMeta) { m.Messages, m.Recalled = 0, 1 },
 		"ts-min":     func(m *archive.ChunkMeta) { m.TsMin-- },
 		"ts-max":     func(m *archive.ChunkMeta) { m.TsMax++ },
+		"other ids":  func(m *archive.ChunkMeta) { m.OtherIDs = 1 },
 		"lo":         func(m *archive.ChunkMeta) { m.Lo = 7 },
 		"hi":         func(m *archive.ChunkMeta) { m.Hi = 11 },
 	} {

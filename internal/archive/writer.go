@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"hash"
 	"time"
 
@@ -40,6 +39,7 @@ type ChunkWriter struct {
 	counts  Counts
 	tsMin   int64
 	tsMax   int64
+	other   int64
 	raw     int64
 	rawHash hash.Hash
 	out     *blocks
@@ -124,6 +124,9 @@ func (w *ChunkWriter) write(e *chat.Element) error {
 	}
 	w.raw += int64(len(w.line))
 	w.counts.element(e)
+	if (e.HasGroupID || e.HasTopicID) && !w.splice.names(w.line) {
+		w.other++
+	}
 	if e.Time > 0 {
 		w.tsMax = max(w.tsMax, e.Time)
 		if w.tsMin == 0 || e.Time < w.tsMin {
@@ -171,6 +174,7 @@ func (w *ChunkWriter) finish(meta ChunkMeta) (Chunk, error) {
 	meta.Lo, meta.Hi = w.lo, w.hi
 	meta.Counts = w.counts
 	meta.TsMin, meta.TsMax = w.tsMin, w.tsMax
+	meta.OtherIDs = w.other
 	meta.RawBytes = w.raw
 	meta.RawSHA256 = hex.EncodeToString(w.rawHash.Sum(nil))
 	sum := sha256.Sum256(body)
@@ -179,42 +183,4 @@ func (w *ChunkWriter) finish(meta ChunkMeta) (Chunk, error) {
 		return Chunk{}, err
 	}
 	return Chunk{Stream: w.stream, Meta: meta, Body: body}, nil
-}
-
-// splicer puts the stream's ids in front of an element's own members.
-type splicer struct {
-	group, topic string // `"GroupId":"...",` and `"TopicId":"...",`; topic is empty for a plain group
-}
-
-func newSplicer(s chat.Stream) splicer {
-	p := splicer{group: `"GroupId":` + quote(s.GroupID) + ","}
-	if s.TopicID != "" {
-		p.topic = `"TopicId":` + quote(s.TopicID) + ","
-	}
-	return p
-}
-
-func (p splicer) length() int { return len(p.group) + len(p.topic) + 1 }
-
-func (p splicer) line(line []byte, e *chat.Element) []byte {
-	line = append(line, '{')
-	if !e.HasGroupID {
-		line = append(line, p.group...)
-	}
-	if !e.HasTopicID {
-		line = append(line, p.topic...)
-	}
-	line = append(line, e.JSON[1:]...)
-	return append(line, '\n')
-}
-
-// quote returns an id as a JSON string, with <, > and & as they are.
-func quote(id string) string {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(id); err != nil {
-		panic(err) // a string can always be encoded
-	}
-	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
 }

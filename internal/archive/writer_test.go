@@ -92,7 +92,7 @@ func TestChunkIsGolden(t *testing.T) {
 	wantMeta := map[string]string{
 		"format": "1", "lo": "11", "hi": "20",
 		"messages": "3", "system": "1", "recalled": "1", "placeholders": "1", "expired": "0", "absent": "4", "repaired": "1",
-		"ts-min": "1700000003", "ts-max": "1700000009",
+		"ts-min": "1700000003", "ts-max": "1700000009", "other-ids": "1",
 		"raw-bytes": strconv.Itoa(len(want)), "raw-sha256": hash(want), "sha256": hash(string(chunk.Body)),
 		"run": "20261122T083000Z-0a1b2c3d", "request-id": "req-1", "writer": "w1",
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
@@ -59,7 +58,7 @@ func difference(a, b archive.ChunkMeta) string {
 	var names []string
 	for _, name := range []string{
 		"lo", "hi", "messages", "system", "recalled", "placeholders", "expired", "absent", "repaired", "ts-min", "ts-max",
-		"raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer", "evidence",
+		"other-ids", "raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer", "evidence",
 	} {
 		if x[name] != y[name] {
 			names = append(names, name)
@@ -93,14 +92,16 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 	if hash := sum(c.body); hash != meta.SHA256 {
 		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, meta.SHA256)
 	}
-	l := newLines(v.stream, meta, v.opts)
+	l := newLines(meta, v.opts)
 	content, err := archive.ReadChunk(bytes.NewReader(c.body), v.stream, meta.Lo, meta.Hi, l.visit)
 	if err != nil {
 		v.add(l.kind(c.body, err), c.key, "%v", err)
 		return
 	}
-	if l.foreign != 0 {
-		v.add(KindLine, c.key, "the line of seq %d carries the ids of another stream", l.foreign)
+	// A line may have ids that are not the stream's only because its element came so, and then the writer has counted it.
+	if content.OtherIDs != meta.OtherIDs {
+		v.add(KindLine, c.key, "%d lines, from seq %d on, carry other ids than the stream's; the metadata say %d",
+			content.OtherIDs, content.FirstOther, meta.OtherIDs)
 	}
 	v.checkContent(c.key, content, meta, l)
 	l.end()
@@ -132,24 +133,21 @@ func classes(c archive.Counts) string {
 		strconv.FormatInt(c.Recalled, 10) + " recalled, " + strconv.FormatInt(c.Placeholders, 10) + " placeholders"
 }
 
-// lines looks at what archive.ReadChunk leaves to its caller: the values of the ids, holes, and replaced bytes.
+// lines looks at what archive.ReadChunk leaves to its caller: holes, and replaced bytes.
 type lines struct {
-	stream   chat.Stream
 	meta     archive.ChunkMeta
-	prefix   []byte // how a line begins whose ids were spliced in
 	next     chat.Seq
 	holes    []Range
 	maxHoles int
-	foreign  chat.Seq // the first line with other ids
-	replaced int64    // lines with U+FFFD
+	replaced int64 // lines with U+FFFD
 }
 
-func newLines(s chat.Stream, meta archive.ChunkMeta, opts Options) *lines {
+func newLines(meta archive.ChunkMeta, opts Options) *lines {
 	most := opts.MaxRanges
 	if most <= 0 {
 		most = defaultMaxRanges
 	}
-	return &lines{stream: s, meta: meta, prefix: splice(s), next: meta.Lo, maxHoles: most}
+	return &lines{meta: meta, next: meta.Lo, maxHoles: most}
 }
 
 func (l *lines) visit(e chat.Element) error {
@@ -157,9 +155,6 @@ func (l *lines) visit(e chat.Element) error {
 		l.holes = append(l.holes, Range{l.next, e.Seq - 1})
 	}
 	l.next = e.Seq + 1
-	if l.foreign == 0 && !bytes.HasPrefix(e.JSON, l.prefix) && !carries(e.JSON, l.stream) {
-		l.foreign = e.Seq
-	}
 	if bytes.Contains(e.JSON, []byte("\uFFFD")) {
 		l.replaced++
 	}
@@ -210,44 +205,4 @@ func (l *lines) disordered(body []byte) bool {
 		last = e.Seq
 	}
 	return false
-}
-
-// splice returns how a line begins whose element had no ids of its own.
-func splice(s chat.Stream) []byte {
-	out := append([]byte{'{'}, groupMember(s)...)
-	if s.TopicID != "" {
-		out = append(append(out, ','), topicMember(s)...)
-	}
-	return append(out, ',')
-}
-
-func groupMember(s chat.Stream) []byte { return append([]byte(`"GroupId":`), quote(s.GroupID)...) }
-
-func topicMember(s chat.Stream) []byte { return append([]byte(`"TopicId":`), quote(s.TopicID)...) }
-
-func quote(id string) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(id); err != nil {
-		panic(err) // a string can always be encoded
-	}
-	return bytes.TrimSpace(buf.Bytes())
-}
-
-// carries reports whether a line that was not spliced has the stream's ids among its own members.
-func carries(line []byte, s chat.Stream) bool {
-	var members map[string]json.RawMessage // exact names: a struct would take "groupid", too
-	if json.Unmarshal(line, &members) != nil {
-		return false
-	}
-	return member(members, "GroupId") == s.GroupID && (s.TopicID == "" || member(members, "TopicId") == s.TopicID)
-}
-
-func member(members map[string]json.RawMessage, name string) string {
-	var text string
-	if json.Unmarshal(members[name], &text) != nil {
-		return ""
-	}
-	return text
 }

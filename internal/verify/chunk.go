@@ -32,6 +32,9 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.
 	}
 	v.count(meta, c.obj.Size)
 	if meta.Expired > 0 {
+		if meta.Expired != meta.Sum() { // seqs that the service was asked for and did not return are absent
+			v.add(KindMetadata, c.key, "says that %d of its %d seqs have expired; a range has expired as a whole", meta.Expired, meta.Sum())
+		}
 		v.report.Expired = append(v.report.Expired, ExpiredRange{Range{meta.Lo, meta.Hi}, meta.Evidence})
 	}
 	if c.read {

@@ -145,6 +145,10 @@ func (m *manifests) accept(key, hash string, manifest *archive.Manifest) {
 	if v.genesisLink.Key != "" && manifest.SDKAppID != v.genesis.SDKAppID {
 		v.add(KindManifest, key, "belongs to the app %d, but genesis to %d", manifest.SDKAppID, v.genesis.SDKAppID)
 	}
+	if v.genesisLink.Key != "" && manifest.ExpiredBelow != v.genesis.ExpiredBelow {
+		v.add(KindManifest, key, "says that what is below %d has expired (%s), but genesis says %d (%s)", manifest.ExpiredBelow.Seq,
+			manifest.ExpiredBelow.Evidence, v.genesis.ExpiredBelow.Seq, v.genesis.ExpiredBelow.Evidence)
+	}
 	if hint := v.manifestAfter(); hint != nil && hint.Lo == manifest.Lo && hint.SHA256 != hash {
 		v.add(KindState, layout.State(v.stream), "names another sha256 of %s than it has, %s", key, hash)
 	}

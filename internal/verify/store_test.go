@@ -164,6 +164,7 @@ type builder struct {
 	after  chat.Seq
 	listed []archive.ChunkEntry // not yet in a manifest
 	link   archive.Link
+	floor  archive.ExpiredBelow
 }
 
 func build(t testing.TB, store *memStore, s chat.Stream, firstLo chat.Seq) *builder {
@@ -179,7 +180,7 @@ func build(t testing.TB, store *memStore, s chat.Stream, firstLo chat.Seq) *buil
 	body := must(t)(g.Encode())
 	store.put(layout.Genesis(s), body, nil)
 	link := archive.Link{Key: layout.Genesis(s), SHA256: hash(body)}
-	return &builder{t: t, store: store, stream: s, next: firstLo, link: link}
+	return &builder{t: t, store: store, stream: s, next: firstLo, link: link, floor: g.ExpiredBelow}
 }
 
 func (b *builder) put(c archive.Chunk) {
@@ -199,7 +200,7 @@ func (b *builder) manifest(status string) {
 	m := archive.Manifest{
 		Format: archive.Format, SDKAppID: appID, GroupID: b.stream.GroupID, TopicID: b.stream.TopicID, Head: b.next - 1,
 		Status: status, StartedAt: when(), FinishedAt: when().Add(time.Minute), Run: run, Previous: b.link,
-		ExpiredBelow: archive.ExpiredBelow{Evidence: archive.EvidenceNone},
+		ExpiredBelow: b.floor,
 	}
 	m.SetChunks(b.listed)
 	b.putManifest(m)

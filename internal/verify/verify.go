@@ -222,6 +222,9 @@ func (v *verifier) readGenesis(ctx context.Context) (bool, error) {
 	case v.opts.SDKAppID != 0 && g.SDKAppID != v.opts.SDKAppID:
 		v.add(KindGenesis, key, "belongs to the app %d, not to %d", g.SDKAppID, v.opts.SDKAppID)
 	}
+	if g.FirstLo > 1 && g.ExpiredBelow.Seq < g.FirstLo {
+		v.add(KindGenesis, key, "begins at %d, but its evidence is only that what is below %d has expired", g.FirstLo, g.ExpiredBelow.Seq)
+	}
 	v.genesis = g
 	v.genesisLink = archive.Link{Key: key, SHA256: sum(body)}
 	v.report.SDKAppID = g.SDKAppID

@@ -47,6 +47,9 @@ func (b *batch) findHead(ctx context.Context) error {
 			if err := b.lookAgain(ctx, group.NextSeq); err != nil {
 				return err
 			}
+			if b.head >= group.NextSeq {
+				b.lastTime = 0 // what is newest now came after the group was asked
+			}
 		}
 		if err := b.checkIdentity(group); err != nil {
 			return err

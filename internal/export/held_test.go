@@ -135,3 +135,34 @@ func TestAGroupWithoutInformationIsExported(t *testing.T) {
 		})
 	}
 }
+
+// The newest page is empty for a moment, so that the group is asked first. What comes before the page is asked again is
+// newer than the group told.
+func TestAnOldTimeOfTheGroupSettlesNothingThatCameSince(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, 100)
+		s.done(export.Complete, turn{})
+		time.Sleep(time.Hour)
+		s.chat.SetQuirks(chatemu.Quirks{EmptyOnceEvery: 100})
+		newestPages := 0
+		s.done(export.Complete, turn{page: func(q chat.Query) error {
+			if q.Seq == 0 {
+				newestPages++
+			}
+			if newestPages == 2 && q.Seq == 0 {
+				young := chatemu.Message{Time: time.Now().Unix()}
+				hidden, deleted := young, young
+				hidden.HideFor, deleted.Kind = time.Minute, chatemu.KindDeleted
+				s.grow(young, hidden, young, deleted)
+			}
+			return nil
+		}})
+		if newestPages < 2 {
+			t.Fatal("the newest page was asked for once: this shows nothing")
+		}
+		time.Sleep(time.Hour)
+		s.done(export.Complete, turn{})
+		s.whole()
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
@@ -116,37 +115,6 @@ func TestAnIDThatNoStreamCanHaveIsReportedOnly(t *testing.T) {
 		}
 		if all := reports(t, s.World); all[0].Streams.Due != 5 || all[1].Streams.Idle != 5 {
 			t.Errorf("%+v, then %+v", all[0].Streams, all[1].Streams)
-		}
-	})
-}
-
-// The list of a broken service may have no end.
-func TestAListWithoutAnEndIsGivenUp(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{TimeLimit: 3 * time.Second, Env: map[string]string{"EXPORT_MAX_HOPS": "3"}})
-		app(t, s.World, 5, 1, 0, func(int) int { return 30 })
-		next := 0
-		s.Chat.SetFault(func(c chatemu.Call) *chatemu.Fault {
-			if c.Command != "get_appid_group_list" {
-				return nil
-			}
-			if next++; next == 100 {
-				next = 0 // for a sweep that would go on for ever
-			}
-			return &chatemu.Fault{Body: fmt.Appendf(nil, `{"ActionStatus":"OK","ErrorCode":0,"GroupIdList":[],"Next":%d}`, next)}
-		})
-		s.sweepOnce(`{}`, 1)
-		if _, parts := infoLines(t, s.World); parts != 4 {
-			t.Errorf("%d parts", parts)
-		}
-		if !strings.Contains(s.Logs.String(), `"outcome":"lost"`) {
-			t.Error("the sweep is not given up")
-		}
-		s.Chat.SetFault(nil)
-		s.sweepOnce(`{}`, 2)
-		if all := reports(t, s.World); len(all) != 1 || all[0].Streams.Due != 5 {
-			t.Errorf("the next sweep: %+v", all)
 		}
 	})
 }

@@ -198,11 +198,6 @@ func (v *visit) budget() time.Time {
 
 // listMore looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *visit) listMore(ctx context.Context) (bool, error) {
-	if v.part > v.Settings.MaxHops {
-		v.log.Warn().Int("part", v.part).Msg("the list of groups does not come to its end within EXPORT_MAX_HOPS parts; the next sweep begins anew")
-		v.summary.Outcome = Lost
-		return true, nil
-	}
 	began := time.Now().UTC().Truncate(time.Second)
 	s := v.scan()
 	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-time.Until(v.Deadline)/20))

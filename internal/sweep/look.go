@@ -137,8 +137,9 @@ func (s *scan) leave(sp spoiled, more bool) error {
 }
 
 func (s *scan) keepSpoiled(sp spoiled) {
+	gone := len(sp.ids) == 1 && errors.Is(sp.failure, chat.ErrGone) // else it is one of them, and not known which
 	for _, id := range sp.ids {
-		s.keep(infoLine{GroupID: id, Gone: errors.Is(sp.failure, chat.ErrGone), Code: codeOf(sp.failure), Text: cut(sp.failure.Error())})
+		s.keep(infoLine{GroupID: id, Gone: gone, Code: codeOf(sp.failure), Text: cut(sp.failure.Error())})
 	}
 }
 

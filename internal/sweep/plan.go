@@ -131,7 +131,7 @@ func (p *planner) consider(s *sight) {
 		}
 	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
-		r.Since = max(r.Since, s.looked)
+		r.Since = max(min(r.Since, p.now.Unix()), s.looked) // a clock may have been ahead
 	case p.waits(r, s):
 		p.streams.Waiting++
 	default:

@@ -117,3 +117,28 @@ func TestAResultDoesNotRepeatThePlan(t *testing.T) {
 		}
 	})
 }
+
+// A piece of the plan that is not there ends the plan: what it would have had is due again in the next sweep.
+func TestAPlanThatLacksAPieceEndsEarly(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		for n := range pieceItems + 10 {
+			s.groups = append(s.groups, Group{ID: fmt.Sprintf("g%04d", n), Type: "Public", NextSeq: 5, LastMsgTime: time.Now().Unix() - 3600, CreateTime: 1})
+		}
+		if _, err := s.sweep(nil, "tick", 10*time.Minute); err != nil || len(s.lanes) != 1 {
+			t.Fatalf("%d lanes, %v", len(s.lanes), err)
+		}
+		s.store.Lose(pieceKey(s.lanes[0].Sweep, 0, 1))
+		served := 0
+		s.engine = func(export.Request) (export.Result, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			served++
+			return export.Result{Outcome: export.Complete, Frontier: 5}, nil
+		}
+		sum, err := s.Lane(s.t.Context(), s.lanes[0], s.request("lane", 10*time.Minute))
+		if err != nil || sum.Outcome != Complete || served != pieceItems {
+			t.Errorf("the lane ends with %q, %v, and has served %d streams of %d", sum.Outcome, err, served, pieceItems)
+		}
+	})
+}

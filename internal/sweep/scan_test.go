@@ -292,3 +292,34 @@ func TestATypeThatCannotBeListedStopsNoOther(t *testing.T) {
 		})
 	}
 }
+
+// A call fails as a whole where one of its groups is gone. Where there is no time to find out which, none is taken for it.
+func TestWhatSpoilsACallIsNotTakenForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, err := scanned(t, listing{
+			ids: func(string) ([]string, error) {
+				time.Sleep(50 * time.Second)
+				return someGroups(40)("")
+			},
+			info: func(_ context.Context, ids []string) error {
+				if slices.Contains(ids, "g0007") {
+					return refusedError{retry.Permanent, "10010", chat.ErrGone}
+				}
+				return nil
+			},
+		}, Spec{}, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := 0
+		for i := range v.groups {
+			if v.groups[i].Gone {
+				gone++
+			}
+		}
+		if gone > 1 || len(v.groups) != 40 {
+			t.Errorf("%d of %d groups are taken for gone, and one is", gone, len(v.groups))
+		}
+	})
+}

@@ -35,10 +35,18 @@ func (c *chaos) roll(share float64) bool {
 	return c.random.Float64() < share
 }
 
+// copy decides whether an event comes twice. There are few, so the first does.
+func (c *chaos) copy() bool {
+	c.mu.Lock()
+	first := c.twice > 0 && c.copies == 0
+	c.mu.Unlock()
+	return first || c.roll(c.twice)
+}
+
 func (c *chaos) wrap(service string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := world.ProcessOf(r)
-		if service == "cloud" && p != nil && !p.Dead() && c.roll(c.twice) {
+		if service == "cloud" && p != nil && !p.Dead() && c.copy() {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				panic(http.ErrAbortHandler)

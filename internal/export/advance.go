@@ -10,6 +10,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 	"chatexport/internal/retry"
 )
 
@@ -41,7 +42,7 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 	produced := make(chan error, 1)
 	from := b.frontier
 	go func() { // waited for below, by its result
-		err := guarded(b.Log, func() error { return b.produce(abort, pull, from, chunks) })
+		err := panics.Logged(b.Log, func() error { return b.produce(abort, pull, from, chunks) })
 		close(chunks)
 		produced <- err
 	}()

@@ -13,9 +13,9 @@ import (
 // errProtocol means that the service answered something that its documentation excludes.
 var errProtocol = errors.New("the service broke its protocol")
 
-// callPolicy is the documentation's advice for repeated calls (0.2 s doubling, at most 10 s apart), with one attempt
-// more, since history that is not read in time is lost.
-func callPolicy() retry.Policy {
+// CallPolicy is the documentation's advice for repeated calls (0.2 s doubling, at most 10 s apart), with one attempt
+// more, since history that is not read in time is lost. Sweeps call the same service, and go by it, too.
+func CallPolicy() retry.Policy {
 	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 6}
 }
 
@@ -26,7 +26,7 @@ func (b *batch) call(ctx context.Context, attempt func(ctx context.Context) erro
 
 // callPaced is call; the first attempt does not wait where the caller has waited for it.
 func (b *batch) callPaced(ctx context.Context, waited bool, attempt func(ctx context.Context) error) error {
-	policy := callPolicy()
+	policy := CallPolicy()
 	policy.Jitter = b.Jitter
 	return policy.Do(ctx, func(ctx context.Context, n int) error {
 		if n > 1 || !waited {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/panics"
 )
 
 const (
@@ -44,7 +45,7 @@ func (b *batch) fetch(ctx context.Context, lo, hi chat.Seq) *fetcher {
 	f.pages.Store(1)
 	f.wg.Go(func() {
 		defer close(f.slots)
-		f.broken = guarded(b.Log, func() error {
+		f.broken = panics.Logged(b.Log, func() error {
 			b.plan(ctx, f, lo, hi)
 			return nil
 		})
@@ -103,12 +104,11 @@ func (f *fetcher) adapt(seg segment, err error) {
 }
 
 func (b *batch) fetchOne(ctx context.Context, f *fetcher, lo, hi chat.Seq) (result fetched) {
-	err := guarded(b.Log, func() (err error) {
+	result.err = panics.Logged(b.Log, func() (err error) {
 		result.segment, err = b.pullSegment(ctx, lo, hi)
 		f.adapt(result.segment, err)
 		return err
 	})
-	result.err = err
 	return result
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
+	"chatexport/internal/panics"
 )
 
 const (
@@ -208,7 +209,7 @@ func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error)
 	group.SetLimit(f.Limits.Concurrency)
 	for i, seq := range at {
 		group.Go(func() error {
-			return guarded(f.Log, func() error {
+			return panics.Logged(f.Log, func() error {
 				p, err := f.ask(ctx, seq)
 				lows[i] = p.lowest
 				return err

@@ -3,9 +3,6 @@ package export
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
-
-	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
@@ -163,16 +160,4 @@ func (p *producer) send(abort context.Context, chunk archive.Chunk) error {
 	case <-abort.Done():
 		return context.Cause(abort)
 	}
-}
-
-// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process, and with it the
-// event. The stack goes to the log only: errors end up in state and in results.
-func guarded(log zerolog.Logger, fn func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			log.Error().Str("stack", string(debug.Stack())).Msg("panic")
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return fn()
 }

@@ -13,6 +13,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 	"chatexport/internal/retry"
 )
 
@@ -104,11 +105,11 @@ func (b *board) round(ctx context.Context) error {
 	for n := range heavyWorkers {
 		group.Go(func() error {
 			defer b.quit()
-			return guarded(b.log, func() error { return b.serve(ctx, n+1, long) })
+			return panics.Logged(b.log, func() error { return b.serve(ctx, n+1, long) })
 		})
 	}
 	for range max(1, b.Settings.Concurrency/2) {
-		group.Go(func() error { return guarded(b.log, func() error { return b.serve(ctx, 0, 1) }) })
+		group.Go(func() error { return panics.Logged(b.log, func() error { return b.serve(ctx, 0, 1) }) })
 	}
 	return group.Wait()
 }

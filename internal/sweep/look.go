@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/export"
+	"chatexport/internal/panics"
 	"chatexport/internal/retry"
 )
 
@@ -27,7 +29,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 		part := fresh[:min(infoPage, len(fresh))]
 		fresh = fresh[len(part):]
 		group.Go(func() error {
-			return guarded(s.log, func() error { return s.describe(joint, part, callPolicy(), callShare) })
+			return panics.Logged(s.log, func() error { return s.describe(joint, part, export.CallPolicy(), callShare) })
 		})
 		whole = len(fresh) == 0 || !s.timeIsUp() && !s.hopeless()
 	}
@@ -113,7 +115,7 @@ func (s *scan) isolate(ctx context.Context, sp spoiled) error {
 	}
 	s.spoiled = nil // what describe adds comes before the others
 	half := len(sp.ids) / 2
-	p := callPolicy()
+	p := export.CallPolicy()
 	p.Attempts = halfAttempts
 	for _, ids := range [][]string{sp.ids[:half], sp.ids[half:]} {
 		if err := s.describe(ctx, ids, p, halfShare); err != nil {
@@ -164,7 +166,7 @@ func (s *scan) add(ctx context.Context, g *Group) error {
 // topics adds a community's topics to its line, or why they are not known. No refusal stops the sweep, not even one that
 // would meet every call: this command may be refused alone, and if others are, they say so themselves.
 func (s *scan) topics(ctx context.Context, line *infoLine, none bool) error {
-	p, share := callPolicy(), callShare
+	p, share := export.CallPolicy(), callShare
 	if s.topicsIn.Load() >= stuckAfter {
 		p.Attempts, share = 1, halfShare // it is the command that fails, not one community's call
 	}

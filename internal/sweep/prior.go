@@ -11,6 +11,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 )
 
 // maxRepeated is how many outcomes a result holds at most if it repeats those of results before it. Two neighbours that
@@ -69,7 +70,7 @@ func (v *visit) everyLane(ctx context.Context, look func(ctx context.Context, la
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, v.Settings.Concurrency))
 	for lane := range v.pointer.Base.Lanes {
-		group.Go(func() error { return guarded(v.log, func() error { return look(ctx, lane) }) })
+		group.Go(func() error { return panics.Logged(v.log, func() error { return look(ctx, lane) }) })
 	}
 	return group.Wait()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/panics"
 )
 
 func TestAResultIsReadableHoweverLongTheErrors(t *testing.T) {
@@ -53,7 +54,7 @@ func TestATextIsCutBetweenCharacters(t *testing.T) {
 func TestTheStackOfAPanicIsInTheLogOnly(t *testing.T) {
 	t.Parallel()
 	var logs strings.Builder
-	err := guarded(zerolog.New(&logs), func() error { panic(errors.New("out of range")) })
+	err := panics.Logged(zerolog.New(&logs), func() error { panic(errors.New("out of range")) })
 	if err == nil || err.Error() != "panic: out of range" {
 		t.Errorf("%v", err)
 	}

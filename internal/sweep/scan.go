@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/export"
 	"chatexport/internal/retry"
 )
 
@@ -29,11 +29,6 @@ const (
 
 // errTimeUp is wrapped by the failure of a call that the end of the batch cut off: nothing is known by it.
 var errTimeUp = errors.New("time was up before the call was answered")
-
-// callPolicy is that of package export.
-func callPolicy() retry.Policy {
-	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 6}
-}
 
 // scan looks at the groups of the app. Groups that were seen by earlier batches are not looked at again. A failure that
 // is about one group, one community's topics or one list is noted and gone on without: nobody else's archive is to
@@ -145,7 +140,7 @@ func (s *scan) list(ctx context.Context, kind string) (ids []string, next uint64
 		patience = s.patience(callShare) // the other lists need time, too
 	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
-	err = s.call(ctx, s.ListPace, callPolicy(), patience, func(ctx context.Context) error {
+	err = s.call(ctx, s.ListPace, export.CallPolicy(), patience, func(ctx context.Context) error {
 		var err error
 		ids, next, err = s.Directory.GroupIDs(ctx, s.place.Next, listPage, kind)
 		return err
@@ -181,18 +176,6 @@ func ofApp(err error) bool {
 	class := retry.ClassOf(err)
 	_, refused := errors.AsType[refusal](err)
 	return class == retry.Throttled || class == retry.Permanent && refused && !ofGroup(err)
-}
-
-// guarded calls fn and turns a panic into an error: in a goroutine of its own it would kill the process. The stack is
-// for the log alone: errors travel into results and reports.
-func guarded(log zerolog.Logger, fn func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-			log.Error().Err(err).Bytes("stack", debug.Stack()).Msg("a worker of the sweep panicked")
-		}
-	}()
-	return fn()
 }
 
 // codeOf names a failure by the service's own code where it has one.

@@ -13,7 +13,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
-	"chatexport/scripts/internal/panics"
+	"chatexport/internal/panics"
 	"chatexport/scripts/internal/services"
 )
 

@@ -12,7 +12,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
-	"chatexport/scripts/internal/panics"
+	"chatexport/internal/panics"
 )
 
 const (

@@ -14,8 +14,8 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/panics"
 	"chatexport/internal/verify"
-	"chatexport/scripts/internal/panics"
 )
 
 // checked is what verification found of one group.

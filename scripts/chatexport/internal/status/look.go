@@ -15,10 +15,10 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/pending"
 	"chatexport/scripts/chatexport/internal/target"
-	"chatexport/scripts/internal/panics"
 )
 
 // Result is how all streams are doing; it is what --json prints.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatexport/scripts/internal/panics"
+	"chatexport/internal/panics"
 )
 
 func TestCaught(t *testing.T) {

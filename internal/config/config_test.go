@@ -63,7 +63,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		"CHAT_SDKAPPID", " 1600000000\n", "CHAT_SECRET_KEY", secret+"\n", "CHAT_ADMIN", "root", "CHAT_REGION", "Singapore",
 		"CHAT_ENDPOINT", "http://127.0.0.1:8080/", "CHAT_QPS", "200", "CHAT_CONCURRENCY", "1", "CHAT_RETENTION_DAYS", "90",
 		"COS_BUCKET", "a-b-1250000000", "COS_REGION", "ap-shanghai-fsi", "COS_PREFIX", "chat/prod", "COS_ENDPOINT", "http://[::1]:9000/",
-		"REQUEUE", "cmq", "CMQ_TOPIC", "chat-export_1", "CLOUD_ENDPOINT", "https://proxy.example.com/cloud/",
+		"REQUEUE", "cmq", "CMQ_TOPIC", "chat-export_1", "CLOUD_ENDPOINT", "https://cloud.example.com/cloud/",
 		"EXPORT_SPAN", "40", "EXPORT_CHUNK_BYTES", "1024", "EXPORT_VOID", "exhaustive", "EXPORT_MAX_HOPS", "1",
 		"SWEEP_LANES", "4", "LOG_LEVEL", "DEBUG",
 	))
@@ -74,7 +74,7 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		ChatSDKAppID: 1600000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "root", ChatRegion: "singapore",
 		ChatEndpoint: "http://127.0.0.1:8080", ChatQPS: 200, ChatConcurrency: 1, ChatRetentionDays: 90,
 		COSBucket: "a-b-1250000000", COSRegion: "ap-shanghai-fsi", COSPrefix: "chat/prod/", COSEndpoint: "http://[::1]:9000",
-		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://proxy.example.com/cloud",
+		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://cloud.example.com/cloud",
 		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1, SweepLanes: 4, LogLevel: "debug",
 	}, got)
 	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES x CHAT_QPS is 800") {

@@ -18,13 +18,11 @@ func TestTheLoserOfARaceTakesItsLeaseAlong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, 600)
-		s.done(export.Continued, turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
-		next := s.published[0]
-		s.published = nil
-		s.done(export.LostRace, turn{cont: &next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
+		next := s.begun(turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
+		s.done(export.LostRace, turn{cont: next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
 			time.Sleep(1100 * time.Millisecond)
 			r, err := s.batch(turn{
-				cont: &next, before: diesAfter(layout.Chunk(s.stream, next.Cursor)),
+				cont: next, before: diesAfter(layout.Chunk(s.stream, next.Cursor)),
 				handOver: func(export.Continuation) error { return errors.New("killed") },
 			})
 			if err == nil || r.Chunks != 1 {
@@ -42,12 +40,10 @@ func TestTheLoserOfARaceLeavesTheWinnersLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, 1000)
-		s.done(export.Continued, turn{limit: 3 * time.Second, page: slow(100 * time.Millisecond)})
-		next := s.published[0]
-		s.published = nil
-		s.done(export.LostRace, turn{owner: "hop 1", cont: &next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
+		next := s.begun(turn{limit: 3 * time.Second, page: slow(100 * time.Millisecond)})
+		s.done(export.LostRace, turn{owner: "hop 1", cont: next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
 			time.Sleep(1100 * time.Millisecond)
-			s.done(export.Continued, turn{owner: "hop 1", cont: &next, limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
+			s.done(export.Continued, turn{owner: "hop 1", cont: next, limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
 			return memstore.Fault{}
 		})})
 		s.done(export.AlreadyRunning, turn{})

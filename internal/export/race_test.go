@@ -122,13 +122,11 @@ func TestAWriteThatArrivesLateIsTheRunsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, 200)
 		var arrive func() bool
-		s.done(export.Continued, turn{before: once(memstore.OpCreate, layout.Chunk(s.stream, 51), func() memstore.Fault {
+		next := s.begun(turn{before: once(memstore.OpCreate, layout.Chunk(s.stream, 51), func() memstore.Fault {
 			return memstore.Fault{Later: func(f func() bool) { arrive = f }}
 		})})
-		next := s.published[0]
-		s.published = nil
 		time.Sleep(time.Second)
-		s.done(export.Complete, turn{cont: &next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
+		s.done(export.Complete, turn{cont: next, before: once(memstore.OpCreate, layout.DataPrefix, func() memstore.Fault {
 			time.Sleep(1100 * time.Millisecond)
 			if !arrive() {
 				t.Error("the late write found its key taken")

@@ -116,6 +116,15 @@ func (s *scene) done(want export.Outcome, o turn) export.Result {
 	return result
 }
 
+// begun is done for a batch that must hand on; what it published is left to the test.
+func (s *scene) begun(o turn) *export.Continuation {
+	s.t.Helper()
+	s.done(export.Continued, o)
+	next := s.published[0]
+	s.published = nil
+	return &next
+}
+
 // finish serves the continuations that wait in the queue, one after the other.
 func (s *scene) finish() {
 	s.t.Helper()

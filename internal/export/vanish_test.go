@@ -28,10 +28,9 @@ func TestARunEndsThoughItsNewestMessagesHaveVanished(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newScene(t, 600)
-				s.done(export.Continued, turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
-				next := s.published[0]
+				next := s.begun(turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
 				vanish(s)
-				s.done(export.Complete, turn{cont: &next})
+				s.done(export.Complete, turn{cont: next})
 				if report := s.verify(); !report.Sound() || report.ListedTo != report.Hi {
 					t.Errorf("archived up to %d, listed up to %d: %v", report.Hi, report.ListedTo, report.Findings)
 				}

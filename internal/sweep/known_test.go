@@ -117,11 +117,11 @@ func TestALaneThatIsRefusedEveryStreamNamesTheLikelyCause(t *testing.T) {
 func TestTheRestOfAFirstExportIsUrgent(t *testing.T) {
 	t.Parallel()
 	big := sight{stream: chat.Stream{GroupID: "big"}, kind: "Public", create: hours(-24 * 365), last: hours(0), next: 1_000_000}
-	known := roundTrip(t, planned(Spec{}, nil, big).records)
+	known, _ := roundTrip(t, planned(Spec{}, nil, big).records)
 	for range 3 { // however many sweeps it takes
 		r := known[big.stream]
 		r.learn(outcome{Group: "big", Outcome: archive.StatusFailed, Frontier: 400_000, Began: hours(-1), At: hours(-1)})
-		known = roundTrip(t, []*record{r})
+		known, _ = roundTrip(t, []*record{r})
 	}
 	p := planned(Spec{}, []record{*known[big.stream], {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
 	if p.items[0].Group != "big" || !p.items[0].deadline.Equal(noon()) {
@@ -138,7 +138,8 @@ func TestTheRestOfAFirstExportIsUrgent(t *testing.T) {
 	}
 }
 
-func roundTrip(t *testing.T, records []*record) map[chat.Stream]*record {
+// roundTrip writes what is known and reads it back. It returns the object, too.
+func roundTrip(t *testing.T, records []*record) (map[chat.Stream]*record, []byte) {
 	t.Helper()
 	w, err := encodeKnown("20261122T120000Z-01020304", noon(), records)
 	if err != nil {
@@ -148,5 +149,5 @@ func roundTrip(t *testing.T, records []*record) map[chat.Stream]*record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return known
+	return known, w.Body
 }

@@ -250,21 +250,14 @@ func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 		{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
 		{Group: "never archived", Outcome: "failed", Tries: 1, Tried: 9},
 	}
-	w, err := encodeKnown("20261122T120000Z-01020304", noon(), records)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known, err := decodeKnown(w.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	known, body := roundTrip(t, records)
 	for _, want := range records {
 		if diff := cmp.Diff(want, known[want.stream()]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	for name, body := range map[string][]byte{"half": w.Body[:len(w.Body)/2], "empty": nil, "no gzip": []byte("{}\n")} {
-		if _, err := decodeKnown(body); err == nil {
+	for name, broken := range map[string][]byte{"half": body[:len(body)/2], "empty": nil, "no gzip": []byte("{}\n")} {
+		if _, err := decodeKnown(broken); err == nil {
 			t.Errorf("%s: read without an error", name)
 		}
 	}

@@ -96,18 +96,7 @@ func TestCompareKnowsSplicedIDsAndReplacedBytes(t *testing.T) {
 		`{"MsgSeq":6,"Big":12345678901234567890.10,"E":"\u0041\/"}`,
 	}
 	store := newMemStore()
-	b := build(t, store, s, 1)
-	w := archive.NewChunkWriter(s, 1)
-	for i, raw := range sent {
-		if err := w.Append(chat.Seq(i+1), []chat.Element{element(t, raw)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := w.Close(run, requestID, writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.put(c)
+	_, c := sentChunk(t, store, s, sent...)
 	if c.Meta.Repaired != 1 {
 		t.Errorf("%d lines repaired", c.Meta.Repaired)
 	}

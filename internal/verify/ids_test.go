@@ -15,6 +15,14 @@ import (
 // sent archives elements of seq 1 on as a whole stream.
 func sent(t *testing.T, store *memStore, s chat.Stream, elements ...string) *builder {
 	t.Helper()
+	b, _ := sentChunk(t, store, s, elements...)
+	b.state(nil)
+	return b
+}
+
+// sentChunk archives elements of seq 1 on as the first chunk of a stream.
+func sentChunk(t *testing.T, store *memStore, s chat.Stream, elements ...string) (*builder, archive.Chunk) {
+	t.Helper()
 	b := build(t, store, s, 1)
 	w := archive.NewChunkWriter(s, 1)
 	for i, raw := range elements {
@@ -27,8 +35,7 @@ func sent(t *testing.T, store *memStore, s chat.Stream, elements ...string) *bui
 		t.Fatal(err)
 	}
 	b.put(c)
-	b.state(nil)
-	return b
+	return b, c
 }
 
 func TestElementsWithIDsOfTheirOwnAreSound(t *testing.T) {

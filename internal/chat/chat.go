@@ -161,6 +161,17 @@ func (p *Page) Newest() Seq {
 	return newest
 }
 
+// Oldest returns the smallest seq of the page, 0 if it is empty.
+func (p *Page) Oldest() Seq {
+	var oldest Seq
+	for i := range p.Elements {
+		if seq := p.Elements[i].Seq; oldest == 0 || seq < oldest {
+			oldest = seq
+		}
+	}
+	return oldest
+}
+
 // Group is what get_group_info or get_topic says of a stream.
 type Group struct {
 	CreateTime int64 // seconds since 1970; 0 if unknown

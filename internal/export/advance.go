@@ -11,7 +11,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/panics"
-	"chatexport/internal/retry"
+	"chatexport/internal/pull"
 )
 
 // advance archives from the frontier towards the head until that is reached or time is up. Its error is what stopped
@@ -36,13 +36,13 @@ func (b *batch) advance(ctx context.Context) error {
 func (b *batch) pipeline(ctx context.Context) (bool, error) {
 	abort, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pull, cancelPull := b.pullContext(abort)
+	reading, cancelPull := b.pullContext(abort)
 	defer cancelPull()
 	chunks := make(chan archive.Chunk)
 	produced := make(chan error, 1)
 	from := b.frontier
 	go func() { // waited for below, by its result
-		err := panics.Logged(b.Log, func() error { return b.produce(abort, pull, from, chunks) })
+		err := panics.Logged(b.Log, func() error { return b.produce(abort, reading, from, chunks) })
 		close(chunks)
 		produced <- err
 	}()
@@ -58,15 +58,10 @@ func (b *batch) pipeline(ctx context.Context) (bool, error) {
 		return moved, err
 	}
 	err = <-produced
-	if err != nil && ctx.Err() == nil && (pull.Err() != nil || outOfTime(err)) {
+	if err != nil && ctx.Err() == nil && (reading.Err() != nil || pull.OutOfTime(err)) {
 		err = fmt.Errorf("%w: %w", errTimeUp, err)
 	}
 	return false, err
-}
-
-// outOfTime reports whether a call was not made because it could not have ended in time, and for no other reason.
-func outOfTime(err error) bool {
-	return errors.Is(err, retry.ErrNoTime) && retry.ClassOf(err) == retry.Permanent
 }
 
 func (b *batch) storeAll(ctx context.Context, chunks <-chan archive.Chunk) (moved bool, err error) {

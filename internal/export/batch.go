@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
 )
 
 // errLostRace ends a batch quietly: another delivery of the run is alive, or will be redelivered.
@@ -42,11 +42,12 @@ type batch struct {
 	met      bool     // a chunk of another batch stood in the way of this one's
 	start    chat.Seq // the frontier that progress is measured against
 	newest   chat.Page
-	lastTime int64    // of the group's newest message, 0 if unknown
-	head     chat.Seq // what this batch works up to
-	allotted chat.Seq // up to here, seqs were allotted so long ago that nothing is on its way any more
-	runHead  chat.Seq // the run's head, frozen by its first batch
-	walkedTo chat.Seq // below this, voids have been looked into and are walked
+	first    chat.Page // the page that showed where the history begins
+	lastTime int64     // of the group's newest message, 0 if unknown
+	head     chat.Seq  // what this batch works up to
+	allotted chat.Seq  // up to here, seqs were allotted so long ago that nothing is on its way any more
+	runHead  chat.Seq  // the run's head, frozen by its first batch
+	walkedTo chat.Seq  // below this, voids have been looked into and are walked
 
 	index index // chunks that no manifest lists yet
 
@@ -63,7 +64,7 @@ type batch struct {
 	missed     chat.Seq
 	code       string // of the verdict
 
-	calls, pages, retries, throttled atomic.Int64
+	reader *pull.Reader
 }
 
 func newBatch(e *Engine, req Request) *batch {
@@ -79,6 +80,10 @@ func newBatch(e *Engine, req Request) *batch {
 	}
 	now := time.Now()
 	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline, e.Writes.reserve()), writer: randomHex()}
+	b.reader = &pull.Reader{
+		Source: e.Source, Caller: e.Caller.Fork(),
+		Stream: req.Stream, Concurrency: e.Limits.Concurrency, Log: req.Log,
+	}
 	if c := req.Continuation; c != nil && c.Run != "" {
 		b.runID, b.hops, b.runHead = c.Run, c.Hop, c.Head
 	} else {
@@ -208,11 +213,12 @@ func (b *batch) result() Result {
 	if b.genesis != nil {
 		created = b.genesis.CreateTime
 	}
+	counts := b.reader.Caller.Counts()
 	return Result{
 		Stream: b.Stream, Run: b.runID, Hop: b.hops, Outcome: b.outcome,
 		Lo: b.lo, Hi: b.hi(), Head: b.head, Frontier: b.frontier,
 		Chunks: b.chunks, Counts: b.counts, Bytes: b.bytes,
-		Pages: b.pages.Load(), Calls: b.calls.Load(), Retries: b.retries.Load(), Throttled: b.throttled.Load(),
+		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
 		ManifestSHA256: b.manifest, Next: b.next, Writer: b.writer, Elapsed: time.Since(b.budget.start),
 		Code: b.code, Genesis: created, Missed: b.missed,
 	}

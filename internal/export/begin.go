@@ -10,6 +10,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
 )
 
 // begin starts the archive of a stream that has none: it finds where the retained history begins and pins that in the
@@ -19,29 +20,47 @@ func (b *batch) begin(ctx context.Context) (bool, error) {
 		b.nothingYet(ctx)
 		return true, nil
 	}
-	pull, cancel := b.pullContext(ctx)
+	reading, cancel := b.pullContext(ctx)
 	defer cancel()
 	newest := b.head
-	f, err := b.firstFloor(pull)
+	f, first, err := b.reader.Beginning(reading, b.newest, b.void(chat.Seq(1), 0, b.head))
 	if err != nil {
 		return false, err
 	}
-	if f.first > max(1, newest-settlingSeqs+1, b.allotted+1) && b.young(b.newest, newest) {
+	b.first = first
+	if f.First > max(1, newest-settlingSeqs+1, b.allotted+1) && b.young(b.newest, newest) {
 		b.nothingYet(ctx) // what seems to have expired may still be on its way
 		return true, nil
 	}
-	if err := b.settleHead(pull, b.newest, f.first); err != nil {
+	if err := b.settleHead(reading, b.newest, f.First); err != nil {
 		return false, err
 	}
-	if b.head < f.first && f.first <= newest {
+	if b.head < f.First && f.First <= newest {
 		b.nothingYet(ctx) // what there is may still be settling
 		return true, nil
 	}
-	if f.first > newest {
+	if f.First > newest {
 		b.head = newest // everything has expired: the archive begins behind it
 	}
-	b.walkedTo = f.walkTo
+	b.walkedTo = f.WalkTo
 	return false, b.createGenesis(ctx, f)
+}
+
+// void is a range that holds nothing retained up to known.
+func (b *batch) void(from, known, head chat.Seq) pull.Void {
+	return pull.Void{From: from, Known: known, Head: head, Exhaustive: b.Limits.Exhaustive, End: b.budget.pullEnd}
+}
+
+// evidence is why everything from a seq up to the floor is taken for expired.
+func evidence(f pull.Floor, from chat.Seq) string {
+	switch {
+	case f.First == from:
+		return archive.EvidenceNone
+	case f.Proved:
+		return archive.EvidenceFinished
+	default:
+		return archive.EvidenceProbe
+	}
 }
 
 // nothingYet ends the batch of a stream without an archive: there is only its state.
@@ -51,49 +70,15 @@ func (b *batch) nothingYet(ctx context.Context) {
 	b.settle(ctx, archive.StatusComplete, nil, nil)
 }
 
-// firstFloor finds the first seq that may still exist. Most groups have lost nothing, and their first page shows it.
-func (b *batch) firstFloor(ctx context.Context) (floor, error) {
-	top := min(b.head, chat.PageSize)
-	page := b.newest
-	if b.head > top {
-		var err error
-		if page, err = b.page(ctx, chat.Query{Stream: b.Stream, Seq: top, Number: int(top)}); err != nil {
-			return floor{}, fmt.Errorf("read the first page: %w", err)
-		}
-	}
-	switch lowest := lowestRetained(page, 1, top); {
-	case lowest == 1:
-		return floor{first: 1, evidence: archive.EvidenceNone}, nil
-	case lowest > 1:
-		return b.floorWithin(ctx, lowest)
-	default:
-		return b.findFloor(ctx, 1, top, b.head)
-	}
-}
-
-// floorWithin decides about the seqs below the first retained one, all on one page: only IsFinished 2 proves that they
-// have expired; else they are archived as they are.
-func (b *batch) floorWithin(ctx context.Context, lowest chat.Seq) (floor, error) {
-	f := &finder{batch: b, from: 1, head: b.head}
-	p, err := f.peek(ctx, lowest-1)
-	if err != nil {
-		return floor{}, err
-	}
-	if p.expired {
-		return floor{first: lowest, evidence: archive.EvidenceFinished, probes: f.probes}, nil
-	}
-	return floor{first: 1, evidence: archive.EvidenceNone, probes: f.probes}, nil
-}
-
 // createGenesis pins the beginning of the archive, or takes the one that another batch pinned.
-func (b *batch) createGenesis(ctx context.Context, f floor) error {
-	switch _, _, err := b.getManifest(ctx, f.first); {
+func (b *batch) createGenesis(ctx context.Context, f pull.Floor) error {
+	switch _, _, err := b.getManifest(ctx, f.First); {
 	case err == nil:
 		// Another batch has begun and listed something since this one looked. If not, the archive's beginning was lost:
 		// that is no fresh start.
 		err := b.takeGenesis(ctx)
 		if errors.Is(err, objstore.ErrNotExist) {
-			return damaged("genesis_missing", "%s exists and the genesis does not", layout.Manifest(b.Stream, f.first))
+			return damaged("genesis_missing", "%s exists and the genesis does not", layout.Manifest(b.Stream, f.First))
 		}
 		return err
 	case !errors.Is(err, objstore.ErrNotExist):
@@ -101,8 +86,8 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	}
 	genesis := archive.Genesis{
 		Format: archive.Format, SDKAppID: b.Limits.SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID,
-		CreateTime: b.createTime, FirstLo: f.first, Head: b.head, CreatedAt: time.Now(),
-		ExpiredBelow: archive.ExpiredBelow{Seq: f.first, Evidence: f.evidence, Probes: f.probes},
+		CreateTime: b.createTime, FirstLo: f.First, Head: b.head, CreatedAt: time.Now(),
+		ExpiredBelow: archive.ExpiredBelow{Seq: f.First, Evidence: evidence(f, 1), Probes: f.Probes},
 	}
 	body, err := genesis.Encode()
 	if err != nil {
@@ -128,7 +113,7 @@ func (b *batch) createGenesis(ctx context.Context, f floor) error {
 	b.start = b.frontier
 	b.index.restart(b.frontier, b.genesisLink)
 	if b.missed = b.genesis.FirstLo - 1; b.missed > 0 {
-		b.Log.Info().Int64("lo", 1).Int64("hi", int64(b.missed)).Str("evidence", f.evidence).Msg("the archive begins behind messages that had expired")
+		b.Log.Info().Int64("lo", 1).Int64("hi", int64(b.missed)).Str("evidence", evidence(f, 1)).Msg("the archive begins behind messages that had expired")
 	}
 	return nil
 }

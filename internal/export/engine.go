@@ -15,15 +15,13 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
 	"chatexport/internal/retry"
 )
 
-// Source answers questions about streams. Every method makes one attempt: the engine paces and repeats calls by the
-// class of the error (retry.ClassOf). Errors match chat.ErrGone, chat.ErrUnsupported, chat.ErrTooLarge and
-// chat.ErrMalformed where they apply. A source is safe for concurrent use.
+// Source answers questions about streams, one attempt a call: the engine paces and repeats them.
 type Source interface {
-	// Page returns one page of history.
-	Page(ctx context.Context, q chat.Query) (chat.Page, error)
+	pull.Source
 	// Group returns what the service tells about the stream's group or topic.
 	Group(ctx context.Context, s chat.Stream) (chat.Group, error)
 }
@@ -66,13 +64,10 @@ type Engine struct {
 	Source   Source
 	Store    Store
 	Requeuer Requeuer
-	Limiter  *retry.Limiter // shared by everything that calls the app's Chat API in this process
+	Caller   *retry.Caller // of the app's Chat API; each batch counts its own calls
 	Limits   Limits
 	Writes   *WriteTimes // shared like Limiter
 	Build    string      // the program's version, for manifests
-
-	// Jitter is that of retry.Policy for everything the engine repeats; nil in production.
-	Jitter func(bound time.Duration) time.Duration
 }
 
 // Request is one batch to do.

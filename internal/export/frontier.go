@@ -258,7 +258,7 @@ func (b *batch) headChunkSurely(ctx context.Context, lo chat.Seq) (archive.Chunk
 
 // headTaken is headChunkSurely, and says when the chunk was stored.
 func (b *batch) headTaken(ctx context.Context, lo chat.Seq) (entry archive.ChunkEntry, modified time.Time, err error) {
-	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: b.Jitter}
+	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: b.Caller.Policy.Jitter}
 	asked := 0
 	err = policy.Do(ctx, func(ctx context.Context, n int) error {
 		var err error

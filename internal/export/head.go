@@ -110,7 +110,7 @@ func (b *batch) readNewest(ctx context.Context) error {
 }
 
 func (b *batch) newestPage(ctx context.Context, number int) (chat.Page, error) {
-	page, err := b.page(ctx, chat.Query{Stream: b.Stream, Number: number})
+	page, err := b.reader.Page(ctx, 0, number)
 	if err != nil {
 		return page, fmt.Errorf("read the newest page: %w", err)
 	}
@@ -127,7 +127,7 @@ func (b *batch) lookAgain(ctx context.Context, next chat.Seq) error {
 	if b.head > 0 || top < max(b.frontier, 1) {
 		return nil
 	}
-	page, err := b.surePage(ctx, chat.Query{Stream: b.Stream, Seq: top, Number: chat.PageSize})
+	page, err := b.reader.SurePage(ctx, top, chat.PageSize)
 	if err != nil {
 		return fmt.Errorf("read below the newest page: %w", err)
 	}
@@ -196,7 +196,7 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 	}
 	missing := note(newest.Elements)
 	if below := head - chat.PageSize; below >= missing {
-		page, err := b.page(ctx, chat.Query{Stream: b.Stream, Seq: below, Number: chat.PageSize})
+		page, err := b.reader.Page(ctx, below, chat.PageSize)
 		if err != nil {
 			return 0, fmt.Errorf("read below the newest page: %w", err)
 		}
@@ -206,15 +206,12 @@ func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (c
 		return head, nil
 	}
 	// A page that was cut lacks messages that are there.
-	if err := b.Limiter.Wait(ctx); err != nil {
-		return 0, err
-	}
-	seg, err := b.pullSegment(ctx, missing, head)
+	seg, err := b.reader.Segment(ctx, missing, head)
 	if err != nil {
 		return 0, fmt.Errorf("look for what is missing among the newest messages: %w", err)
 	}
 	b.newest = chat.Page{} // it lacks what may have come since
-	return note(seg.elements) - 1, nil
+	return note(seg.Elements) - 1, nil
 }
 
 // young reports whether the newest message is so new that others may still be on their way. Where neither the message
@@ -232,7 +229,7 @@ func (b *batch) young(p chat.Page, head chat.Seq) bool {
 // group asks what the service tells about the stream. An app may lack the permission: then nothing is known.
 func (b *batch) group(ctx context.Context) (chat.Group, error) {
 	var group chat.Group
-	err := b.call(ctx, func(ctx context.Context) error {
+	err := b.reader.Caller.Call(ctx, func(ctx context.Context) error {
 		var err error
 		group, err = b.Source.Group(ctx, b.Stream)
 		return err

@@ -137,10 +137,11 @@ func newSim(t simT, s setting) *sim {
 		Violation: m.chain.broken, Stored: m.chain.stored,
 	})
 	for i := range m.deploy {
+		caller := chatapi.NewCaller(retry.NewLimiter(manyCalls))
+		caller.Policy.Jitter = func(bound time.Duration) time.Duration { return bound / 2 }
 		m.deploy[i] = &export.Engine{
-			Limiter: retry.NewLimiter(manyCalls), Writes: &export.WriteTimes{},
+			Caller: caller, Writes: &export.WriteTimes{},
 			Limits: export.Limits{SDKAppID: simAppID, Span: s.Span[i], ChunkBytes: 1 << 20, MaxHops: 10_000, Concurrency: s.Concurrency[i]},
-			Jitter: func(bound time.Duration) time.Duration { return bound / 2 },
 		}
 	}
 	m.must(m.chat.AddGroup(chatemu.Group{ID: stream.GroupID}))

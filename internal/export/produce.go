@@ -6,14 +6,18 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
+	"chatexport/internal/pull"
 )
+
+// voidPages on end without a retained element make a void worth looking into.
+const voidPages = 5
 
 // producer turns the segments from lo to the head into chunks, in order.
 type producer struct {
 	*batch
 	out    chan<- archive.Chunk
 	lo     chat.Seq // of the chunk being written
-	void   chat.Seq // from here on, nothing that was retained has come
+	barren chat.Seq // from here on, nothing that was retained has come
 	writer *archive.ChunkWriter
 	full   bool // the last segment filled a chunk
 }
@@ -21,7 +25,7 @@ type producer struct {
 // produce pulls from lo up to the head and gives out chunks until the head is reached, time is up, or pulling fails;
 // what came before a failure is given out. pull bounds the pulling, and abort everything.
 func (b *batch) produce(abort, pull context.Context, lo chat.Seq, out chan<- archive.Chunk) error {
-	p := &producer{batch: b, out: out, void: lo}
+	p := &producer{batch: b, out: out, barren: lo}
 	p.open(lo)
 	for {
 		again, err := p.pull(abort, pull)
@@ -45,10 +49,10 @@ func (p *producer) open(lo chat.Seq) {
 
 // pull adds segments until there are no more. It reports true when a void moved the place from which to pull.
 func (p *producer) pull(abort, ctx context.Context) (bool, error) {
-	f := p.fetch(ctx, p.writer.Hi()+1, p.head)
-	defer f.stop()
+	f := p.reader.Segments(ctx, p.writer.Hi()+1, p.head, p.timeIsUp, p.newest, p.first)
+	defer f.Stop()
 	for {
-		seg, ok, err := f.next()
+		seg, ok, err := f.Next()
 		if err != nil || !ok {
 			return false, err
 		}
@@ -61,7 +65,7 @@ func (p *producer) pull(abort, ctx context.Context) (bool, error) {
 		if !p.barrenLong() {
 			continue
 		}
-		f.stop()
+		f.Stop()
 		moved, err := p.crossVoid(abort, ctx)
 		if err != nil || moved {
 			return moved, err
@@ -74,24 +78,24 @@ func (p *producer) pull(abort, ctx context.Context) (bool, error) {
 // included, that a void is likely.
 func (p *producer) barrenLong() bool {
 	hi := p.writer.Hi()
-	return p.void <= p.lo && p.lo <= hi && p.lo > p.walkedTo && hi-p.void+1 >= voidPages*chat.PageSize
+	return p.barren <= p.lo && p.lo <= hi && p.lo > p.walkedTo && hi-p.barren+1 >= voidPages*chat.PageSize
 }
 
 // crossVoid looks for the end of the void at the beginning of the chunk, and makes one chunk of it if it is proved or
 // probed. It reports whether it did.
 func (p *producer) crossVoid(abort, ctx context.Context) (bool, error) {
-	f, err := p.findFloor(ctx, p.lo, p.writer.Hi(), p.head)
+	f, err := p.reader.Floor(ctx, p.void(p.lo, p.writer.Hi(), p.head))
 	if err != nil {
 		return false, err
 	}
-	p.walkedTo = max(f.walkTo, p.writer.Hi())
-	if f.first == p.lo {
+	p.walkedTo = max(f.WalkTo, p.writer.Hi())
+	if f.First == p.lo {
 		return false, nil
 	}
-	hi := min(f.first-1, p.head)
-	p.Log.Warn().Int64("lo", int64(p.lo)).Int64("hi", int64(hi)).Str("evidence", f.evidence).
+	hi := min(f.First-1, p.head)
+	p.Log.Warn().Int64("lo", int64(p.lo)).Int64("hi", int64(hi)).Str("evidence", evidence(f, p.lo)).
 		Msg("messages had expired before they could be archived")
-	chunk, err := archive.NewExpiredChunk(p.Stream, p.lo, hi, f.evidence, p.runID, p.RequestID, p.batch.writer)
+	chunk, err := archive.NewExpiredChunk(p.Stream, p.lo, hi, evidence(f, p.lo), p.runID, p.RequestID, p.batch.writer)
 	if err != nil {
 		return false, fmt.Errorf("make chunk of an expired range: %w", err)
 	}
@@ -99,26 +103,26 @@ func (p *producer) crossVoid(abort, ctx context.Context) (bool, error) {
 		return false, err
 	}
 	p.open(hi + 1)
-	p.void = p.lo
+	p.barren = p.lo
 	return true, nil
 }
 
 // add appends a segment, and closes chunks that have become long or large enough.
-func (p *producer) add(abort context.Context, seg segment) error {
+func (p *producer) add(abort context.Context, seg pull.Segment) error {
 	p.full = false
-	for seg.lo <= seg.hi {
+	for seg.Lo <= seg.Hi {
 		part := seg
-		if last := p.lo + p.Limits.Span - 1; part.hi > last {
-			part, seg = split(seg, last)
+		if last := p.lo + p.Limits.Span - 1; part.Hi > last {
+			part, seg = seg.Split(last)
 		} else {
-			seg.lo = seg.hi + 1
+			seg.Lo = seg.Hi + 1
 		}
-		if err := p.writer.Append(part.hi, part.elements); err != nil {
+		if err := p.writer.Append(part.Hi, part.Elements); err != nil {
 			return fmt.Errorf("write chunk: %w", err)
 		}
-		for i := range part.elements {
-			if e := &part.elements[i]; e.Retained() {
-				p.void = e.Seq + 1
+		for i := range part.Elements {
+			if e := &part.Elements[i]; e.Retained() {
+				p.barren = e.Seq + 1
 			}
 		}
 		if p.writer.Hi() == p.lo+p.Limits.Span-1 || p.writer.Size() >= p.Limits.ChunkBytes {
@@ -129,15 +133,6 @@ func (p *producer) add(abort context.Context, seg segment) error {
 		}
 	}
 	return nil
-}
-
-// split cuts a segment behind seq.
-func split(seg segment, seq chat.Seq) (left, right segment) {
-	n := 0
-	for n < len(seg.elements) && seg.elements[n].Seq <= seq {
-		n++
-	}
-	return segment{lo: seg.lo, hi: seq, elements: seg.elements[:n]}, segment{lo: seq + 1, hi: seg.hi, elements: seg.elements[n:]}
 }
 
 // flush gives out what has been written, if anything, and opens the next chunk.

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chatapi"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -51,7 +52,7 @@ func TestAChunkThatIsNotWhatWasWrittenStandsUntilSomebodyMendsIt(t *testing.T) {
 					t.Error("a batch that could not look at the chunk succeeded")
 				}
 				s.stands("chunk_corrupt")
-				abandoned := &export.Engine{Store: s.store, Limiter: s.limiter, Writes: &export.WriteTimes{}}
+				abandoned := &export.Engine{Store: s.store, Caller: chatapi.NewCaller(s.limiter), Writes: &export.WriteTimes{}}
 				must(t, abandoned.Abandon(t.Context(), export.Request{Stream: s.stream, Log: zerolog.Nop()}, errors.New("no answer")))
 				s.stands("chunk_corrupt")
 

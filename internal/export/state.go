@@ -159,8 +159,8 @@ func (b *batch) count() {
 	c.Chunks += int64(b.chunks)
 	c.Bytes += b.bytes
 	c.RawBytes += b.rawBytes
-	c.Pages += b.pages.Load()
-	c.Calls += b.calls.Load()
+	c.Pages += b.reader.Pages()
+	c.Calls += b.reader.Caller.Counts().Calls
 	c.Counts.Add(b.counts)
 	c.Unlisted = b.unlisted()
 	b.index.seen = nil // counted now

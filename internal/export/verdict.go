@@ -8,6 +8,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
 	"chatexport/internal/retry"
 )
 
@@ -84,7 +85,7 @@ func codeOf(err error) string {
 	switch {
 	case stored && failure.Attempts > 0 && failure.Status == 0 && !errors.Is(err, context.DeadlineExceeded):
 		return "network" // as the source's errors call it
-	case errors.Is(err, errProtocol):
+	case errors.Is(err, pull.ErrProtocol):
 		return "protocol"
 	case errors.Is(err, chat.ErrMalformed):
 		return "malformed_page"

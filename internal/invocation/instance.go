@@ -34,7 +34,7 @@ type instance struct {
 	log       zerolog.Logger
 	source    *chatapi.Client
 	store     *cosstore.Store
-	limiter   *retry.Limiter
+	caller    *retry.Caller
 	listPace  *retry.Limiter // of the list of groups, which has a quota of its own
 	writes    *export.WriteTimes
 	transport *http.Transport // of the cloud API
@@ -72,7 +72,7 @@ func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error
 	}
 	return &instance{
 		config: c, log: log, source: source, store: store,
-		limiter: retry.NewLimiter(float64(c.ChatQPS)), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(export.WriteTimes), transport: transport,
+		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(export.WriteTimes), transport: transport,
 	}, nil
 }
 
@@ -118,7 +118,7 @@ func (i *instance) scope(getenv func(string) string, p Platform, log zerolog.Log
 	s := &scope{instance: i, platform: complete(p, config.LoadPlatform(getenv), i.config)}
 	s.publisher = s.newPublisher(credentials)
 	s.engine = &export.Engine{
-		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Limiter: i.limiter, Writes: i.writes,
+		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Caller: i.caller, Writes: i.writes,
 		Build: version.String(),
 		Limits: export.Limits{
 			SDKAppID: i.config.ChatSDKAppID, Span: chat.Seq(i.config.ExportSpan), ChunkBytes: i.config.ExportChunkBytes,

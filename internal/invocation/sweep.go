@@ -92,7 +92,7 @@ func (v *visit) sweepBatch(ctx context.Context, u unit, req sweep.Request) (swee
 func (v *visit) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
 		Directory: directory{v.source}, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
-		Limiter: v.limiter, ListPace: v.listPace,
+		Caller: v.caller, ListPace: v.listPace,
 		Settings: sweep.Settings{
 			Lanes: v.config.SweepLanes, QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
 			Concurrency: v.config.ChatConcurrency, Retention: time.Duration(v.config.ChatRetentionDays) * 24 * time.Hour,

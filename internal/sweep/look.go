@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/export"
 	"chatexport/internal/panics"
 	"chatexport/internal/retry"
 )
@@ -29,7 +28,7 @@ func (s *scan) look(ctx context.Context, ids []string) (bool, error) {
 		part := fresh[:min(infoPage, len(fresh))]
 		fresh = fresh[len(part):]
 		group.Go(func() error {
-			return panics.Logged(s.log, func() error { return s.describe(joint, part, export.CallPolicy(), callShare) })
+			return panics.Logged(s.log, func() error { return s.describe(joint, part, s.Caller.Policy, callShare) })
 		})
 		whole = len(fresh) == 0 || !s.timeIsUp() && !s.hopeless()
 	}
@@ -74,7 +73,7 @@ func (s *scan) hopeless() bool {
 // describe reads up to infoPage groups. If that fails for a reason that may be one group's, they are filed as spoiled.
 func (s *scan) describe(ctx context.Context, ids []string, p retry.Policy, share float64) error {
 	var infos []Group
-	failure := s.call(ctx, s.Limiter, p, s.patience(share), func(ctx context.Context) error {
+	failure := s.call(ctx, s.Caller.Limiter, p, s.patience(share), func(ctx context.Context) error {
 		var err error
 		infos, err = s.Directory.GroupInfos(ctx, ids)
 		return err
@@ -115,7 +114,7 @@ func (s *scan) isolate(ctx context.Context, sp spoiled) error {
 	}
 	s.spoiled = nil // what describe adds comes before the others
 	half := len(sp.ids) / 2
-	p := export.CallPolicy()
+	p := s.Caller.Policy
 	p.Attempts = halfAttempts
 	for _, ids := range [][]string{sp.ids[:half], sp.ids[half:]} {
 		if err := s.describe(ctx, ids, p, halfShare); err != nil {
@@ -166,12 +165,12 @@ func (s *scan) add(ctx context.Context, g *Group) error {
 // topics adds a community's topics to its line, or why they are not known. No refusal stops the sweep, not even one that
 // would meet every call: this command may be refused alone, and if others are, they say so themselves.
 func (s *scan) topics(ctx context.Context, line *infoLine, none bool) error {
-	p, share := export.CallPolicy(), callShare
+	p, share := s.Caller.Policy, callShare
 	if s.topicsIn.Load() >= stuckAfter {
 		p.Attempts, share = 1, halfShare // it is the command that fails, not one community's call
 	}
 	var topics []Topic
-	err := s.call(ctx, s.Limiter, p, s.patience(share), func(ctx context.Context) error {
+	err := s.call(ctx, s.Caller.Limiter, p, s.patience(share), func(ctx context.Context) error {
 		var err error
 		topics, err = s.Directory.Topics(ctx, line.GroupID)
 		return err

@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/export"
 	"chatexport/internal/retry"
 )
 
@@ -140,7 +139,7 @@ func (s *scan) list(ctx context.Context, kind string) (ids []string, next uint64
 		patience = s.patience(callShare) // the other lists need time, too
 	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
-	err = s.call(ctx, s.ListPace, export.CallPolicy(), patience, func(ctx context.Context) error {
+	err = s.call(ctx, s.ListPace, s.Caller.Policy, patience, func(ctx context.Context) error {
 		var err error
 		ids, next, err = s.Directory.GroupIDs(ctx, s.place.Next, listPage, kind)
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/chatapi"
 	"chatexport/internal/retry"
 )
 
@@ -87,7 +88,7 @@ func scanned(t *testing.T, d Directory, spec Spec, limit time.Duration) (*visit,
 	t.Helper()
 	v := &visit{spec: spec, log: zerolog.Nop()}
 	v.Sweeper = &Sweeper{
-		Directory: d, Limiter: retry.NewLimiter(50), ListPace: retry.NewLimiter(ListQPS), Settings: Settings{Concurrency: 16},
+		Directory: d, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS), Settings: Settings{Concurrency: 16},
 	}
 	for batch := 0; !v.place.Done; batch++ {
 		if batch == 100 {
@@ -213,7 +214,7 @@ func TestACommunityWithoutTopicsIsNoFailure(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := (&visit{
 				start: time.Now(), Request: Request{Deadline: time.Now().Add(time.Minute)},
-				Sweeper: &Sweeper{Limiter: retry.NewLimiter(50), Directory: listing{topics: func(context.Context, string) error { return tc.err }}},
+				Sweeper: &Sweeper{Caller: chatapi.NewCaller(retry.NewLimiter(50)), Directory: listing{topics: func(context.Context, string) error { return tc.err }}},
 			}).scan()
 			line := infoLine{GroupID: "@TGS#_c"}
 			if err := s.topics(t.Context(), &line, tc.none); err != nil || line.TopicsCode != tc.want {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"chatexport/internal/chatapi"
 	"chatexport/internal/export"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
@@ -40,7 +41,7 @@ func inScene(t *testing.T, f func(s *scene)) {
 		time.Sleep(time.Until(noon()))
 		s := &scene{t: t, store: memstore.New(memstore.Options{}), corrupt: make(map[string]bool)}
 		s.Sweeper = &Sweeper{
-			Directory: s, Engine: s, Publisher: s, Limiter: retry.NewLimiter(50), ListPace: retry.NewLimiter(ListQPS),
+			Directory: s, Engine: s, Publisher: s, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
 			Settings: Settings{Lanes: 1, QPS: 50, MaxHops: 10_000, Concurrency: 16, Retention: week},
 		}
 		s.Store = s.store.View("sweep", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {

@@ -125,7 +125,7 @@ type Sweeper struct {
 	Store     Store
 	Engine    Engine
 	Publisher Publisher
-	Limiter   *retry.Limiter // shared by everything that calls the app's Chat API in this process
+	Caller    *retry.Caller  // of the app's Chat API
 	ListPace  *retry.Limiter // of the list of groups, ListQPS a second
 	Settings  Settings
 }

@@ -1,4 +1,4 @@
-package export
+package pull
 
 import (
 	"context"
@@ -8,14 +8,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/panics"
 )
 
 const (
-	// voidPages on end without a retained element make a void worth looking into.
-	voidPages = 5
 	// spreadProbes pages are asked for evenly over a void that nothing proves.
 	spreadProbes = 64
 	// walkable is the longest void for which walking costs no more calls than probing it would.
@@ -27,20 +24,30 @@ const (
 	lookShare = 0.5
 )
 
-// floor is what was found out about the beginning of the retained history at or above a seq.
-type floor struct {
-	first    chat.Seq // the first seq that may be retained; head + 1 if none is
-	evidence string   // why everything below first is taken for expired
-	probes   int      // pages that were asked for to find out
-	walkTo   chat.Seq // up to here there are voids that nothing proves and that have to be walked
+// Void is a range of which a beginning holds nothing retained: where retained history begins in it, Floor finds out.
+type Void struct {
+	From  chat.Seq // nothing below counts
+	Known chat.Seq // nothing in [From, Known] is retained, as far as it was read
+	Head  chat.Seq // the end of the range
+
+	Exhaustive bool      // what nothing proves is left to be walked (EXPORT_VOID)
+	End        time.Time // when pulling ends
 }
 
-// finder looks for the floor in [from, head], of which nothing up to known is retained.
+// Floor is what was found out about a void.
+type Floor struct {
+	First  chat.Seq // the first seq that may be retained: Head + 1 if none is, From if nothing was found out
+	Proved bool     // the service says itself that everything below First has expired; else that rests on probes
+	Probes int      // pages that were asked for to find out
+	WalkTo chat.Seq // up to here there are voids that nothing proves and that have to be walked
+}
+
+// finder looks for the floor of a void.
 type finder struct {
-	*batch
-	from, known, head chat.Seq
-	check             time.Time // when a proof is settled for
-	probes            int
+	*Reader
+	Void
+	check  time.Time // when a proof is settled for
+	probes int
 }
 
 // probe is what one page says about a place.
@@ -50,35 +57,73 @@ type probe struct {
 	cut     bool     // it has nothing retained, and its newest elements are missing
 }
 
-// findFloor finds where retained history begins: by proof where the service gives one, else by probing. Where there is
-// not time enough for that, the floor is below that place, and what lies above it is to be walked.
-func (b *batch) findFloor(ctx context.Context, from, known, head chat.Seq) (floor, error) {
+// Floor finds where retained history begins: by proof where the service gives one, else by probing. Where there is not
+// time enough for that, the floor is below that place, and what lies above it is to be walked.
+func (r *Reader) Floor(ctx context.Context, v Void) (Floor, error) {
 	now := time.Now()
-	look := time.Duration(lookShare * float64(b.budget.pullEnd.Sub(now)))
-	f := &finder{batch: b, from: from, known: known, head: head, check: now.Add(look / 2)}
+	look := time.Duration(lookShare * float64(v.End.Sub(now)))
+	f := &finder{Reader: r, Void: v, check: now.Add(look / 2)}
 	limited, cancel := context.WithDeadline(ctx, now.Add(look))
 	defer cancel()
 	found, err := f.find(limited)
-	if err != nil && ctx.Err() == nil && (limited.Err() != nil || outOfTime(err)) {
-		b.Log.Warn().Int64("from", int64(from)).Int("probes", f.probes).
+	if err != nil && ctx.Err() == nil && (limited.Err() != nil || OutOfTime(err)) {
+		r.Log.Warn().Int64("from", int64(v.From)).Int("probes", f.probes).
 			Msg("no time to find where the retained history begins; the void is walked for now")
 		return f.walk(), nil
 	}
 	return found, err
 }
 
-func (f *finder) find(ctx context.Context) (floor, error) {
+// Beginning finds where the retained history of a stream begins: of [1, v.Head], whose newest page is given. Most streams
+// have lost nothing, and their first page shows it, which is returned, too.
+func (r *Reader) Beginning(ctx context.Context, newest chat.Page, v Void) (Floor, chat.Page, error) {
+	v.From, v.Known = 1, min(v.Head, chat.PageSize)
+	first := newest
+	if v.Head > v.Known {
+		var err error
+		if first, err = r.Page(ctx, v.Known, int(v.Known)); err != nil {
+			return Floor{}, first, fmt.Errorf("read the first page: %w", err)
+		}
+	}
+	var f Floor
+	var err error
+	switch lowest := oldestRetained(first, 1, v.Known); {
+	case lowest == 1:
+		f = Floor{First: 1}
+	case lowest > 1:
+		f, err = r.floorBelow(ctx, lowest)
+	default:
+		f, err = r.Floor(ctx, v)
+	}
+	return f, first, err
+}
+
+// floorBelow decides about the seqs of [1, lowest), all on one page, of which nothing is retained while lowest is: only
+// IsFinished 2 proves that they have expired; else they are to be read as they are.
+func (r *Reader) floorBelow(ctx context.Context, lowest chat.Seq) (Floor, error) {
+	f := &finder{Reader: r, Void: Void{From: 1, Head: lowest}}
+	p, err := f.peek(ctx, lowest-1)
+	if err != nil {
+		return Floor{}, err
+	}
+	if p.expired {
+		return Floor{First: lowest, Proved: true, Probes: f.probes}, nil
+	}
+	return Floor{First: 1, Probes: f.probes}, nil
+}
+
+func (f *finder) find(ctx context.Context) (Floor, error) {
 	first, proved, err := f.prove(ctx)
 	switch {
 	case err != nil:
-		return floor{}, err
+		return Floor{}, err
 	case proved:
-		found := floor{first: first, evidence: archive.EvidenceFinished, probes: f.probes}
+		found := Floor{First: first, Proved: true, Probes: f.probes}
 		if f.hurried() {
-			found.walkTo = f.head // more may have expired than was proved
+			found.WalkTo = f.Head // more may have expired than was proved
 		}
 		return found, nil
-	case f.Limits.Exhaustive:
+	case f.Exhaustive:
 		return f.walk(), nil
 	default:
 		return f.guess(ctx)
@@ -86,8 +131,8 @@ func (f *finder) find(ctx context.Context) (floor, error) {
 }
 
 // walk is the floor of which nothing was found out.
-func (f *finder) walk() floor {
-	return floor{first: f.from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: f.head}
+func (f *finder) walk() Floor {
+	return Floor{First: f.From, Probes: f.probes, WalkTo: f.Head}
 }
 
 // hurried reports whether the search for a proof has to content itself with what it has.
@@ -96,11 +141,11 @@ func (f *finder) hurried() bool { return !time.Now().Before(f.check) }
 // prove searches for the last seq at which IsFinished 2 says that everything up to it has expired, and asks below it
 // whether that is true.
 func (f *finder) prove(ctx context.Context) (chat.Seq, bool, error) {
-	start, err := f.peek(ctx, f.known)
+	start, err := f.peek(ctx, f.Known)
 	if err != nil || !start.expired {
 		return 0, false, err
 	}
-	low, high := f.known, f.head+1 // low is proved; high is retained, unproved, or behind the head
+	low, high := f.Known, f.Head+1 // low is proved; high is retained, unproved, or behind the head
 	for high-low > 1 && !f.hurried() {
 		middle := low + (high-low)/2
 		p, err := f.peek(ctx, middle)
@@ -138,14 +183,14 @@ func (f *finder) anomaly(seq chat.Seq) {
 
 // guess looks upwards in growing steps for something retained, searches below it for where that begins, and probes the
 // void that remains.
-func (f *finder) guess(ctx context.Context) (floor, error) {
-	low, top := f.known, f.head+1 // nothing retained was found up to low; top is retained, or behind the head
-	for step := chat.Seq(chat.PageSize); low < f.head && top > f.head; step *= 2 {
-		at := min(f.head, f.known+step)
+func (f *finder) guess(ctx context.Context) (Floor, error) {
+	low, top := f.Known, f.Head+1 // nothing retained was found up to low; top is retained, or behind the head
+	for step := chat.Seq(chat.PageSize); low < f.Head && top > f.Head; step *= 2 {
+		at := min(f.Head, f.Known+step)
 		p, err := f.peek(ctx, at)
 		switch {
 		case err != nil:
-			return floor{}, err
+			return Floor{}, err
 		case p.cut:
 			top = at
 		case p.lowest > 0:
@@ -157,21 +202,21 @@ func (f *finder) guess(ctx context.Context) (floor, error) {
 	for range maxRounds {
 		first, err := f.search(ctx, low, top)
 		if err != nil {
-			return floor{}, err
+			return Floor{}, err
 		}
-		if top = first; top-f.from <= walkable {
+		if top = first; top-f.From <= walkable {
 			break
 		}
 		met, err := f.probeBelow(ctx, top)
 		if err != nil {
-			return floor{}, err
+			return Floor{}, err
 		}
 		if met == 0 {
-			return floor{first: top, evidence: archive.EvidenceProbe, probes: f.probes}, nil
+			return Floor{First: top, Probes: f.probes}, nil
 		}
-		low, top = f.from-1, met
+		low, top = f.From-1, met
 	}
-	return floor{first: f.from, evidence: archive.EvidenceNone, probes: f.probes, walkTo: top - 1}, nil
+	return Floor{First: f.From, Probes: f.probes, WalkTo: top - 1}, nil
 }
 
 // search halves the way from low, where nothing is retained, up to top until it knows where what is retained below top
@@ -198,15 +243,15 @@ func (f *finder) search(ctx context.Context, low, top chat.Seq) (chat.Seq, error
 // top they are dense: what is below messages that were deleted is more likely there than anywhere else.
 func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error) {
 	at := f.below(top)
-	for step := chat.Seq(chat.PageSize); top-1-step > f.from; step *= 2 {
+	for step := chat.Seq(chat.PageSize); top-1-step > f.From; step *= 2 {
 		at = append(at, top-1-step)
 	}
 	for i := range chat.Seq(spreadProbes) {
-		at = append(at, f.from+(top-f.from)*(2*i+1)/(2*spreadProbes))
+		at = append(at, f.From+(top-f.From)*(2*i+1)/(2*spreadProbes))
 	}
 	lows := make([]chat.Seq, len(at))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(f.Limits.Concurrency)
+	group.SetLimit(f.Concurrency)
 	for i, seq := range at {
 		group.Go(func() error {
 			return panics.Logged(f.Log, func() error {
@@ -233,13 +278,13 @@ func (f *finder) probeBelow(ctx context.Context, top chat.Seq) (chat.Seq, error)
 // very bottom.
 func (f *finder) below(seq chat.Seq) []chat.Seq {
 	var at []chat.Seq
-	if just := seq - 1; just >= f.from {
+	if just := seq - 1; just >= f.From {
 		at = append(at, just)
 	}
-	for half := f.from + (seq-f.from)/2; half > f.from+chat.PageSize; half = f.from + (half-f.from)/2 {
+	for half := f.From + (seq-f.From)/2; half > f.From+chat.PageSize; half = f.From + (half-f.From)/2 {
 		at = append(at, half)
 	}
-	if bottom := f.from + chat.PageSize - 1; bottom < seq {
+	if bottom := f.From + chat.PageSize - 1; bottom < seq {
 		at = append(at, bottom)
 	}
 	return at
@@ -252,7 +297,7 @@ func (f *finder) peek(ctx context.Context, at chat.Seq) (probe, error) {
 
 // ask looks at the page below at. One that is cut at its top says nothing of at itself, which is then asked for alone.
 func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
-	p, err := f.askPage(ctx, at, int(min(chat.PageSize, at-f.from+1)))
+	p, err := f.askPage(ctx, at, int(min(chat.PageSize, at-f.From+1)))
 	if err != nil || !p.cut {
 		return p, err
 	}
@@ -260,11 +305,11 @@ func (f *finder) ask(ctx context.Context, at chat.Seq) (probe, error) {
 }
 
 func (f *finder) askPage(ctx context.Context, at chat.Seq, number int) (probe, error) {
-	page, err := f.surePage(ctx, chat.Query{Stream: f.Stream, Seq: at, Number: number})
+	page, err := f.SurePage(ctx, at, number)
 	if err != nil {
 		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
 	}
-	p := probe{lowest: lowestRetained(page, f.from, at)}
+	p := probe{lowest: oldestRetained(page, f.From, at)}
 	p.cut = p.lowest == 0 && cutAtTop(page, at)
 	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0 && !p.cut
 	return p, nil
@@ -275,8 +320,8 @@ func cutAtTop(page chat.Page, at chat.Seq) bool {
 	return len(page.Elements) > 0 && !slices.ContainsFunc(page.Elements, func(e chat.Element) bool { return e.Seq == at })
 }
 
-// lowestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.
-func lowestRetained(page chat.Page, from, to chat.Seq) chat.Seq {
+// oldestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.
+func oldestRetained(page chat.Page, from, to chat.Seq) chat.Seq {
 	var lowest chat.Seq
 	for i := range page.Elements {
 		e := &page.Elements[i]

@@ -120,7 +120,7 @@ func (e *Event) add(n int, source string, body []byte) {
 	if err != nil {
 		e.reject(n, source, body, err)
 	}
-	if len(t.Streams()) > 0 || len(t.Sweep) > 0 || t.IsLane() {
+	if len(t.Streams()) > 0 || len(t.Sweep) > 0 {
 		t.Record = n
 		e.Tasks = append(e.Tasks, t)
 	}
@@ -149,12 +149,8 @@ func (e *Event) deduplicate() {
 			if err == nil && !first("sweep", string(encoded)) {
 				continue
 			}
-		case t.IsLane():
-			if !first("lane", fmt.Sprint(*t.Continue.Lane)) {
-				continue
-			}
-		case t.Continue != nil:
-			if !first("continue", t.GroupID, t.TopicID, fmt.Sprint(*t.Continue)) {
+		case t.Own():
+			if !first("continue", t.GroupID, t.TopicID, string(t.Continue), string(t.Attempt)) {
 				continue
 			}
 		case t.GroupID != "":

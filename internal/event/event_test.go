@@ -19,7 +19,6 @@ const (
 	plain = "@TGS#15ERQPAER"
 	comm  = "@TGS#_@TGS#cQVLVHIM62CJ"
 	topic = "@TGS#_@TGS#cQVLVHIM62CJ@TOPIC#_TestTopic"
-	run   = "20261121T114900Z-0badcafe"
 	sweep = `{"types": ["Public", "Private", "ChatRoom", "Community"]}`
 )
 
@@ -45,7 +44,7 @@ func golden() map[string]outcome {
 		"cmq.json":              one(event.KindCMQ, group),
 		"cmq-owner-string.json": one(event.KindCMQ, group),
 		"cmq-tag-null.json":     one(event.KindCMQ, event.Task{GroupID: comm, TopicID: topic}),
-		"cmq-continuation.json": one(event.KindCMQ, event.Task{GroupID: plain, V: 1, Continue: &event.Continue{Cursor: 100001, After: 1, Head: chat.MaxSeq, Run: run, Hop: 1}}),
+		"cmq-continuation.json": one(event.KindCMQ, event.Task{GroupID: plain, V: 1, Continue: []byte(`{"cursor":100001,"after":1,"head":4294967295,"run":"20261121T114900Z-0badcafe","hop":1}`)}),
 		"cmq-several.json": {
 			Kind:     event.KindCMQ,
 			Tasks:    []event.Task{{GroupID: "one"}, {Groups: []event.Group{{GroupID: "two"}}, Record: 2}},
@@ -57,23 +56,23 @@ func golden() map[string]outcome {
 			Tasks:    []event.Task{{GroupID: "one"}, {GroupID: "two", Record: 2}},
 			Rejected: map[int]string{1: "empty", 3: "a task is a JSON object or a group id"},
 		},
-		"task.json":                 one(event.KindInvoke, group),
-		"task-topic.json":           one(event.KindInvoke, event.Task{GroupID: comm, TopicID: topic}),
-		"task-groups.json":          one(event.KindInvoke, event.Task{Groups: []event.Group{{GroupID: "a"}, {GroupID: "b", TopicID: "b@TOPIC#_1"}}}),
-		"task-sweep.json":           one(event.KindInvoke, event.Task{Sweep: []byte(sweep)}),
-		"task-bare.json":            one(event.KindInvoke, group),
-		"task-quoted.json":          one(event.KindInvoke, group),
-		"task-digits.json":          one(event.KindInvoke, event.Task{GroupID: "90071992547409931234"}),
-		"task-unknown-members.json": one(event.KindInvoke, event.Task{GroupID: "a"}),
-		"continuation.json":         one(event.KindInvoke, event.Task{GroupID: plain, V: 1, Continue: &event.Continue{Cursor: chat.MaxSeq + 1, After: 4294867296, Head: chat.MaxSeq, Run: run, Hop: 42}}),
-		"attempt.json":              one(event.KindInvoke, event.Task{GroupID: plain, V: 1, Continue: &event.Continue{Attempt: 2}}),
-		"malformed-version.json":    refused(event.KindInvoke, "continuation of version 2"),
-		"malformed-seq.json":        refused(event.KindInvoke, "cursor is not a seq"),
-		"malformed-both.json":       refused(event.KindInvoke, "only one of"),
-		"malformed-nothing.json":    refused(event.KindInvoke, "names nothing"),
-		"malformed-json.json":       refused(event.KindInvoke, "broken JSON"),
-		"malformed-topic-dash.json": refused(event.KindInvoke, "reserved"),
-		"malformed-empty.json":      refused(event.KindInvoke, "empty"),
+		"task.json":                   one(event.KindInvoke, group),
+		"task-topic.json":             one(event.KindInvoke, event.Task{GroupID: comm, TopicID: topic}),
+		"task-groups.json":            one(event.KindInvoke, event.Task{Groups: []event.Group{{GroupID: "a"}, {GroupID: "b", TopicID: "b@TOPIC#_1"}}}),
+		"task-sweep.json":             one(event.KindInvoke, event.Task{Sweep: []byte(sweep)}),
+		"task-bare.json":              one(event.KindInvoke, group),
+		"task-quoted.json":            one(event.KindInvoke, group),
+		"task-digits.json":            one(event.KindInvoke, event.Task{GroupID: "90071992547409931234"}),
+		"task-unknown-members.json":   one(event.KindInvoke, event.Task{GroupID: "a"}),
+		"continuation.json":           one(event.KindInvoke, event.Task{GroupID: plain, V: 1, Continue: []byte(`{"cursor":4294967296,"after":4294867296,"head":4294967295,"run":"20261121T114900Z-0badcafe","hop":42}`)}),
+		"attempt.json":                one(event.KindInvoke, event.Task{GroupID: plain, V: 1, Attempt: []byte(`{"n":2}`)}),
+		"malformed-version.json":      refused(event.KindInvoke, "continuation of version 2"),
+		"malformed-continuation.json": refused(event.KindInvoke, "continue is not base64"),
+		"malformed-both.json":         refused(event.KindInvoke, "only one of"),
+		"malformed-nothing.json":      refused(event.KindInvoke, "names nothing"),
+		"malformed-json.json":         refused(event.KindInvoke, "broken JSON"),
+		"malformed-topic-dash.json":   refused(event.KindInvoke, "reserved"),
+		"malformed-empty.json":        refused(event.KindInvoke, "empty"),
 		"malformed-records.json": {
 			Kind:     event.KindCMQ,
 			Rejected: map[int]string{0: "neither of CMQ", 1: "not an object", 2: "cmq member of a record is not an object", 3: "empty"},
@@ -173,12 +172,12 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"topic beside groups":                  {`{"groups":[{"group_id":"a"}],"topic_id":"a"}`, "topic_id without"},
 		"no groups":                            {`{"groups":[]}`, "not an array of groups"},
 		"sweep of a wrong type":                {`{"sweep":true}`, "sweep is not an object"},
-		"continuation of several groups":       {`{"groups":[{"group_id":"a"}],"v":1,"continue":{}}`, "belongs to one group"},
-		"continuation without version":         {`{"group_id":"a","continue":{"cursor":1}}`, "version 0"},
-		"negative seq":                         {`{"group_id":"a","v":1,"continue":{"cursor":-1}}`, "cursor is not a seq"},
-		"fraction of a seq":                    {`{"group_id":"a","v":1,"continue":{"head":1.5}}`, "head is not a seq"},
-		"negative hop":                         {`{"group_id":"a","v":1,"continue":{"hop":-1}}`, "not negative"},
-		"run that is none":                     {`{"group_id":"a","v":1,"continue":{"run":"a b"}}`, "run is not an id"},
+		"continuation of several groups":       {`{"groups":[{"group_id":"a"}],"v":1,"continue":"e30="}`, "belongs to one group"},
+		"continuation without version":         {`{"group_id":"a","continue":"e30="}`, "version 0"},
+		"attempt without version":              {`{"group_id":"a","attempt":"e30="}`, "version 0"},
+		"continuation of nothing":              {`{"v":1,"continue":"e30="}`, "names nothing"},
+		"continuation that is not base64":      {`{"group_id":"a","v":1,"continue":"{}"}`, "continue is not base64"},
+		"attempt that is an array":             {`{"group_id":"a","v":1,"attempt":[1,2]}`, "attempt is not base64"},
 		"records of a wrong type":              {`{"Records":{}}`, "not an array"},
 		"no records":                           {`{"Records":[]}`, "Records is empty"},
 	} {
@@ -210,9 +209,9 @@ func TestDecodeKeepsAContinuationBesideATaskOfTheSameGroup(t *testing.T) {
 	t.Parallel()
 	got := event.Decode([]byte(`{"Records":[
 		{"CMQ":{"msgBody":"a"}},
-		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"continue\":{\"cursor\":21,\"after\":1}}"}},
-		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"continue\":{\"after\":1,\"cursor\":21}}"}},
-		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"continue\":{\"cursor\":41,\"after\":1}}"}}]}`))
+		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"continue\":\"AAAA\"}"}},
+		{"CMQ":{"msgBody":"{\"continue\":\"AAAA\",\"group_id\":\"a\",\"v\":1}"}},
+		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"attempt\":\"AAAA\"}"}}]}`))
 	if len(got.Tasks) != 3 || len(got.Rejected) != 0 {
 		t.Errorf("got %+v", got)
 	}
@@ -254,17 +253,16 @@ func TestEncodeIsReadBackUnchanged(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringMatching(`[!-~]{1,48}`)
-		seq := rapid.Int64Range(0, int64(chat.MaxSeq)+1)
+		own := rapid.SliceOfN(rapid.Byte(), 1, 300)
 		task := event.For(chat.Stream{GroupID: id.Draw(t, "group")})
 		if rapid.Bool().Draw(t, "topic") {
 			task.TopicID = "t" + id.Draw(t, "topic id")
 		}
 		if rapid.Bool().Draw(t, "continuation") {
-			task.V = event.Version
-			task.Continue = &event.Continue{
-				Cursor: chat.Seq(seq.Draw(t, "cursor")), After: chat.Seq(seq.Draw(t, "after")), Head: chat.Seq(seq.Draw(t, "head")),
-				Run: run, Hop: rapid.IntRange(0, 1e6).Draw(t, "hop"), Attempt: rapid.IntRange(0, 9).Draw(t, "attempt"),
-			}
+			task.V, task.Continue = event.Version, own.Draw(t, "continue")
+		}
+		if rapid.Bool().Draw(t, "attempt") {
+			task.V, task.Attempt = event.Version, own.Draw(t, "tried")
 		}
 		payload, err := task.Encode()
 		if err != nil {

@@ -12,9 +12,6 @@ import (
 	"chatexport/internal/chat"
 )
 
-// maxRunBytes is well above the length of a run id.
-const maxRunBytes = 64
-
 // ParseTask reads a task: a JSON object, or a bare group id, quoted or not, with or without a byte order mark in front.
 // Unknown members are ignored.
 //
@@ -97,7 +94,8 @@ func parseMembers(members map[string]json.RawMessage) (Task, error) {
 		readID(members, "topic_id", &t.TopicID),
 		readNumber(members, "v", &t.V),
 		readSweep(members, &t),
-		readContinue(members, &t),
+		readBytes(members, "continue", &t.Continue),
+		readBytes(members, "attempt", &t.Attempt),
 	); err != nil {
 		return Task{}, err
 	}
@@ -119,7 +117,7 @@ func parseMembers(members map[string]json.RawMessage) (Task, error) {
 func checkShape(t Task, members map[string]json.RawMessage) error {
 	groups := present(members["groups"])
 	named := 0
-	for _, is := range []bool{t.GroupID != "", groups, len(t.Sweep) > 0, t.IsLane()} {
+	for _, is := range []bool{t.GroupID != "", groups, len(t.Sweep) > 0} {
 		if is {
 			named++
 		}
@@ -131,11 +129,9 @@ func checkShape(t Task, members map[string]json.RawMessage) error {
 		return fmt.Errorf("%w: the task may have only one of group_id, groups and sweep", ErrInvalid)
 	case t.TopicID != "" && t.GroupID == "":
 		return fmt.Errorf("%w: topic_id without group_id", ErrInvalid)
-	case t.Continue != nil && t.V != Version:
+	case t.Own() && t.V != Version:
 		return fmt.Errorf("%w: continuation of version %d; this build reads version %d only", ErrInvalid, t.V, Version)
-	case t.Continue != nil && t.Continue.Sweep != nil && len(t.Sweep) == 0:
-		return fmt.Errorf("%w: the continuation of a sweep comes without the sweep", ErrInvalid)
-	case t.Continue != nil && groups:
+	case t.Own() && groups:
 		return fmt.Errorf("%w: a continuation belongs to one group", ErrInvalid)
 	}
 	return nil
@@ -173,50 +169,17 @@ func readSweep(members map[string]json.RawMessage, t *Task) error {
 	return nil
 }
 
-func readContinue(members map[string]json.RawMessage, t *Task) error {
-	raw := members["continue"]
-	if !present(raw) {
-		return nil
-	}
-	fields, ok := object(raw)
-	if !ok {
-		return fmt.Errorf("%w: continue is not an object", ErrInvalid)
-	}
-	var c Continue
-	if err := errors.Join(
-		readSeq(fields, "cursor", &c.Cursor),
-		readSeq(fields, "after", &c.After),
-		readSeq(fields, "head", &c.Head),
-		readID(fields, "run", &c.Run),
-		readNumber(fields, "hop", &c.Hop),
-		readID(fields, "writer", &c.Writer),
-		readNumber(fields, "attempt", &c.Attempt),
-		readID(fields, "owner", &c.Owner),
-		readID(fields, "failed", &c.Failed),
-		readSweepContinue(fields, &c),
-		readLaneContinue(fields, &c),
-	); err != nil {
-		return err
-	}
-	if c.Hop < 0 || c.Attempt < 0 {
-		return fmt.Errorf("%w: hop and attempt of a continuation are not negative", ErrInvalid)
-	}
-	for name, id := range map[string]string{"run": c.Run, "writer": c.Writer, "owner": c.Owner, "failed": c.Failed} {
-		if id != "" && !runID(id) {
-			return fmt.Errorf("%w: %s is not an id", ErrInvalid, name)
-		}
-	}
-	t.Continue = &c
-	return nil
-}
-
-func readSeq(members map[string]json.RawMessage, name string, seq *chat.Seq) error {
+// readBytes reads what the function told itself. What it means is for its writer to say.
+func readBytes(members map[string]json.RawMessage, name string, value *[]byte) error {
 	raw := members[name]
 	if !present(raw) {
 		return nil
 	}
-	if json.Unmarshal(raw, seq) != nil || *seq < 0 || *seq > chat.MaxSeq+1 { // a frontier may be one beyond the last seq
-		return fmt.Errorf("%w: %s is not a seq", ErrInvalid, name)
+	if raw[0] != '"' || json.Unmarshal(raw, value) != nil {
+		return fmt.Errorf("%w: %s is not base64", ErrInvalid, name)
+	}
+	if len(*value) == 0 {
+		*value = nil
 	}
 	return nil
 }

@@ -21,8 +21,7 @@ const (
 // ErrTooLarge means that a task would not fit into an event.
 var ErrTooLarge = errors.New("task exceeds the size of an event")
 
-// Task is what one event, or one record of it, asks for: one group or topic, several of them, a sweep, or
-// a lane of one.
+// Task is what one event, or one record of it, asks for: one group or topic, several of them, or a sweep.
 type Task struct {
 	GroupID string  `json:"group_id,omitempty"`
 	TopicID string  `json:"topic_id,omitempty"` // of GroupID; empty for a plain group
@@ -31,8 +30,11 @@ type Task struct {
 	Sweep json.RawMessage `json:"sweep,omitempty"`
 	// V is Version in tasks that the function wrote itself, usually 0 in others.
 	V int `json:"v,omitempty"`
-	// Continue is what the function tells itself; nil in a tick, in a queue's task and in a manual one.
-	Continue *Continue `json:"continue,omitempty"`
+	// Continue is what a batch tells the next one, and Attempt what an invocation tells the next one of a task that failed:
+	// JSON of whoever wrote it, as base64, since queues write JSON anew. Both are nil in a tick, in a queue's task and in a
+	// manual one.
+	Continue []byte `json:"continue,omitempty"`
+	Attempt  []byte `json:"attempt,omitempty"`
 
 	// Record is the index of the record that the task came in, as in Rejection.N; no part of the task's JSON.
 	Record int `json:"-"`
@@ -44,26 +46,13 @@ type Group struct {
 	TopicID string `json:"topic_id,omitempty"`
 }
 
-// Continue is what a batch hands to the next one. It is a hint: the engine checks it against what is stored.
-type Continue struct {
-	Cursor  chat.Seq `json:"cursor,omitempty"`  // the first seq that is not archived yet; 0 in a task that was only handed on
-	After   chat.Seq `json:"after,omitempty"`   // lo of the last chunk, the one whose hi + 1 is Cursor
-	Head    chat.Seq `json:"head,omitempty"`    // the run's head
-	Run     string   `json:"run,omitempty"`     // the run's id
-	Hop     int      `json:"hop,omitempty"`     // continuations of this run so far
-	Writer  string   `json:"writer,omitempty"`  // the batch that handed on
-	Attempt int      `json:"attempt,omitempty"` // how often this task failed and was handed on
-	Owner   string   `json:"owner,omitempty"`   // in leases, of the task that failed first: it must not stop itself
-	Failed  string   `json:"failed,omitempty"`  // the writers of the batches that failed, by commas
-
-	Sweep *SweepContinue `json:"sweep,omitempty"` // of a task with Sweep
-	Lane  *LaneContinue  `json:"lane,omitempty"`  // of a task that names nothing else
-}
+// Own reports whether the function wrote the task itself: a continuation, or a task that failed and is tried again.
+func (t Task) Own() bool { return len(t.Continue) > 0 || len(t.Attempt) > 0 }
 
 // For returns the task that names one stream.
 func For(s chat.Stream) Task { return Task{GroupID: s.GroupID, TopicID: s.TopicID} }
 
-// Streams returns the streams that the task names, in order; none for a sweep or a lane.
+// Streams returns the streams that the task names, in order; none for a sweep.
 func (t Task) Streams() []chat.Stream {
 	if t.GroupID != "" {
 		return []chat.Stream{{GroupID: t.GroupID, TopicID: t.TopicID}}

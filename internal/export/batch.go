@@ -20,10 +20,11 @@ var errLostRace = errors.New("another batch wrote the next chunk")
 type batch struct {
 	*Engine
 	Request
-	budget budget
-	runID  string // the run's id
-	hops   int
-	writer string // random, new in every batch: tells an own chunk from another delivery's
+	Continuation *Continuation // the request's, read
+	budget       budget
+	runID        string // the run's id
+	hops         int
+	writer       string // random, new in every batch: tells an own chunk from another delivery's
 
 	began time.Time // the store's clock at its first answer in this batch; zero until then
 
@@ -56,7 +57,7 @@ type batch struct {
 	counts   archive.Counts
 	bytes    int64
 	rawBytes int64
-	next     *Continuation
+	next     []byte
 	outcome  Outcome
 	manifest string
 
@@ -79,12 +80,12 @@ func newBatch(e *Engine, req Request) *batch {
 		e = &own
 	}
 	now := time.Now()
-	b := &batch{Engine: e, Request: req, budget: newBudget(now, req.Deadline, e.Writes.reserve()), writer: randomHex()}
+	b := &batch{Engine: e, Request: req, Continuation: req.continuation(), budget: newBudget(now, req.Deadline, e.Writes.reserve()), writer: randomHex()}
 	b.reader = &pull.Reader{
 		Source: e.Source, Caller: e.Caller.Fork(),
 		Stream: req.Stream, Concurrency: e.Limits.Concurrency, Log: req.Log,
 	}
-	if c := req.Continuation; c != nil && c.Run != "" {
+	if c := b.Continuation; c != nil && c.Run != "" {
 		b.runID, b.hops, b.runHead = c.Run, c.Hop, c.Head
 	} else {
 		b.runID = archive.NewRunID(now)
@@ -206,7 +207,7 @@ func (b *batch) progressed() bool { return b.start > 0 && b.frontier > b.start }
 type kept struct{}
 
 // Continue implements Requeuer.
-func (kept) Continue(context.Context, chat.Stream, Continuation) error { return nil }
+func (kept) Continue(context.Context, chat.Stream, []byte) error { return nil }
 
 func (b *batch) result() Result {
 	var created int64

@@ -43,9 +43,9 @@ type Store interface {
 
 // Requeuer hands a run on.
 type Requeuer interface {
-	// Continue publishes the event that continues the run of s. It repeats transient failures itself. When it returns an
-	// error, the event may have been accepted all the same.
-	Continue(ctx context.Context, s chat.Stream, c Continuation) error
+	// Continue publishes the event that continues the run of s: next is to come back as Request.Continuation. It repeats
+	// transient failures itself. When it returns an error, the event may have been accepted all the same.
+	Continue(ctx context.Context, s chat.Stream, next []byte) error
 }
 
 // Limits bound a batch.
@@ -73,10 +73,10 @@ type Engine struct {
 // Request is one batch to do.
 type Request struct {
 	Stream       chat.Stream
-	Continuation *Continuation // nil for a tick, a queue task or a manual resume
-	Owner        string        // names the event in leases: a hash of its raw bytes, so that a redelivery is not stopped by its own crashed predecessor
-	RequestID    string        // of the invocation, for metadata and logs
-	Deadline     time.Time     // when the platform kills the invocation
+	Continuation []byte    // of the Result or the Requeuer of the batch before; nil for a tick, a queue task or a manual resume
+	Owner        string    // names the event in leases: a hash of its raw bytes, so that a redelivery is not stopped by its own crashed predecessor
+	RequestID    string    // of the invocation, for metadata and logs
+	Deadline     time.Time // when the platform kills the invocation
 	Log          zerolog.Logger
 
 	// Predecessors are the writers of batches that worked on the same task before, and failed: their writes may arrive
@@ -100,16 +100,6 @@ type Known struct {
 	LastTime   int64     // of the newest message; 0 if unknown
 
 	Genesis int64 // the group's CreateTime as the stream's genesis has it; 0 if unknown
-}
-
-// Continuation is what one batch tells the next. Everything in it is checked against the archive before it is used.
-type Continuation struct {
-	Cursor chat.Seq // the frontier that the batch reached
-	After  chat.Seq // lo of the chunk that ends below Cursor
-	Head   chat.Seq // the run's head
-	Run    string   // the run's id
-	Hop    int      // how many batches of this run went before
-	Writer string   // of the batch that hands on: a chunk of it that arrives late is no other delivery's
 }
 
 // Outcome says how a batch ended. Every outcome is a success for the platform: none of them is mended by delivering
@@ -142,7 +132,7 @@ type Result struct {
 	Retries        int64
 	Throttled      int64
 	ManifestSHA256 string // of the newest manifest that this batch wrote: an anchor outside the bucket
-	Next           *Continuation
+	Next           []byte // the continuation that was published, or with Keep was not; nil unless Outcome is Continued
 	Writer         string // of the chunks that this batch wrote
 	Elapsed        time.Duration
 	Code           string   // why, for outcomes and errors that have a code

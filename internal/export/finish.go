@@ -55,13 +55,16 @@ func (b *batch) publish(ctx context.Context) error {
 		b.settle(ctx, archive.StatusFailed, b.stateError("hop_limit", text), nil)
 		return nil
 	}
-	next := Continuation{Cursor: b.frontier, After: b.after, Head: b.runHead, Run: b.runID, Hop: b.hops + 1, Writer: b.writer}
+	next, err := Continuation{Cursor: b.frontier, After: b.after, Head: b.runHead, Run: b.runID, Hop: b.hops + 1, Writer: b.writer}.encode()
+	if err != nil {
+		return err
+	}
 	// A crash right after this: the redelivered event hops to the cursor and pulls beside the new batch; one of them
 	// loses the next PUT and ends.
 	if err := b.Requeuer.Continue(ctx, b.Stream, next); err != nil {
 		return fmt.Errorf("publish the continuation: %w", err)
 	}
-	b.next, b.outcome = &next, Continued
+	b.next, b.outcome = next, Continued
 	b.settle(ctx, archive.StatusRunning, nil, &archive.Lease{Owner: b.Owner, Until: time.Now().Add(handoverLease)})
 	return nil
 }

@@ -220,7 +220,8 @@ func shortKey(key string) string {
 // simRequeuer is the queue as a batch meets it.
 type simRequeuer struct{ *flight }
 
-func (r simRequeuer) Continue(ctx context.Context, _ chat.Stream, c export.Continuation) error {
+func (r simRequeuer) Continue(ctx context.Context, _ chat.Stream, next []byte) error {
+	c := decoded(r.sim.t, next)
 	a := r.sim.gate.pass(ctx, r.flight, callContinue, fmt.Sprint(c.Cursor))
 	switch {
 	case a.killed:

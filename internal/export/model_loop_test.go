@@ -284,7 +284,7 @@ func (m *sim) judge(f *flight) {
 	case export.Continued:
 		m.stats.Continued++
 		if f.event.known != nil {
-			m.publish(f, *f.result.Next)
+			m.publish(f, decoded(m.t, f.result.Next))
 		}
 	case archive.StatusGone:
 		m.finished = true

@@ -227,7 +227,7 @@ func (m *sim) start(e *simEvent) {
 	engine.Source, engine.Requeuer = simSource{f}, simRequeuer{f}
 	engine.Store = &simStore{View: m.store.View(f.name(), f.hook), flight: f}
 	req := export.Request{
-		Stream: m.stream, Continuation: e.cont, Owner: e.owner, RequestID: f.name(),
+		Stream: m.stream, Continuation: encoded(m.t, e.cont), Owner: e.owner, RequestID: f.name(),
 		Deadline: f.ends, Log: zerolog.Nop(), Known: e.known, Keep: e.known != nil,
 	}
 	m.note("b%d serves %v, span %d", f.n, e, engine.Limits.Span)

@@ -29,13 +29,13 @@ type wreck struct {
 	stream chat.Stream
 	engine *export.Engine
 	heads  int
-	ops    map[memstore.Op]int  // all requests of the engine
-	next   *export.Continuation // as published last
+	ops    map[memstore.Op]int // all requests of the engine
+	next   []byte              // as published last
 }
 
 // Continue implements export.Requeuer.
-func (w *wreck) Continue(_ context.Context, _ chat.Stream, c export.Continuation) error {
-	w.next = &c
+func (w *wreck) Continue(_ context.Context, _ chat.Stream, next []byte) error {
+	w.next = next
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (w *wreck) put(key string, object objstore.Write) {
 }
 
 // batch does one batch under a limit of 30 s; its process dies after so long, never if 0.
-func (w *wreck) batch(c *export.Continuation, dies time.Duration) (export.Result, error) {
+func (w *wreck) batch(c []byte, dies time.Duration) (export.Result, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
 	if dies > 0 {
@@ -129,7 +129,7 @@ func TestThousandsOfUnlistedChunksWithoutStateAreRecoveredHopByHop(t *testing.T)
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWreck(t, tc.archived+40, tc.archived, tc.head)
-				var next *export.Continuation
+				var next []byte
 				batches, frontier := 0, chat.Seq(0)
 				for deliveries := 0; ; deliveries++ {
 					dies := time.Duration(0)

@@ -44,6 +44,8 @@ type turn struct {
 	keep  bool          // the continuation is left to the caller, as a sweep does
 	span  chat.Seq      // 50 if 0
 	limit time.Duration // 10 s if 0
+	// change is what else is to be another in the request.
+	change func(*export.Request)
 	// before runs before each call of the store takes effect.
 	before func(c memstore.Call) memstore.Fault
 	// handOver runs before a continuation is accepted.
@@ -100,10 +102,14 @@ func (s *scene) batch(o turn) (export.Result, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), o.limit)
 	defer cancel()
-	return engine.Run(ctx, export.Request{
-		Stream: s.stream, Continuation: o.cont, Owner: o.owner, RequestID: name,
+	req := export.Request{
+		Stream: s.stream, Continuation: encoded(s.t, o.cont), Owner: o.owner, RequestID: name,
 		Deadline: time.Now().Add(o.limit), Log: zerolog.Nop(), Known: o.known, Keep: o.keep,
-	})
+	}
+	if o.change != nil {
+		o.change(&req)
+	}
+	return engine.Run(ctx, req)
 }
 
 // done is batch for one that must succeed with an outcome.
@@ -227,7 +233,8 @@ type sceneQueue struct {
 	turn
 }
 
-func (q sceneQueue) Continue(_ context.Context, _ chat.Stream, c export.Continuation) error {
+func (q sceneQueue) Continue(_ context.Context, _ chat.Stream, next []byte) error {
+	c := decoded(q.t, next)
 	if q.handOver != nil {
 		if err := q.handOver(c); err != nil {
 			return err

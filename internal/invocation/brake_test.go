@@ -1,7 +1,6 @@
 package invocation_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -168,9 +167,7 @@ func TestAForgedContinuationMakesNoHoleAndDoesNotCircle(t *testing.T) {
 				stream := s.Group("@TGS#1", 250)
 				s.tick(stream)
 				must(t, s.Chat.Append(stream, old(30)...))
-				body, err := json.Marshal(map[string]any{"v": 1, "group_id": stream.GroupID, "continue": json.RawMessage(next)})
-				must(t, err)
-				s.Push(body)
+				s.Push(own(t, stream.GroupID, next, ""))
 				s.drain()
 				if s.served > 5 {
 					t.Errorf("%d deliveries", s.served)

@@ -49,7 +49,7 @@ func TestACursorThatDoesNotFitTheArchiveIsIgnored(t *testing.T) {
 					s.tick(stream)
 				}
 				must(t, s.Chat.Generate(stream, 60, plain))
-				out, err := s.only("request", []byte(`{"group_id":"@TGS#1","v":1,"continue":{`+tc.proceed+`}}`))
+				out, err := s.only("request", own(t, "@TGS#1", `{`+tc.proceed+`}`, ""))
 				if err != nil {
 					t.Fatal(out, err)
 				}
@@ -90,7 +90,7 @@ func TestTheHopLimitEndsARun(t *testing.T) {
 			t.Error(err)
 		}
 		// An event may claim any number of hops: it only ends the sooner.
-		if out, err := s.only("request", []byte(`{"group_id":"@TGS#1","v":1,"continue":{"hop":9223372036854775807}}`)); err != nil {
+		if out, err := s.only("request", own(t, "@TGS#1", `{"run":"20261122T083000Z-0badcafe","hop":1073741824}`, "")); err != nil {
 			t.Error(out, err)
 		}
 	})

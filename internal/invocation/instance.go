@@ -158,10 +158,9 @@ func (s *scope) newPublisher(c config.Credentials) publisher {
 type continuer struct{ publisher publisher }
 
 // Continue implements export.Requeuer.
-func (c *continuer) Continue(ctx context.Context, s chat.Stream, next export.Continuation) error {
+func (c *continuer) Continue(ctx context.Context, s chat.Stream, next []byte) error {
 	task := event.For(s)
-	task.V = event.Version
-	task.Continue = &event.Continue{Cursor: next.Cursor, After: next.After, Head: next.Head, Run: next.Run, Hop: next.Hop, Writer: next.Writer}
+	task.V, task.Continue = event.Version, next
 	body, err := task.Encode()
 	if err != nil {
 		return fmt.Errorf("encode continuation: %w", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"chatexport/internal/archive"
@@ -16,8 +15,6 @@ import (
 )
 
 const (
-	// maxAttempts is how often a task that fails is handed on before it is recorded as failed.
-	maxAttempts = 3
 	// handOnShare of the time is kept for handing on what was not served. No further stream is begun in startShare, or in
 	// less than startFactor times what the longest batch of the event took: it would fail for want of time.
 	handOnShare = 0.1
@@ -28,14 +25,15 @@ const (
 	groupsPerTask = 200
 )
 
-// unit is one stream to serve, or one batch of a sweep or of a lane.
+// unit is one thing to serve: a stream, or a batch of a sweep.
 type unit struct {
-	task    *event.Task // of a sweep or a lane; nil for a stream
-	spec    sweep.Spec  // of a sweep
+	task    event.Task // names this one thing
 	stream  chat.Stream
-	attempt int
-	next    *event.Continue // as it came; nil for ticks and the like
+	spec    sweep.Spec // of a sweep
+	attempt attempt
 }
+
+func (u *unit) sweeps() bool { return len(u.task.Sweep) > 0 }
 
 // serve does what the event asks for, stream by stream.
 func (v *visit) serve(ctx context.Context) ([]byte, error) {
@@ -70,27 +68,23 @@ func (v *visit) serve(ctx context.Context) ([]byte, error) {
 func (v *visit) units() []unit {
 	var units []unit
 	for _, task := range v.event.Tasks {
-		if len(task.Sweep) > 0 || task.IsLane() {
-			u := unit{task: &task, next: task.Continue}
-			if task.Continue != nil {
-				u.attempt = task.Continue.Attempt
+		tried, err := parseAttempt(task.Attempt)
+		if err != nil {
+			v.log.Warn().Err(err).Msg("the task is served as if it had never failed")
+		}
+		if len(task.Sweep) > 0 {
+			spec, err := sweep.ParseSpec(task.Sweep)
+			if err != nil {
+				v.event.Rejected = append(v.event.Rejected, event.Rejection{N: task.Record, Body: task.Sweep, Reason: err})
+				continue
 			}
-			if len(task.Sweep) > 0 {
-				var err error
-				if u.spec, err = sweep.ParseSpec(task.Sweep); err != nil {
-					v.event.Rejected = append(v.event.Rejected, event.Rejection{N: task.Record, Body: task.Sweep, Reason: err})
-					continue
-				}
-			}
-			units = append(units, u)
+			units = append(units, unit{task: task, spec: spec, attempt: tried})
 			continue
 		}
 		for _, s := range task.Streams() {
-			u := unit{stream: s, next: task.Continue}
-			if task.Continue != nil {
-				u.attempt = task.Continue.Attempt
-			}
-			units = append(units, u)
+			one := event.For(s)
+			one.V, one.Continue, one.Attempt = task.V, task.Continue, task.Attempt
+			units = append(units, unit{task: one, stream: s, attempt: tried})
 		}
 	}
 	return units
@@ -102,18 +96,18 @@ func (v *visit) timeIsShort() bool {
 
 // serveOne does one batch. The error is for the platform: the event is to be delivered again.
 func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
-	if u.task != nil {
+	if u.sweeps() {
 		return v.serveSweep(ctx, u, of)
 	}
 	again, deadline := v.terms(u, of)
 	log := v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger()
 	req := export.Request{
-		Stream: u.stream, Continuation: u.continuation(), Owner: v.owner, RequestID: v.platform.RequestID,
+		Stream: u.stream, Continuation: u.task.Continue, Owner: v.owner, RequestID: v.platform.RequestID,
 		Deadline: deadline, Log: log,
 	}
-	if u.attempt > 0 {
+	if u.attempt.N > 0 {
 		// What failed may have left its lease, and writes that are still under way.
-		req.Owner, req.Predecessors = cmp.Or(u.next.Owner, v.owner), strings.Split(u.next.Failed, ",")
+		req.Owner, req.Predecessors = cmp.Or(u.attempt.Owner, v.owner), u.attempt.Failed
 	}
 	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
 	defer cancel()
@@ -138,7 +132,7 @@ func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
 // terms returns whether the platform delivers the event again if the unit fails, and when the unit must be over. What it
 // does not deliver again must be handed on, even if it fails at the last moment, and what comes after it, too.
 func (v *visit) terms(u unit, of int) (again bool, deadline time.Time) {
-	if of == 1 && u.attempt == 0 && v.event.Kind != event.KindCKafka {
+	if of == 1 && u.attempt.N == 0 && v.event.Kind != event.KindCKafka {
 		return true, v.deadline
 	}
 	return false, v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
@@ -147,24 +141,28 @@ func (v *visit) terms(u unit, of int) (again bool, deadline time.Time) {
 // failed hands a task that failed on by itself, so that it stops neither the others of its event nor a partition. After
 // enough attempts it is recorded in the stream's state; a later tick tries again. writer is the batch that failed.
 func (v *visit) failed(ctx context.Context, u unit, req export.Request, writer string, cause error) error {
-	if u.attempt >= maxAttempts {
+	if u.attempt.N >= maxAttempts {
 		if err := v.engine.Abandon(ctx, req, cause); err != nil {
 			req.Log.Warn().Err(err).Msg("failure not recorded")
 		}
 		return nil
 	}
-	again := event.Continue{}
-	if u.next != nil {
-		again = *u.next
-	}
-	again.Attempt, again.Owner = u.attempt+1, req.Owner
-	again.Failed = strings.Trim(again.Failed+","+writer, ",")
-	task := event.For(u.stream)
-	task.V, task.Continue = event.Version, &again
-	if err := v.publish(ctx, task); err != nil {
+	if err := v.tryAgain(ctx, u, attempt{Owner: req.Owner, Failed: append(u.attempt.Failed, writer)}); err != nil {
 		return errors.Join(fmt.Errorf("export %s: %w", u.stream, cause), err)
 	}
 	return nil
+}
+
+// tryAgain hands a task that failed on, with what the next attempt is to know.
+func (v *visit) tryAgain(ctx context.Context, u unit, next attempt) error {
+	next.N = u.attempt.N + 1
+	var err error
+	task := u.task
+	task.V = event.Version
+	if task.Attempt, err = next.encode(); err != nil {
+		return err
+	}
+	return v.publish(ctx, task)
 }
 
 // handOn publishes the streams that there was no time for: ticks together, continuations each as it came.
@@ -179,14 +177,8 @@ func (v *visit) handOn(ctx context.Context, units []unit) error {
 		}
 	}
 	for _, u := range units {
-		if u.task != nil {
-			failure = errors.Join(failure, v.publish(ctx, *u.task))
-			continue
-		}
-		if u.next != nil && *u.next != (event.Continue{}) {
-			task := event.For(u.stream)
-			task.V, task.Continue = event.Version, u.next
-			failure = errors.Join(failure, v.publish(ctx, task))
+		if u.sweeps() || u.task.Own() {
+			failure = errors.Join(failure, v.publish(ctx, u.task))
 			continue
 		}
 		groups = append(groups, event.Group{GroupID: u.stream.GroupID, TopicID: u.stream.TopicID})
@@ -209,12 +201,4 @@ func (v *visit) publish(ctx context.Context, task event.Task) error {
 	}
 	v.handedOn++
 	return nil
-}
-
-// continuation returns what the engine is to continue; nil for a task that was only handed on.
-func (u unit) continuation() *export.Continuation {
-	if u.next == nil || u.next.Cursor == 0 {
-		return nil
-	}
-	return &export.Continuation{Cursor: u.next.Cursor, After: u.next.After, Head: u.next.Head, Run: u.next.Run, Hop: u.next.Hop, Writer: u.next.Writer}
 }

@@ -15,6 +15,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	"chatexport/internal/emulator/world"
+	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -26,6 +27,14 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// own is a task of the function's own: what a batch tells the next one, and what is told of a failure.
+func own(t testing.TB, group, proceed, tried string) []byte {
+	t.Helper()
+	body, err := event.Task{GroupID: group, V: event.Version, Continue: []byte(proceed), Attempt: []byte(tried)}.Encode()
+	must(t, err)
+	return body
 }
 
 // bubble runs a test in virtual time, on a day on which the emulated messages are old.

@@ -53,8 +53,8 @@ func summaryOf(r export.Result, err error) streamSummary {
 		GroupID: r.Stream.GroupID, TopicID: r.Stream.TopicID, Outcome: string(r.Outcome), Done: r.Outcome == export.Complete,
 		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Lines(), Chunks: r.Chunks,
 	}
-	if r.Next != nil {
-		s.NextCursor = r.Next.Cursor
+	if r.Outcome == export.Continued {
+		s.NextCursor = r.Frontier
 	}
 	if err != nil {
 		s.Outcome, s.Error = "error", err.Error()

@@ -36,7 +36,7 @@ type sweepSummary struct {
 	Messages int64          `json:"messages,omitempty"`
 }
 
-// serveSweep does one batch of a sweep or a lane. The error is for the platform: the event is to be delivered again.
+// serveSweep does one batch of a sweep. The error is for the platform: the event is to be delivered again.
 func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
 	again, deadline := v.terms(u, of)
 	req := sweep.Request{
@@ -48,7 +48,7 @@ func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
 	}
 	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
 	defer cancel()
-	s, err := v.sweepBatch(bounded, u, req)
+	s, err := v.sweeper().Run(bounded, u.spec, u.task.Continue, req)
 	v.longest = max(v.longest, s.Elapsed)
 	v.reportSweep(s, err)
 	if s.Outcome == sweep.Continued || s.Outcome == sweep.Planned {
@@ -59,34 +59,14 @@ func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
 		return nil
 	case again:
 		return fmt.Errorf("sweep: %w", err)
-	case u.attempt >= maxAttempts:
+	case u.attempt.N >= maxAttempts:
 		v.log.Error().Err(err).Msg("the batch is given up; the next sweep sees to what it would have done")
 		return nil
 	}
-	next := event.Continue{}
-	if u.next != nil {
-		next = *u.next
-	}
-	next.Attempt = u.attempt + 1
-	task := *u.task
-	task.V, task.Continue = event.Version, &next
-	if failed := v.publish(ctx, task); failed != nil {
+	if failed := v.tryAgain(ctx, u, attempt{}); failed != nil {
 		return errors.Join(fmt.Errorf("sweep: %w", err), failed)
 	}
 	return nil
-}
-
-func (v *visit) sweepBatch(ctx context.Context, u unit, req sweep.Request) (sweep.Summary, error) {
-	s := v.sweeper()
-	if u.task.IsLane() {
-		c := u.task.Continue.Lane
-		return s.Lane(ctx, sweep.LaneContinuation{Sweep: c.Sweep, Lane: c.Lane, Batch: c.Batch}, req)
-	}
-	var c *sweep.Continuation
-	if u.next != nil && u.next.Sweep != nil {
-		c = &sweep.Continuation{ID: u.next.Sweep.ID, Part: u.next.Sweep.Part}
-	}
-	return s.Sweep(ctx, u.spec, c, req)
 }
 
 func (v *visit) sweeper() *sweep.Sweeper {
@@ -169,26 +149,16 @@ func (d directory) Topics(ctx context.Context, groupID string) ([]sweep.Topic, e
 	return topics, err
 }
 
-// sweepContinuer publishes continuations of sweeps and lanes as events of the function.
+// sweepContinuer publishes continuations of sweeps as events of the function.
 type sweepContinuer struct{ publisher publisher }
 
 // ContinueSweep implements sweep.Publisher.
-func (c sweepContinuer) ContinueSweep(ctx context.Context, spec sweep.Spec, next sweep.Continuation) error {
+func (c sweepContinuer) ContinueSweep(ctx context.Context, spec sweep.Spec, next []byte) error {
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("encode continuation of the sweep: %w", err)
 	}
-	return c.publish(ctx, event.Task{Sweep: raw, Continue: &event.Continue{Sweep: &event.SweepContinue{ID: next.ID, Part: next.Part}}})
-}
-
-// ContinueLane implements sweep.Publisher.
-func (c sweepContinuer) ContinueLane(ctx context.Context, next sweep.LaneContinuation) error {
-	return c.publish(ctx, event.Task{Continue: &event.Continue{Lane: &event.LaneContinue{Sweep: next.Sweep, Lane: next.Lane, Batch: next.Batch}}})
-}
-
-func (c sweepContinuer) publish(ctx context.Context, task event.Task) error {
-	task.V = event.Version
-	body, err := task.Encode()
+	body, err := event.Task{V: event.Version, Sweep: raw, Continue: next}.Encode()
 	if err != nil {
 		return fmt.Errorf("encode continuation of the sweep: %w", err)
 	}

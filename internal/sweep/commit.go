@@ -154,7 +154,7 @@ func (v *visit) startLanes(ctx context.Context, plan planObject) error {
 	for lane := range plan.Lanes {
 		// A crash right after this: a redelivery starts all lanes once more. Of two batches with one number the second
 		// finds the result taken, and ends.
-		if err := v.Publisher.ContinueLane(ctx, LaneContinuation{Sweep: v.id, Lane: lane}); err != nil {
+		if err := v.publish(ctx, v.spec, laneContinuation{Sweep: v.id, Lane: lane}.wire()); err != nil {
 			return fmt.Errorf("start lane %d: %w", lane, err)
 		}
 	}

@@ -31,7 +31,8 @@ type lane struct {
 	*Sweeper
 	Request
 
-	c     LaneContinuation
+	spec  Spec // travels with the continuations
+	c     laneContinuation
 	shelf *shelf
 	log   zerolog.Logger
 	start time.Time
@@ -42,10 +43,10 @@ type lane struct {
 	summary Summary
 }
 
-// Lane does one batch of a lane. A nil error means that the event is done with.
-func (s *Sweeper) Lane(ctx context.Context, c LaneContinuation, req Request) (Summary, error) {
+// laneBatch does one batch of a lane.
+func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, c laneContinuation, req Request) (Summary, error) {
 	l := &lane{
-		Sweeper: s, Request: req, c: c, shelf: &shelf{Store: s.Store}, start: time.Now(),
+		Sweeper: s, Request: req, spec: spec, c: c, shelf: &shelf{Store: s.Store}, start: time.Now(),
 		log:     req.Log.With().Str("sweep", c.Sweep).Int("lane", c.Lane).Int("batch", c.Batch).Logger(),
 		summary: Summary{Sweep: c.Sweep, Lane: c.Lane, Batch: c.Batch},
 	}
@@ -55,8 +56,8 @@ func (s *Sweeper) Lane(ctx context.Context, c LaneContinuation, req Request) (Su
 }
 
 func (l *lane) run(ctx context.Context) error {
-	if !validID(l.c.Sweep) || l.c.Lane < 0 || l.c.Lane >= maxLanes || l.c.Batch < 0 || l.c.Batch > l.Settings.MaxHops {
-		l.log.Warn().Msg("the continuation names no batch of a lane, or one too many; the next sweep goes on")
+	if l.c.Batch > l.Settings.MaxHops {
+		l.log.Warn().Msg("the continuation names one batch of a lane too many; the next sweep goes on")
 		l.summary.Outcome = Lost
 		return nil
 	}
@@ -162,8 +163,8 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 // handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
 // the two finds its result taken.
 func (l *lane) handOver(ctx context.Context, batch int) error {
-	next := LaneContinuation{Sweep: l.c.Sweep, Lane: l.c.Lane, Batch: batch}
-	if err := l.Publisher.ContinueLane(ctx, next); err != nil {
+	next := laneContinuation{Sweep: l.c.Sweep, Lane: l.c.Lane, Batch: batch}
+	if err := l.publish(ctx, l.spec, next.wire()); err != nil {
 		return fmt.Errorf("publish the lane's continuation: %w", err)
 	}
 	l.summary.Outcome = Continued

@@ -46,7 +46,7 @@ func TestAnInvalidIDInAPlanCostsNoOtherStream(t *testing.T) {
 	if _, err := store.Create(t.Context(), pieceKey(id, 0, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{c: LaneContinuation{Sweep: id}, shelf: &shelf{Store: store}}}
+	b := &board{lane: &lane{c: laneContinuation{Sweep: id}, shelf: &shelf{Store: store}}}
 	if o, ok, err := b.nextItem(t.Context()); !ok || err != nil || o.Group != "g" || !b.ended {
 		t.Errorf("%+v, %v, at the end %v", o, err, b.ended)
 	}

@@ -78,7 +78,7 @@ func TestResultsRepeatWhatThoseBeforeThemTell(t *testing.T) {
 				if late.Load() {
 					return export.Result{Outcome: export.Complete, Frontier: 100_000}, nil
 				}
-				return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: &export.Continuation{Cursor: 5}}, nil
+				return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: []byte(`{"cursor":5}`)}, nil
 			}
 			if req.Stream.GroupID == "g8" && first.CompareAndSwap(false, true) {
 				return export.Result{Outcome: archive.StatusDamaged, Code: "x", Frontier: 3}, nil

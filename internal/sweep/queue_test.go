@@ -40,7 +40,7 @@ func TestTheMostUrgentLongStreamIsServedInEveryBatch(t *testing.T) {
 			frontier := at[id]
 			mu.Unlock()
 			time.Sleep(time.Until(req.Deadline))
-			return export.Result{Outcome: export.Continued, Head: 999_999, Frontier: frontier, Next: &export.Continuation{Cursor: frontier}}, nil
+			return export.Result{Outcome: export.Continued, Head: 999_999, Frontier: frontier, Next: fmt.Appendf(nil, `{"cursor":%d}`, frontier)}, nil
 		}
 		s.planned()
 		for n := range 12 {
@@ -69,7 +69,7 @@ func TestALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
 			if id == "g0" {
 				return export.Result{Outcome: "failed", Code: "no_progress"}, errors.New("no progress")
 			}
-			return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: &export.Continuation{Cursor: 5}}, nil
+			return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: []byte(`{"cursor":5}`)}, nil
 		}
 		s.planned()
 		for range 6 {
@@ -136,7 +136,7 @@ func TestAPlanThatLacksAPieceEndsEarly(t *testing.T) {
 			served++
 			return export.Result{Outcome: export.Complete, Frontier: 5}, nil
 		}
-		sum, err := s.Lane(s.t.Context(), s.lanes[0], s.request("lane", 10*time.Minute))
+		sum, err := s.laneBatch(s.t.Context(), Spec{}, s.lanes[0], s.request("lane", 10*time.Minute))
 		if err != nil || sum.Outcome != Complete || served != pieceItems {
 			t.Errorf("the lane ends with %q, %v, and has served %d streams of %d", sum.Outcome, err, served, pieceItems)
 		}

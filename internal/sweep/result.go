@@ -1,11 +1,11 @@
 package sweep
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/export"
 	"chatexport/internal/objstore"
 )
 
@@ -50,10 +50,10 @@ func (o *outcome) stream() chat.Stream { return chat.Stream{GroupID: o.Group, To
 type open struct {
 	item
 
-	Continuation *export.Continuation `json:"r,omitempty"`
-	Attempts     int                  `json:"x,omitempty"` // how often it failed
-	Rank         int                  `json:"p,omitempty"` // its place in the lane's plan, from 1; 0 is unknown
-	Idle         int                  `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
+	Continuation json.RawMessage `json:"r,omitempty"` // package export's
+	Attempts     int             `json:"x,omitempty"` // how often it failed
+	Rank         int             `json:"p,omitempty"` // its place in the lane's plan, from 1; 0 is unknown
+	Idle         int             `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
 }
 
 // resultLine is any other line of a result.

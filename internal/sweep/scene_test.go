@@ -31,7 +31,7 @@ type scene struct {
 	mu     sync.Mutex
 	gets   int
 	sweeps []Continuation
-	lanes  []LaneContinuation
+	lanes  []laneContinuation
 	logs   strings.Builder
 }
 
@@ -85,14 +85,14 @@ func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error
 	return s.engine(req)
 }
 
-func (s *scene) ContinueSweep(_ context.Context, _ Spec, c Continuation) error {
-	s.sweeps = append(s.sweeps, c)
-	return nil
-}
-
-func (s *scene) ContinueLane(_ context.Context, c LaneContinuation) error {
-	s.lanes = append(s.lanes, c)
-	return nil
+func (s *scene) ContinueSweep(_ context.Context, _ Spec, next []byte) error {
+	c, err := parseContinuation(next)
+	if c.Lane != nil {
+		s.lanes = append(s.lanes, laneContinuation{Sweep: c.ID, Lane: *c.Lane, Batch: c.Batch})
+	} else {
+		s.sweeps = append(s.sweeps, c)
+	}
+	return err
 }
 
 func (s *scene) request(owner string, limit time.Duration) Request {
@@ -104,7 +104,14 @@ func (s *scene) sweep(c *Continuation, owner string, limit time.Duration) (Summa
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	return s.Sweep(ctx, Spec{}, c, s.request(owner, limit))
+	var next []byte
+	if c != nil {
+		var err error
+		if next, err = c.encode(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return s.Sweeper.Run(ctx, Spec{}, next, s.request(owner, limit))
 }
 
 // planned does a sweep of one batch, which must find something to do.
@@ -122,7 +129,7 @@ func (s *scene) batch(limit time.Duration) Summary {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	sum, err := s.Lane(ctx, s.lanes[len(s.lanes)-1], s.request("lane", limit))
+	sum, err := s.laneBatch(ctx, Spec{}, s.lanes[len(s.lanes)-1], s.request("lane", limit))
 	if err != nil {
 		s.t.Fatalf("lane: %v", err)
 	}

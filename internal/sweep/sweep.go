@@ -88,26 +88,12 @@ type Engine interface {
 	Run(ctx context.Context, req export.Request) (export.Result, error)
 }
 
-// Publisher hands a sweep or a lane on to another invocation. It repeats transient failures itself; after an error the
-// event may have been accepted all the same.
+// Publisher hands a sweep on to another invocation. It repeats transient failures itself; after an error the event may
+// have been accepted all the same.
 type Publisher interface {
-	// ContinueSweep publishes the event that goes on with a sweep. A copy of the event does no harm.
-	ContinueSweep(ctx context.Context, spec Spec, c Continuation) error
-	// ContinueLane publishes the event that does the next batch of a lane. A copy of the event does no harm.
-	ContinueLane(ctx context.Context, c LaneContinuation) error
-}
-
-// Continuation says which part of a sweep is next. It is a hint, since the parts tell for themselves.
-type Continuation struct {
-	ID   string // of the sweep
-	Part int    // the first part that may not be there yet
-}
-
-// LaneContinuation names a batch of a lane. Where it begins stands in the result of the batch before.
-type LaneContinuation struct {
-	Sweep string
-	Lane  int // from 0
-	Batch int // from 0
+	// ContinueSweep publishes the event that goes on with a sweep: spec and next are to come back in Sweeper.Run. A copy
+	// of the event does no harm.
+	ContinueSweep(ctx context.Context, spec Spec, next []byte) error
 }
 
 // Settings bound a sweep.

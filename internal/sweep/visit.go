@@ -56,8 +56,8 @@ type visit struct {
 	summary Summary
 }
 
-// Sweep does one batch of a sweep: c is nil for a tick. A nil error means that the event is done with.
-func (s *Sweeper) Sweep(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
+// sweepBatch does one batch of the planning of a sweep: c is nil for a tick.
+func (s *Sweeper) sweepBatch(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
 	v := &visit{
 		Sweeper: s, Request: req, spec: spec, shelf: &shelf{Store: s.Store}, log: req.Log, start: time.Now(),
 		summary: Summary{Lane: -1},
@@ -84,8 +84,8 @@ func (v *visit) run(ctx context.Context, c *Continuation) error {
 func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 	now := time.Now()
 	switch {
-	case c != nil && (!validID(c.ID) || ahead(c.ID, now)):
-		v.log.Warn().Msg("the continuation names no sweep, or one that has not begun; the next sweep goes on")
+	case c != nil && ahead(c.ID, now):
+		v.log.Warn().Msg("the continuation names a sweep that has not begun; the next sweep goes on")
 		v.summary.Outcome = Lost
 		return true, nil
 	case c != nil:
@@ -273,7 +273,7 @@ func (v *visit) scan() *scan {
 // handOver continues the sweep in another invocation.
 func (v *visit) handOver(ctx context.Context) error {
 	// A crash right after this: the redelivered event goes on at the same part, and one of the two loses the next.
-	if err := v.Publisher.ContinueSweep(ctx, v.spec, Continuation{ID: v.id, Part: v.part}); err != nil {
+	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Part: v.part}); err != nil {
 		return fmt.Errorf("publish the sweep's continuation: %w", err)
 	}
 	v.summary.Outcome = Continued

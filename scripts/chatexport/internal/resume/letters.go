@@ -45,9 +45,7 @@ func fromFile(path string, in io.Reader, r *result) (tasks []event.Task, err err
 			r.NotUnderstood = append(r.NotUnderstood, refusal{N: i + 1, Reason: reject.Reason.Error()})
 		}
 		for _, task := range e.Tasks {
-			if task.Continue != nil {
-				task.Continue.Attempt = 0 // a person gives it another chance
-			}
+			task.Attempt = nil // a person gives it another chance
 			key, err := task.Encode()
 			if err != nil {
 				r.NotUnderstood = append(r.NotUnderstood, refusal{N: i + 1, Reason: err.Error()})

@@ -148,6 +148,7 @@ func TestDeadLettersAndRejectedEventsAreHandedOnAgain(t *testing.T) {
 		streams = append(streams, w.Group(id, 10))
 	}
 	kept := base64.StdEncoding.EncodeToString([]byte(`{"group_id":"kept"}`))
+	told := base64.StdEncoding.EncodeToString([]byte(`{"cursor":1,"run":"20261122T083000Z-1f2e3d4c"}`))
 	letters := `{"Type":"Timer","TriggerName":"t","Time":"2026-11-22T08:30:00Z","Message":"{\"group_id\":\"timer\"}"}
 {"Records":[{"CMQ":{"type":"topic","msgBody":"{\"group_id\":\"queue\"}"}}]}
 [{"groups":[{"group_id":"one"},{"group_id":"two"}]}, {"groups":[{"group_id":"one"},{"group_id":"two"}]}]
@@ -156,7 +157,7 @@ bare
   "format": 1, "request_id": "r", "event": "invoke", "reason": "an older version did not understand it",
   "body_base64": "` + kept + `"
 }
-{"v":1,"group_id":"continued","continue":{"cursor":1,"run":"20261122T083000Z-1f2e3d4c","attempt":3}}
+{"v":1,"group_id":"continued","continue":"` + told + `","attempt":"eyJuIjozfQ=="}
 {"group_id": broken,
   "x": [1]
 }

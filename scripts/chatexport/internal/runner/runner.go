@@ -119,7 +119,7 @@ func (r *Runner) Run(ctx context.Context, s chat.Stream) Result {
 	stopGrace := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	defer stopGrace()
 
-	var next *export.Continuation
+	var next []byte
 	for {
 		batch, err := r.engine.Run(work, export.Request{
 			Stream: s, Continuation: next, Owner: r.owner, RequestID: "chatexport", Deadline: time.Now().Add(r.Batch), Log: r.Log, Keep: true,

@@ -11,7 +11,7 @@ import (
 
 // How the pace is found. The numbers were chosen by simulation: three limiters that are each set to the whole quota, a
 // round trip of 50 ms, and a service that counts with a token bucket of depth 20 or in a sliding second that counts
-// refused calls, too. They then use 97 % and 89 % of the quota, and 1 % and 2 % of the calls are refused.
+// refused calls, too. They find it within 5 seconds, and then use 96 % and 88 % of the quota; 1 % and 2 % of the calls are refused.
 const (
 	// headroom is the share of the rate that is used: calls that leave evenly arrive unevenly, and in a sliding second
 	// of the service there may be some more than left in one.
@@ -24,17 +24,14 @@ const (
 	group  = 2
 	singly = 5.0
 
-	// startShare of the ceiling, but at least startRate, is where a limiter begins, since it cannot know who else calls.
-	// The rate then grows by growth of itself in a second, until it reaches the ceiling or calls are refused.
-	startShare = 0.25
-	startRate  = 25.0
-	growth     = 0.5
-
-	// decrease is what is left of the rate after refused calls; for quiet, on average, no call leaves at all, so that a
-	// sliding second can empty. Calls that were under way then report the same overload: they count once.
+	// decrease is what is left of the rate after refused calls; for pause, on average, no call leaves at all, so that a
+	// sliding second can empty. Calls that were under way then report the same overload: until echo after the pause they
+	// count with it. When calls are refused again so soon, the rate is far too high: again is what is left of it.
 	decrease = 0.85
-	quiet    = 300 * time.Millisecond
-	episode  = time.Second
+	pause    = 300 * time.Millisecond
+	echo     = 60 * time.Millisecond
+	soon     = 1500 * time.Millisecond
+	again    = 0.6
 
 	// Below nearPeak of the rate that was too much the rate grows by returnShare of the ceiling in a second, above by
 	// probeShare. When nothing was refused for a while, other traffic may have gone away: it grows ever faster.
@@ -47,8 +44,9 @@ const (
 	minRate = 1.0
 )
 
-// Limiter paces calls evenly (no bursts: the service counts calls of the whole app in short windows) and finds the pace:
-// additive increase, multiplicative decrease. One limiter serves the whole process. It is safe for concurrent use.
+// Limiter paces calls evenly (no bursts: the service counts calls of the whole app in short windows), at its full rate from
+// the first call on, since the operator has said what may be used. Where calls are refused all the same, it finds the
+// pace: multiplicative decrease, additive increase. One limiter serves the whole process. It is safe for concurrent use.
 type Limiter struct {
 	ceiling float64
 	turn    chan struct{} // held by the one caller that waits for its time; the others queue in order
@@ -57,8 +55,9 @@ type Limiter struct {
 	began   time.Time
 	next    time.Time // no call leaves before
 	rate    float64   // calls a second
-	peak    float64   // the rate that was too much last time, 0 as long as none was
+	peak    float64   // the rate that was too much last time
 	lowered time.Time
+	resumed time.Time // end of the last pause
 }
 
 // NewLimiter returns a limiter that never exceeds qps calls a second, and stays a little below. qps must be positive.
@@ -66,7 +65,7 @@ func NewLimiter(qps float64) *Limiter {
 	ceiling := qps * headroom
 	return &Limiter{
 		ceiling: ceiling, turn: make(chan struct{}, 1), began: time.Now(),
-		rate: min(ceiling, max(startShare*ceiling, startRate)),
+		rate: ceiling,
 	}
 }
 
@@ -132,18 +131,21 @@ func (l *Limiter) Observe(err error) {
 	case err == nil && l.rate < l.ceiling:
 		// Called once a call, so rate times a second: the steps of a second add up to what growth says.
 		l.rate = min(l.ceiling, l.rate+l.step(now))
-	case err != nil && ClassOf(err) == Throttled && now.Sub(l.lowered) >= episode:
+	case err != nil && ClassOf(err) == Throttled && now.Sub(l.resumed) >= echo:
+		left := decrease
+		if now.Sub(l.lowered) < soon {
+			left = again
+		}
 		l.lowered, l.peak = now, l.rate
-		l.rate = max(min(minRate, l.ceiling), l.rate*decrease)
-		// Half to one and a half times quiet: instances that were refused together must not come back together.
-		l.next = now.Add(quiet/2 + rand.N(quiet))
+		l.rate = max(min(minRate, l.ceiling), l.rate*left)
+		// Half to one and a half times the pause: instances that were refused together must not come back together.
+		l.resumed = now.Add(pause/2 + rand.N(pause))
+		l.next = l.resumed
 	}
 }
 
 func (l *Limiter) step(now time.Time) float64 {
 	switch since := now.Sub(l.lowered); {
-	case l.peak == 0:
-		return growth
 	case since > patience:
 		return l.ceiling / l.rate * returnShare * (1 + (since-patience).Seconds()/2)
 	case l.rate < nearPeak*l.peak:

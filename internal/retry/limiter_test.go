@@ -111,14 +111,24 @@ func TestOneLimiterUsesTheQuotaAndIsNeverRefused(t *testing.T) {
 func TestLimitersThatAreSetTooHighShareTheQuota(t *testing.T) {
 	kinds(t, func(t *testing.T, strict bool) {
 		q := newQuota(200, strict)
-		const seconds = 20
-		end := time.Now().Add(seconds * time.Second)
-		var wg sync.WaitGroup
-		served := make([]int, 3)
-		for i := range served {
-			wg.Go(func() { served[i] = pull(t, retry.NewLimiter(200), q, end) })
+		limiters := []*retry.Limiter{retry.NewLimiter(200), retry.NewLimiter(200), retry.NewLimiter(200)}
+		together := func(d time.Duration) []int {
+			end := time.Now().Add(d)
+			var wg sync.WaitGroup
+			served := make([]int, len(limiters))
+			for i, l := range limiters {
+				wg.Go(func() { served[i] = pull(t, l, q, end) })
+			}
+			wg.Wait()
+			return served
 		}
-		wg.Wait()
+		together(5 * time.Second) // they begin at three times the quota, and find their pace
+		if q.refused > 150 {
+			t.Errorf("%d calls were refused in the first 5 s, and %d served", q.refused, q.served)
+		}
+		q.served, q.refused = 0, 0
+		const seconds = 20
+		served := together(seconds * time.Second)
 		if share := float64(q.served) / (seconds * 200); share < 0.85 {
 			t.Errorf("%.1f %% of the quota, want at least 85 %%", 100*share)
 		}

@@ -75,7 +75,7 @@ func golden() map[string]outcome {
 		"malformed-empty.json":        refused(event.KindInvoke, "empty"),
 		"malformed-records.json": {
 			Kind:     event.KindCMQ,
-			Rejected: map[int]string{0: "neither of CMQ", 1: "not an object", 2: "cmq member of a record is not an object", 3: "empty"},
+			Rejected: map[int]string{0: "neither of CMQ", 1: "not a JSON object", 2: "cmq member of a record: ", 3: "empty"},
 		},
 	}
 }
@@ -157,7 +157,7 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"event larger than the platform sends": {strings.Repeat(" ", event.MaxEventBytes) + "a", "at most"},
 		"task larger than a queue sends":       {`{"group_id":"` + strings.Repeat("a", 1<<20) + `"}`, "at most"},
 		"hostile nesting":                      {deep, "nested deeper"},
-		"hostile nesting in a record":          {`{"Records":[{"CMQ":{"msgBody":"` + strings.Repeat("[", 200) + `"}}]}`, "nested deeper"},
+		"hostile nesting in a record":          {`{"Records":[{"CMQ":{"msgBody":"` + strings.Repeat(`{\"a\":`, 200) + `"}}]}`, "nested deeper"},
 		"control characters in a bare id":      {"a\x00b", "control characters"},
 		"control characters in an id":          {`{"group_id":"a\u0007"}`, "control characters"},
 		"bytes that are not UTF-8":             {"{\"group_id\":\"\xff\"}", "not UTF-8"},
@@ -171,7 +171,7 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"topic without group":                  {`{"topic_id":"a"}`, "names nothing"},
 		"topic beside groups":                  {`{"groups":[{"group_id":"a"}],"topic_id":"a"}`, "topic_id without"},
 		"no groups":                            {`{"groups":[]}`, "not an array of groups"},
-		"sweep of a wrong type":                {`{"sweep":true}`, "sweep is not an object"},
+		"sweep of a wrong type":                {`{"sweep":true}`, "sweep: "},
 		"continuation of several groups":       {`{"groups":[{"group_id":"a"}],"v":1,"continue":"e30="}`, "belongs to one group"},
 		"continuation without version":         {`{"group_id":"a","continue":"e30="}`, "version 0"},
 		"attempt without version":              {`{"group_id":"a","attempt":"e30="}`, "version 0"},
@@ -179,6 +179,11 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"continuation that is not base64":      {`{"group_id":"a","v":1,"continue":"{}"}`, "continue is not base64"},
 		"attempt that is an array":             {`{"group_id":"a","v":1,"attempt":[1,2]}`, "attempt is not base64"},
 		"records of a wrong type":              {`{"Records":{}}`, "not an array"},
+		"a member twice":                       {`{"group_id":"a","group_id":"b"}`, "twice"},
+		"records twice":                        {`{"Records":[],"Records":[{"CMQ":{"msgBody":"a"}}]}`, "twice"},
+		"a body twice":                         {`{"Records":[{"CMQ":{"msgBody":"a","msgBody":"b"}}]}`, "twice"},
+		"a record of two queues":               {`{"Records":[{"CMQ":{"msgBody":"a"},"Ckafka":{"msgBody":"b"}}]}`, "twice"},
+		"a timer's message twice":              {`{"Type":"Timer","TriggerName":"t","Message":"a","Message":"b"}`, "twice"},
 		"no records":                           {`{"Records":[]}`, "Records is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,102 +26,95 @@ func ParseTask(body []byte) (Task, error) {
 		return Task{}, fmt.Errorf("%w: task has %d bytes, at most %d are allowed", ErrInvalid, len(body), maxBodyBytes)
 	case !utf8.Valid(body):
 		return Task{}, errNotUTF8
-	case depth(body) > maxDepth:
-		return Task{}, errDepth
-	case !json.Valid(body):
-		return parseUnquoted(body)
 	}
 	switch body[0] {
 	case '{':
-		members, ok := object(body)
-		if !ok {
-			return Task{}, fmt.Errorf("%w: not a JSON object", ErrInvalid)
-		}
-		return parseMembers(members)
+		return parseObject(body)
 	case '"':
-		id, ok := text(body)
+		quoted, ok := text(body)
 		if !ok {
-			return Task{}, fmt.Errorf("%w: not a JSON string", ErrInvalid)
+			return Task{}, fmt.Errorf("%w: broken JSON", ErrInvalid)
 		}
-		if members, ok := object([]byte(id)); ok { // JSON that was encoded once more on its way
-			return parseMembers(members)
+		task, err := parseObject([]byte(quoted)) // JSON that was encoded once more on its way
+		if errors.Is(err, errNoObject) {
+			return parseBare(quoted)
 		}
-		return parseBare(id)
-	case '[', 't', 'f', 'n':
-		return Task{}, fmt.Errorf("%w: a task is a JSON object or a group id", ErrInvalid)
+		return task, err
+	case '[':
+		return Task{}, errNoTask
+	}
+	switch id := string(body); id {
+	case "null", "true", "false":
+		return Task{}, errNoTask
 	default:
-		return parseBare(string(body)) // a group id that consists of digits
+		return parseBare(id)
 	}
 }
 
-// parseUnquoted reads what is not JSON. Broken JSON must not become a group id.
-func parseUnquoted(body []byte) (Task, error) {
-	if looksLikeJSON(string(body)) {
-		return Task{}, fmt.Errorf("%w: broken JSON", ErrInvalid)
-	}
-	return parseBare(string(body))
-}
+var errNoTask = fmt.Errorf("%w: a task is a JSON object or a group id", ErrInvalid)
 
+// parseBare refuses ids that nothing says are ids: what was a task on its way here must not be taken for a group that
+// does not exist. A group that is really called so can be named as group_id.
 func parseBare(id string) (Task, error) {
-	t := Task{GroupID: string(trim([]byte(id)))}
-	if err := checkBare(t.GroupID); err != nil {
-		return Task{}, err
+	id = string(trim([]byte(id)))
+	switch {
+	case id != "" && strings.IndexByte(`{["`, id[0]) >= 0:
+		return Task{}, fmt.Errorf("%w: broken JSON, or JSON within JSON; a group whose id begins so is named as {\"group_id\": \"...\"}", ErrInvalid)
+	case strings.ContainsFunc(id, func(r rune) bool { return unicode.Is(unicode.Cf, r) }):
+		return Task{}, fmt.Errorf("%w: a bare group id with invisible characters (such as a byte order mark or a zero width space)", ErrInvalid)
 	}
-	if err := checkID(chat.Stream{GroupID: t.GroupID}); err != nil {
+	t := Task{GroupID: id}
+	if err := checkID(t.GroupID, ""); err != nil {
 		return Task{}, err
 	}
 	return t, nil
 }
 
-func looksLikeJSON(s string) bool { return s != "" && strings.IndexByte(`{["`, s[0]) >= 0 }
-
-// checkBare refuses ids that nothing says are ids: what was a task on its way here must not be taken for a group that
-// does not exist. A group that is really called so can be named as group_id.
-func checkBare(id string) error {
-	switch {
-	case looksLikeJSON(id):
-		return fmt.Errorf("%w: broken JSON, or JSON within JSON; a group whose id begins so is named as {\"group_id\": \"...\"}", ErrInvalid)
-	case strings.ContainsFunc(id, func(r rune) bool { return unicode.Is(unicode.Cf, r) }):
-		return fmt.Errorf("%w: a bare group id with invisible characters (such as a byte order mark or a zero width space)", ErrInvalid)
+func parseObject(body []byte) (Task, error) {
+	m, err := object(body)
+	if err != nil {
+		return Task{}, err
 	}
-	return nil
-}
-
-func parseMembers(members map[string]json.RawMessage) (Task, error) {
 	var t Task
-	if err := errors.Join(
-		readID(members, "group_id", &t.GroupID),
-		readID(members, "topic_id", &t.TopicID),
-		readNumber(members, "v", &t.V),
-		readSweep(members, &t),
-		readBytes(members, "continue", &t.Continue),
-		readBytes(members, "attempt", &t.Attempt),
-	); err != nil {
+	if err := errors.Join(m.id("group_id", &t.GroupID), m.id("topic_id", &t.TopicID), m.integer("v", &t.V)); err != nil {
 		return Task{}, err
 	}
-	if err := checkShape(t, members); err != nil {
+	if err := checkShape(t, m); err != nil {
 		return Task{}, err
 	}
-	if t.GroupID != "" {
-		if err := checkID(chat.Stream{GroupID: t.GroupID, TopicID: t.TopicID}); err != nil {
+	if err := errors.Join(m.base64("continue", &t.Continue), m.base64("attempt", &t.Attempt)); err != nil {
+		return Task{}, err
+	}
+	switch {
+	case m.has("groups"):
+		t.Groups, err = parseGroups(m["groups"])
+		if len(t.Groups) == 0 {
 			return Task{}, err
 		}
+		return t, err
+	case m.has("sweep"):
+		if _, err := object(m["sweep"]); err != nil {
+			return Task{}, fmt.Errorf("sweep: %w", err)
+		}
+		t.Sweep = bytes.Clone(m["sweep"])
+		return t, nil
+	default:
+		if err := checkID(t.GroupID, t.TopicID); err != nil {
+			return Task{}, err
+		}
+		return t, nil
 	}
-	if present(members["groups"]) {
-		return readGroups(t, members["groups"])
-	}
-	return t, nil
 }
 
 // checkShape refuses tasks that could be meant in two ways, or in none.
-func checkShape(t Task, members map[string]json.RawMessage) error {
-	groups := present(members["groups"])
+func checkShape(t Task, m members) error {
 	named := 0
-	for _, is := range []bool{t.GroupID != "", groups, len(t.Sweep) > 0} {
+	for _, is := range []bool{t.GroupID != "", m.has("groups"), m.has("sweep")} {
 		if is {
 			named++
 		}
 	}
+	own := m.has("continue") || m.has("attempt")
 	switch {
 	case named == 0:
 		return fmt.Errorf("%w: the task names nothing; it needs group_id, groups or sweep", ErrInvalid)
@@ -129,108 +122,60 @@ func checkShape(t Task, members map[string]json.RawMessage) error {
 		return fmt.Errorf("%w: the task may have only one of group_id, groups and sweep", ErrInvalid)
 	case t.TopicID != "" && t.GroupID == "":
 		return fmt.Errorf("%w: topic_id without group_id", ErrInvalid)
-	case t.Own() && t.V != Version:
+	case own && t.V != Version:
 		return fmt.Errorf("%w: continuation of version %d; this build reads version %d only", ErrInvalid, t.V, Version)
-	case t.Own() && groups:
+	case own && m.has("groups"):
 		return fmt.Errorf("%w: a continuation belongs to one group", ErrInvalid)
 	}
 	return nil
 }
 
-func readID(members map[string]json.RawMessage, name string, id *string) error {
-	raw := members[name]
-	if !present(raw) {
-		return nil
-	}
-	value, ok := text(raw)
-	if !ok {
-		return fmt.Errorf("%w: %s is not a string", ErrInvalid, name)
-	}
-	*id = strings.TrimSpace(value)
-	return nil
-}
-
-func readNumber(members map[string]json.RawMessage, name string, v *int) error {
-	if raw := members[name]; present(raw) && json.Unmarshal(raw, v) != nil {
-		return fmt.Errorf("%w: %s is not an integer", ErrInvalid, name)
-	}
-	return nil
-}
-
-func readSweep(members map[string]json.RawMessage, t *Task) error {
-	raw := members["sweep"]
-	if !present(raw) {
-		return nil
-	}
-	if _, ok := object(raw); !ok {
-		return fmt.Errorf("%w: sweep is not an object", ErrInvalid)
-	}
-	t.Sweep = bytes.Clone(raw)
-	return nil
-}
-
-// readBytes reads what the function told itself. What it means is for its writer to say.
-func readBytes(members map[string]json.RawMessage, name string, value *[]byte) error {
-	raw := members[name]
-	if !present(raw) {
-		return nil
-	}
-	if raw[0] != '"' || json.Unmarshal(raw, value) != nil {
-		return fmt.Errorf("%w: %s is not base64", ErrInvalid, name)
-	}
-	if len(*value) == 0 {
-		*value = nil
-	}
-	return nil
-}
-
-func readGroups(t Task, raw json.RawMessage) (Task, error) {
+// parseGroups returns the possible groups, and an error that tells of the others.
+func parseGroups(raw json.RawMessage) ([]Group, error) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
-		return Task{}, fmt.Errorf("%w: groups is not an array of groups", ErrInvalid)
+		return nil, fmt.Errorf("%w: groups is not an array of groups", ErrInvalid)
 	}
+	var groups []Group
 	var refused []error
 	for n, item := range list {
-		g, err := readGroup(item)
+		g, err := parseGroup(item)
 		if err != nil {
 			refused = append(refused, fmt.Errorf("groups[%d]: %w", n, err))
 			continue
 		}
-		t.Groups = append(t.Groups, g)
+		groups = append(groups, g)
 	}
 	const shown = 10
 	if len(refused) > shown {
 		refused = append(refused[:shown], fmt.Errorf("%w: and %d more", ErrInvalid, len(refused)-shown))
 	}
-	if len(t.Groups) == 0 {
-		return Task{}, errors.Join(refused...)
-	}
-	return t, errors.Join(refused...)
+	return groups, errors.Join(refused...)
 }
 
-func readGroup(item json.RawMessage) (Group, error) {
-	var g Group
-	members, ok := object(item)
-	if !ok {
-		members = map[string]json.RawMessage{"group_id": item}
-		if id, ok := text(item); ok {
-			t, err := parseBare(id)
-			return Group{GroupID: t.GroupID}, err
-		}
+func parseGroup(item json.RawMessage) (Group, error) {
+	if id, ok := text(item); ok {
+		t, err := parseBare(id)
+		return Group{GroupID: t.GroupID}, err
 	}
-	if err := errors.Join(readID(members, "group_id", &g.GroupID), readID(members, "topic_id", &g.TopicID)); err != nil {
+	m, err := object(item)
+	if err != nil {
 		return Group{}, err
 	}
-	return g, checkID(chat.Stream{GroupID: g.GroupID, TopicID: g.TopicID})
+	var g Group
+	if err := errors.Join(m.id("group_id", &g.GroupID), m.id("topic_id", &g.TopicID)); err != nil {
+		return Group{}, err
+	}
+	return g, checkID(g.GroupID, g.TopicID)
 }
 
 // checkID refuses ids that no group can have. U+FFFD is what is left of bytes that were damaged on their way: such an
 // id would name another group.
-func checkID(s chat.Stream) error {
-	if err := s.Validate(); err != nil {
+func checkID(groupID, topicID string) error {
+	if err := (chat.Stream{GroupID: groupID, TopicID: topicID}).Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	for _, r := range s.GroupID + s.TopicID {
+	for _, r := range groupID + topicID {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return fmt.Errorf("%w: %w: control characters or damaged bytes", ErrInvalid, chat.ErrInvalidStream)
 		}

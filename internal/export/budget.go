@@ -3,6 +3,8 @@ package export
 import (
 	"sync/atomic"
 	"time"
+
+	"chatexport/internal/retry"
 )
 
 const (
@@ -44,9 +46,9 @@ type budget struct {
 // enough to get on.
 func newBudget(now, deadline time.Time, writes time.Duration) budget {
 	total := max(0, deadline.Sub(now))
-	reserve := max(minReserve, min(maxReserve, time.Duration(reserveShare*float64(total))), writes)
+	reserve := max(retry.Share(total, reserveShare, minReserve, maxReserve), writes)
 	reserve = min(reserve, total/2)
 	pullEnd := deadline.Add(-reserve)
-	landing := min(maxLanding, time.Duration(landingShare*float64(pullEnd.Sub(now))))
+	landing := retry.Share(pullEnd.Sub(now), landingShare, 0, maxLanding)
 	return budget{start: now, lastStart: pullEnd.Add(-landing), pullEnd: pullEnd, deadline: deadline}
 }

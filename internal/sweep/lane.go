@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
 )
 
 const (
@@ -231,7 +232,7 @@ func (l *lane) owner() string {
 // streamsEnd returns when the streams of the batch must be over, and from when on none is begun any more.
 func (l *lane) streamsEnd() (end, lastStart time.Time) {
 	total := l.Deadline.Sub(l.start)
-	reserve := min(max(minReserve, time.Duration(laneReserve*float64(total))), maxLaneReserve, total/2)
+	reserve := min(retry.Share(total, laneReserve, minReserve, maxLaneReserve), total/2)
 	end = l.Deadline.Add(-reserve)
-	return end, end.Add(-min(maxStart, time.Duration(startShare*float64(total))))
+	return end, end.Add(-retry.Share(total, startShare, 0, maxStart))
 }

@@ -13,6 +13,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
 )
 
 const (
@@ -192,7 +193,7 @@ func (v *visit) advance(ctx context.Context) error {
 // budget returns when nothing more is begun.
 func (v *visit) budget() time.Time {
 	total := v.Deadline.Sub(v.start)
-	reserve := min(max(minReserve, time.Duration(reserveShare*float64(total))), maxReserve, total/2)
+	reserve := min(retry.Share(total, reserveShare, minReserve, maxReserve), total/2)
 	return v.Deadline.Add(-reserve)
 }
 

@@ -13,6 +13,7 @@ import (
 	"chatexport/internal/event"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 )
 
 // rejectWriters is how many rejected records are kept side by side: a producer that broke may have filled a whole batch
@@ -38,12 +39,7 @@ func (v *visit) reject(ctx context.Context) error {
 	writers.SetLimit(rejectWriters)
 	for i, r := range v.event.Rejected {
 		writers.Go(func() error {
-			defer func() {
-				if p := recover(); p != nil { // elsewhere than on the invocation's own goroutine it would end the process
-					failures[i] = fmt.Errorf("keep rejected event: panic: %v", p)
-				}
-			}()
-			failures[i] = v.keep(ctx, r)
+			failures[i] = panics.Logged(v.log, func() error { return v.keep(ctx, r) })
 			return nil
 		})
 	}

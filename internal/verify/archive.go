@@ -12,6 +12,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
+	"chatexport/internal/panics"
 )
 
 // Summary is what was found of a whole archive.
@@ -56,20 +57,18 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		if ctx.Err() != nil {
 			break
 		}
-		group.Go(func() (err error) {
-			defer func() {
-				if p := recover(); p != nil {
-					err = fmt.Errorf("verify %s: panic, a fault of the verifier or its store: %s", s, strings.Join(strings.Fields(fmt.Sprint(p)), " "))
+		group.Go(func() error {
+			err := panics.Brief("verify "+s.String(), func() error {
+				report, err := Stream(ctx, store, s, opts)
+				if err != nil {
+					return err
 				}
-			}()
-			report, err := Stream(ctx, store, s, opts)
-			switch {
-			case errors.Is(err, ErrNothing): // deleted since it was listed
+				return done(report)
+			})
+			if errors.Is(err, ErrNothing) { // deleted since it was listed
 				return nil
-			case err != nil:
-				return err
 			}
-			return done(report)
+			return err
 		})
 	}
 	err = group.Wait()

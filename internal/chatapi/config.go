@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"chatexport/internal/config"
@@ -104,9 +103,9 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if c.Timeout < 0 {
 		problems = append(problems, fmt.Errorf("timeout %v is negative", c.Timeout))
 	}
-	base, err := parseBase(c.BaseURL)
+	base, err := config.BaseURL(c.BaseURL)
 	if err != nil {
-		problems = append(problems, err)
+		problems = append(problems, fmt.Errorf("the base URL %w", err))
 	}
 	if len(problems) > 0 {
 		return Config{}, nil, fmt.Errorf("%w: %w", ErrConfiguration, errors.Join(problems...))
@@ -124,26 +123,4 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		c.UserAgent = "chatexport"
 	}
 	return c, base, nil
-}
-
-// parseBase names the problem and never the URL: an operator may have put credentials into it.
-func parseBase(raw string) (*url.URL, error) {
-	base, err := url.Parse(raw)
-	switch {
-	case raw == "":
-		return nil, errors.New("the base URL is empty")
-	case err != nil, base.Host == "", base.Opaque != "":
-		return nil, errors.New("the base URL is not of the form https://host")
-	case base.User != nil:
-		return nil, errors.New("the base URL must not contain credentials")
-	case base.RawQuery != "", base.ForceQuery, base.Fragment != "":
-		return nil, errors.New("the base URL must not contain a query or a fragment")
-	case base.Scheme == "http" && !config.Loopback(base.Hostname()):
-		return nil, errors.New("the base URL is plain http: that is allowed for loopback hosts only, since the UserSig stands in the URL")
-	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("the base URL's scheme is not https")
-	}
-	base.Path = strings.TrimRight(base.Path, "/")
-	base.RawPath = ""
-	return base, nil
 }

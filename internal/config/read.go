@@ -168,7 +168,7 @@ func (r *reader) endpoint(variable string) string {
 	if u == nil {
 		return ""
 	}
-	return strings.TrimRight(u.String(), "/")
+	return u.String()
 }
 
 // bucketEndpoint refuses a path: the bucket's keys begin behind the host.
@@ -177,32 +177,23 @@ func (r *reader) bucketEndpoint(variable string) string {
 	if u == nil {
 		return ""
 	}
-	if strings.Trim(u.Path, "/") != "" {
+	if u.Path != "" {
 		r.fail(variable, "has a path", "set it to scheme and host only; COS_PREFIX names a folder")
 	}
-	return strings.TrimRight(u.String(), "/")
+	return u.String()
 }
 
 func (r *reader) baseURL(variable string) *url.URL {
-	const advice = "set it to a base URL such as https://host, or leave it out"
 	v := r.value(variable)
 	if v == "" {
 		return nil
 	}
-	u, err := url.Parse(v)
-	switch {
-	case err != nil || u.Opaque != "" || u.Hostname() == "":
-		r.fail(variable, "is not a URL with scheme and host", advice)
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		r.fail(variable, "has a user, a query or a fragment", advice)
-	case u.Scheme == "http" && !Loopback(u.Hostname()):
-		r.fail(variable, "is plain http, which is allowed for loopback hosts only", "use https")
-	case u.Scheme != "http" && u.Scheme != "https":
-		r.fail(variable, "has a scheme other than https", advice)
-	default:
-		return u
+	u, err := BaseURL(v)
+	if err != nil {
+		r.fail(variable, err.Error(), "set it to a base URL such as https://host, or leave it out")
+		return nil
 	}
-	return nil
+	return u
 }
 
 func printable(s string) bool {

@@ -14,7 +14,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -148,12 +147,12 @@ func (a *action) client() (*common.Client, *watcher, error) {
 	p.Language = "en-US"
 	p.HttpProfile.ReqTimeout = attemptSeconds
 	if a.endpoint != "" {
-		u, err := url.Parse(a.endpoint)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !config.Loopback(u.Hostname()))) {
-			return nil, nil, errEndpoint
+		u, err := config.BaseURL(a.endpoint)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the endpoint %w", err)
 		}
 		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
-		p.HttpProfile.Endpoint = u.Host + strings.TrimRight(u.Path, "/") // the SDK wants no scheme here
+		p.HttpProfile.Endpoint = u.Host + u.Path // the SDK wants no scheme here
 	}
 	transport := a.transport
 	if transport == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"strings"
 	"time"
 
@@ -74,12 +73,12 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	p.Language = "en-US"
 	p.HttpProfile.ReqTimeout = attemptSeconds
 	if endpoint := getenv("CLOUD_ENDPOINT"); endpoint != "" {
-		u, err := url.Parse(endpoint)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !config.Loopback(u.Hostname()))) {
-			return nil, errors.New("CLOUD_ENDPOINT: is not an https base URL (plain http is for loopback hosts only)")
+		u, err := config.BaseURL(endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("CLOUD_ENDPOINT: %w", err)
 		}
 		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
-		p.HttpProfile.Endpoint = u.Host + strings.TrimRight(u.Path, "/") // the SDK wants no scheme here
+		p.HttpProfile.Endpoint = u.Host + u.Path // the SDK wants no scheme here
 	}
 	key := common.NewTokenCredential(credentials.SecretID.Reveal(), credentials.SecretKey.Reveal(), credentials.Token.Reveal())
 	return &cloud{

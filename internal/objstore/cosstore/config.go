@@ -125,15 +125,12 @@ func baseURL(endpoint, host string) (*url.URL, error) {
 	if endpoint == "" {
 		return &url.URL{Scheme: "https", Host: host}, nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("endpoint must be a base URL without path, such as https://example.com") // may hold a password: not shown
+	u, err := config.BaseURL(endpoint)
+	if err == nil && u.Path != "" {
+		err = errors.New("has a path")
 	}
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme == "http" && config.Loopback(u.Hostname()):
-	default:
-		return nil, fmt.Errorf("endpoint %s://%s must use https; plain http is for loopback only", u.Scheme, u.Host)
+	if err != nil {
+		return nil, fmt.Errorf("the endpoint %w", err)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	return u, nil
 }

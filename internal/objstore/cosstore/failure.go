@@ -11,6 +11,7 @@ import (
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
+	"chatexport/internal/logging"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
@@ -171,10 +172,7 @@ func (s *Store) redact(message string) string {
 			return "(message left out)"
 		}
 	}
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
-	}
-	return message
+	return logging.Line(message, maxMessage)
 }
 
 func httpDate(text string) time.Time {

@@ -7,10 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
 
@@ -170,21 +169,5 @@ func sanitize(text string, secrets ...string) string {
 			text = strings.ReplaceAll(text, secret, "[removed]")
 		}
 	}
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, text)
-	if len(text) <= maxInfo {
-		return text
-	}
-	cut := maxInfo
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
+	return logging.Line(text, maxInfo)
 }

@@ -81,7 +81,7 @@ func TestTheServicesWordsAreTrimmed(t *testing.T) {
 	long := strings.Repeat("中", 100)
 	tests := []struct{ name, info, want string }{
 		{"control characters", `line one\nline\ttwo\u0000\u001b[31m\u202e\r`, "line one line two[31m "},
-		{"long text is cut between characters", long, strings.Repeat("中", 66)},
+		{"long text is cut between characters", long, strings.Repeat("中", 65) + "…"},
 		{"the secret key", "key " + key + " is wrong", "key [removed] is wrong"},
 	}
 	for _, test := range tests {

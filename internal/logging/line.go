@@ -20,6 +20,6 @@ func Line(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	const cut = "..."
+	const cut = "…"
 	return strings.ToValidUTF8(text[:max(most-len(cut), 0)], "") + cut
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	tcerr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 
+	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
 
@@ -17,7 +17,6 @@ var (
 	errParameters    = errors.New("the parameters were refused by the SDK")
 	errIncomplete    = errors.New("region or name of what is to be called is empty")
 	errNoCredentials = errors.New("no credentials")
-	errEndpoint      = errors.New("the endpoint is not an https base URL (plain http is for loopback hosts only)")
 	errNoRequestID   = errors.New("the answer has no request id")
 	errUnreadable    = errors.New("the answer is not one of the cloud API")
 )
@@ -152,14 +151,5 @@ func (a *action) clean(message string) string {
 			message = strings.ReplaceAll(message, secret, "[redacted]")
 		}
 	}
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, message)
-	if len(message) > maxMessageBytes {
-		message = strings.ToValidUTF8(message[:maxMessageBytes], "") + "..."
-	}
-	return message
+	return logging.Line(message, maxMessageBytes)
 }

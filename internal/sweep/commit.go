@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/logging"
 	"chatexport/internal/objstore"
 )
 
@@ -49,7 +50,7 @@ func (v *visit) makePlan(ctx context.Context) error {
 		report.Groups.Types[g.Type]++
 		report.Groups.Topics += len(g.Topics)
 		if !possible(chat.Stream{GroupID: g.GroupID}) {
-			p.failures.add(Named{GroupID: cut(g.GroupID), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
+			p.failures.add(Named{GroupID: logging.Line(g.GroupID, maxText), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
 			continue
 		}
 		if g.TopicsCode != "" || g.Code != "" && !g.Gone {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/logging"
 	"chatexport/internal/panics"
 	"chatexport/internal/retry"
 )
@@ -140,7 +141,7 @@ func (s *scan) leave(sp spoiled, more bool) error {
 func (s *scan) keepSpoiled(sp spoiled) {
 	gone := len(sp.ids) == 1 && errors.Is(sp.failure, chat.ErrGone) // else it is one of them, and not known which
 	for _, id := range sp.ids {
-		s.keep(infoLine{GroupID: id, Gone: gone, Code: codeOf(sp.failure), Text: cut(sp.failure.Error())})
+		s.keep(infoLine{GroupID: id, Gone: gone, Code: codeOf(sp.failure), Text: logging.Line(sp.failure.Error(), maxText)})
 	}
 }
 
@@ -184,7 +185,7 @@ func (s *scan) topics(ctx context.Context, line *infoLine, none bool) error {
 		return nil // as was to be expected
 	default:
 		s.topicsIn.Add(1)
-		line.TopicsCode, line.TopicsText = codeOf(err), cut(err.Error())
+		line.TopicsCode, line.TopicsText = codeOf(err), logging.Line(err.Error(), maxText)
 		return nil
 	}
 	for i := range topics {

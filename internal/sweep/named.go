@@ -2,7 +2,8 @@ package sweep
 
 import (
 	"time"
-	"unicode/utf8"
+
+	"chatexport/internal/logging"
 )
 
 const (
@@ -36,21 +37,9 @@ type nameList struct {
 func (l *nameList) add(n Named) {
 	l.Count++
 	if len(l.First) < maxNamed {
-		n.Text = cut(n.Text)
+		n.Text = logging.Line(n.Text, maxText)
 		l.First = append(l.First, n)
 	}
-}
-
-// cut shortens a text to maxText bytes, between two characters.
-func cut(text string) string {
-	if len(text) <= maxText {
-		return text
-	}
-	end := maxText
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
 }
 
 func (l *nameList) join(other nameList) {

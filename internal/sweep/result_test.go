@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/rs/zerolog"
 
@@ -31,23 +30,6 @@ func TestAResultIsReadableHoweverLongTheErrors(t *testing.T) {
 	}
 	if got.Failures.Count != maxNamed+1 || len(got.Failures.First) != maxNamed || len(got.Expired.First) != maxNamed {
 		t.Errorf("%d failures, %d and %d named", got.Failures.Count, len(got.Failures.First), len(got.Expired.First))
-	}
-}
-
-func TestATextIsCutBetweenCharacters(t *testing.T) {
-	t.Parallel()
-	for n := range 4 {
-		text := strings.Repeat("x", n) + strings.Repeat("界", maxText)
-		got := cut(text)
-		whole, ok := strings.CutSuffix(got, "…")
-		if !ok || !utf8.ValidString(got) || !strings.HasPrefix(text, whole) || len(whole) > maxText || len(whole) < maxText-2 {
-			t.Errorf("after %d bytes: %d bytes, %q", n, len(got), got[len(got)-10:])
-		}
-	}
-	for _, text := range []string{"", "short", strings.Repeat("x", maxText)} {
-		if got := cut(text); got != text {
-			t.Errorf("%q was cut to %q", text, got)
-		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
 
@@ -154,7 +155,7 @@ func (s *scan) goWithout(ctx context.Context, lists []string, failure error) err
 	}
 	kind := lists[s.place.List]
 	s.log.Warn().Err(failure).Str("type", kind).Msg("groups of this type cannot be listed; the sweep goes on with the other types")
-	s.unlisted = append(s.unlisted, listFailure{Type: kind, Code: codeOf(failure), Text: cut(failure.Error())})
+	s.unlisted = append(s.unlisted, listFailure{Type: kind, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText)})
 	s.place = place{List: s.place.List + 1}
 	return nil
 }

@@ -127,7 +127,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	}
 	o := world.Options{
 		TimeLimit: 3 * time.Second,
-		Env:       map[string]string{"CHAT_QPS": "80", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4", "SWEEP_LANES": "1"},
+		Env:       map[string]string{"CHAT_QPS": "80", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4"},
 		Queue:     cloudemu.QueueOptions{Delay: func(int) time.Duration { return s.upTo(500 * time.Millisecond) }},
 		Cloud:     func(*cloudemu.Call) *cloudemu.Fault { return choose(s, "cloud API", cloudTroubles()) },
 	}

@@ -23,7 +23,7 @@ type code struct {
 
 const (
 	askAgain    = "the call is repeated; if it goes on, look for an incident on the service's status page"
-	slowDown    = "lower CHAT_QPS, or run fewer instances and lanes: the app's quota is shared with all its other callers"
+	slowDown    = "lower CHAT_QPS, or run fewer instances: the app's quota is shared with all its other callers"
 	checkKey    = "check CHAT_SDKAPPID, CHAT_SECRET_KEY and CHAT_ADMIN: key and account must be this app's"
 	checkRegion = "check CHAT_SDKAPPID and CHAT_REGION: the app is served by its own data centre only"
 	checkClient = "the request itself is refused: check CHAT_ENDPOINT, and whether something between rewrites requests"

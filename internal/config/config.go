@@ -5,10 +5,7 @@
 // variable into an error: a secret may stand in the wrong one.
 package config
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Ways to hand a continuation to the next invocation.
 const (
@@ -43,7 +40,7 @@ type Config struct {
 	// ChatEndpoint (CHAT_ENDPOINT, default by ChatRegion) is a base URL without a trailing slash; plain http for
 	// loopback hosts only. Empty for the default.
 	ChatEndpoint string
-	// ChatQPS (CHAT_QPS, default 50, 1 to 10000) is the calls a second of this instance. Above 200 it needs an app with a
+	// ChatQPS (CHAT_QPS, default 90, 1 to 10000) is the calls a second of this instance. Above 200 it needs an app with a
 	// raised quota.
 	ChatQPS int
 	// ChatConcurrency (CHAT_CONCURRENCY, default 16, 1 to 200) is the calls in flight of this instance.
@@ -79,8 +76,8 @@ type Config struct {
 	ExportVoid string
 	// ExportMaxHops (EXPORT_MAX_HOPS, default 10000, 1 to 1000000) is the most continuations of one run.
 	ExportMaxHops int
-	// SweepLanes (SWEEP_LANES, default 2, 1 to 50) is the lanes of a sweep.
-	SweepLanes int
+	// LanesSet tells that SWEEP_LANES is set, which versions before had. It is ignored.
+	LanesSet bool
 
 	// LogLevel (LOG_LEVEL, default info) is debug, info, warn or error.
 	LogLevel string
@@ -106,7 +103,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ChatAdmin:         r.admin("CHAT_ADMIN", "administrator"),
 		ChatRegion:        r.choice("CHAT_REGION", "china", "china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"),
 		ChatEndpoint:      r.endpoint("CHAT_ENDPOINT"),
-		ChatQPS:           r.integer("CHAT_QPS", 50, 1, maxQPS),
+		ChatQPS:           r.integer("CHAT_QPS", 90, 1, maxQPS),
 		ChatConcurrency:   r.integer("CHAT_CONCURRENCY", 16, 1, 200),
 		ChatRetentionDays: r.integer("CHAT_RETENTION_DAYS", 7, 1, 3650),
 		COSBucket:         r.bucket("COS_BUCKET"),
@@ -120,7 +117,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ExportChunkBytes:  int64(r.integer("EXPORT_CHUNK_BYTES", 16<<20, 1<<10, 256<<20)),
 		ExportVoid:        r.choice("EXPORT_VOID", VoidProbe, VoidProbe, VoidExhaustive),
 		ExportMaxHops:     r.integer("EXPORT_MAX_HOPS", 10_000, 1, 1_000_000),
-		SweepLanes:        r.integer("SWEEP_LANES", 2, 1, 50),
+		LanesSet:          r.value("SWEEP_LANES") != "",
 		LogLevel:          r.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error"),
 	}
 	if c.Requeue == RequeueCMQ && r.value("CMQ_TOPIC") == "" {
@@ -135,8 +132,8 @@ func Load(getenv func(string) string) (Config, error) {
 // Warnings names settings that are allowed, but probably not meant.
 func (c Config) Warnings() []string {
 	var warnings []string
-	if c.SweepLanes*c.ChatQPS > QuotaQPS {
-		warnings = append(warnings, fmt.Sprintf("SWEEP_LANES x CHAT_QPS is %d calls a second, above the app's usual quota of %d: a sweep would be throttled", c.SweepLanes*c.ChatQPS, QuotaQPS))
+	if c.LanesSet {
+		warnings = append(warnings, "SWEEP_LANES is set but not used any more: a sweep has one lane, at CHAT_QPS calls a second")
 	}
 	if c.Requeue == RequeueSCF && c.CMQTopic != "" {
 		warnings = append(warnings, "CMQ_TOPIC is set but not used: REQUEUE is scf")

@@ -38,10 +38,10 @@ func compare(t *testing.T, want, got config.Config) {
 func defaults() config.Config {
 	return config.Config{
 		ChatSDKAppID: 1400000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "administrator", ChatRegion: "china",
-		ChatQPS: 50, ChatConcurrency: 16, ChatRetentionDays: 7,
+		ChatQPS: 90, ChatConcurrency: 16, ChatRetentionDays: 7,
 		COSBucket: "archive-1250000000", COSRegion: "ap-guangzhou",
 		Requeue: "scf", ExportSpan: 100000, ExportChunkBytes: 16777216, ExportVoid: "probe", ExportMaxHops: 10000,
-		SweepLanes: 2, LogLevel: "info",
+		LogLevel: "info",
 	}
 }
 
@@ -75,9 +75,9 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 		ChatEndpoint: "http://127.0.0.1:8080", ChatQPS: 200, ChatConcurrency: 1, ChatRetentionDays: 90,
 		COSBucket: "a-b-1250000000", COSRegion: "ap-shanghai-fsi", COSPrefix: "chat/prod/", COSEndpoint: "http://[::1]:9000",
 		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://cloud.example.com/cloud",
-		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1, SweepLanes: 4, LogLevel: "debug",
+		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1, LanesSet: true, LogLevel: "debug",
 	}, got)
-	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES x CHAT_QPS is 800") {
+	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES is set but not used") {
 		t.Errorf("warnings %q", w)
 	}
 }
@@ -114,8 +114,8 @@ func TestLoadReportsAllProblemsTogether(t *testing.T) {
 		t.Errorf("an empty environment (-want +got):\n%s", diff)
 	}
 	_, err = config.Load(func(string) string { return "hunter2 \x01" })
-	if got := problems(t, err); len(got) != 21 {
-		t.Errorf("%d of 21 variables were refused: %q", len(got), got)
+	if got := problems(t, err); len(got) != 20 {
+		t.Errorf("%d of 20 variables were refused: %q", len(got), got)
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("an error repeats a value: %v", err)
@@ -144,7 +144,6 @@ func TestLoadRefusesWhatCannotWork(t *testing.T) {
 		"EXPORT_CHUNK_BYTES":  {"1023", "268435457"},
 		"EXPORT_VOID":         {"none"},
 		"EXPORT_MAX_HOPS":     {"0", "1000001"},
-		"SWEEP_LANES":         {"0", "51"},
 		"LOG_LEVEL":           {"trace", "loud"},
 	} {
 		for _, value := range values {

@@ -27,7 +27,7 @@ var (
 // sweepSummary is what a batch of a sweep or a lane did.
 type sweepSummary struct {
 	Sweep    string         `json:"sweep"`
-	Lane     *int           `json:"lane,omitempty"`
+	Lane     bool           `json:"lane,omitempty"`
 	Batch    int            `json:"batch"`
 	Outcome  string         `json:"outcome"`
 	Groups   int            `json:"groups,omitempty"`
@@ -74,7 +74,7 @@ func (v *visit) sweeper() *sweep.Sweeper {
 		Directory: directory{v.source}, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
 		Caller: v.caller, ListPace: v.listPace,
 		Settings: sweep.Settings{
-			Lanes: v.config.SweepLanes, QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
+			QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
 			Concurrency: v.config.ChatConcurrency, Retention: time.Duration(v.config.ChatRetentionDays) * 24 * time.Hour,
 		},
 	}
@@ -93,9 +93,8 @@ func (v *visit) reportSweep(s sweep.Summary, err error) {
 	}
 	log := v.log.With().Str("sweep", s.Sweep).Int("batch", s.Batch).Str("outcome", out.Outcome).
 		Int64("elapsed_ms", s.Elapsed.Milliseconds()).Logger()
-	if s.Lane >= 0 {
-		out.Lane = &s.Lane
-		log.WithLevel(level).Err(err).Int("lane", s.Lane).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).
+	if out.Lane = s.Lane; s.Lane {
+		log.WithLevel(level).Err(err).Int64("messages", s.Tally.Messages).Int64("chunks", s.Tally.Chunks).
 			Int64("bytes", s.Tally.Bytes).Int64("calls", s.Tally.Calls).Int64("throttled", s.Tally.Throttled).
 			Func(outcomeFields(s.Tally.Outcomes)).Msg("lane")
 	} else {

@@ -182,44 +182,52 @@ func TestACrashAtAnyCallOfASweepLosesNothing(t *testing.T) {
 	}
 }
 
-// dropLane takes the first waiting batch of a lane from the queue, as a platform that loses it.
-func (s *site) dropLane(lane int) {
+// dropLane takes the waiting batch of a lane from the queue, as a platform that loses it.
+func (s *site) dropLane() {
 	s.t.Helper()
 	d, err := s.Queue.Next(s.t.Context())
 	must(s.t, err)
-	if !strings.Contains(legible(s.t, d.Payload), fmt.Sprintf(`"lane":%d}`, lane)) {
-		s.t.Fatalf("not a batch of lane %d: %s", lane, d.Payload)
+	if !strings.Contains(legible(s.t, d.Payload), `"batch":`) {
+		s.t.Fatalf("not a batch of a lane: %s", d.Payload)
 	}
+	must(s.t, s.Queue.Ack(d.ID))
+}
+
+// serveNext serves the first event that waits.
+func (s *site) serveNext() {
+	s.t.Helper()
+	d, err := s.Queue.Next(s.t.Context())
+	must(s.t, err)
+	_, err = s.deliver(d)
+	must(s.t, err)
 	must(s.t, s.Queue.Ack(d.ID))
 }
 
 func TestTheStreamsOfALostLaneAreDoneByTheNextSweep(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{})
+		s := newSite(t, world.Options{TimeLimit: 2 * time.Second, Env: map[string]string{"CHAT_QPS": "20"}})
 		active := app(t, s.World, 30, 1, 0, func(int) int { return 5 })
 		s.Push(sweepTask(t, `{}`, 1))
-		d, err := s.Queue.Next(t.Context())
-		must(t, err)
-		if _, err := s.deliver(d); err != nil {
-			t.Fatal(err)
-		}
-		must(t, s.Queue.Ack(d.ID))
-		s.dropLane(0)
+		s.serveNext()
+		s.serveNext()
+		s.dropLane()
 		s.drain()
 		if n := len(reports(t, s.World)); n != 0 {
-			t.Fatalf("%d reports although a lane is missing", n)
+			t.Fatalf("%d reports although the lane did not come to its end", n)
 		}
 		// Nobody knows yet that the lane is lost: a second sweep would double the load.
 		calls := s.Chat.Counters().Calls
 		s.Push(sweepTask(t, `{}`, 2))
 		s.drain()
 		if n := s.Chat.Counters().Calls - calls; n != 0 {
-			t.Errorf("a sweep made %d calls while lanes seemed to be alive", n)
+			t.Errorf("a sweep made %d calls while the lane seemed to be alive", n)
 		}
 		s.sweepOnce(`{}`, 3)
 		all := reports(t, s.World)
-		if len(all) != 2 || all[0].Unreached != 15 || !all[0].FinishedAt.IsZero() || all[1].Streams.Due != 15 || all[1].Tally.Outcomes["complete"] != 15 {
+		done := all[0].Tally.Outcomes["complete"]
+		if len(all) != 2 || done < 5 || all[0].Unreached < 5 || done+all[0].Unreached != 30 || !all[0].FinishedAt.IsZero() ||
+			all[1].Streams.Due != all[0].Unreached || all[1].Tally.Outcomes["complete"] != all[0].Unreached {
 			t.Errorf("reports: %+v", all)
 		}
 		for _, stream := range active {
@@ -260,7 +268,7 @@ func TestGroupsThatFailAreNamedAndStopNobody(t *testing.T) {
 			t.Errorf("failures %v, skipped %+v", named, r.Skipped)
 		}
 		if took := r.FinishedAt.Sub(r.PlannedAt); took > time.Minute {
-			t.Errorf("the lanes took %v", took)
+			t.Errorf("the lane took %v", took)
 		}
 		for _, stream := range active {
 			if stream.GroupID != failing && stream.GroupID != "@TGS#00011" {

@@ -130,7 +130,7 @@ func TestWhatHadExpiredIsReported(t *testing.T) {
 func TestTheLogLinesOfASweepAreFlat(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{Env: map[string]string{"SWEEP_LANES": "1"}})
+		s := newSite(t, world.Options{})
 		active := app(t, s.World, 5, 1, 0, func(int) int { return 4 })
 		var once sync.Once
 		s.Chat.SetOnCall(func(c chatemu.Call) {
@@ -159,19 +159,14 @@ func TestTheLogLinesOfASweepAreFlat(t *testing.T) {
 	})
 }
 
-func TestASweepMayTakeOverFromLanesThatSeemToBeAlive(t *testing.T) {
+func TestASweepMayTakeOverFromALaneThatSeemsToBeAlive(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
 		active := app(t, s.World, 10, 1, 0, func(int) int { return 5 })
 		s.Push(sweepTask(t, `{}`, 1))
-		d, err := s.Queue.Next(t.Context())
-		must(t, err)
-		_, err = s.deliver(d)
-		must(t, err)
-		must(t, s.Queue.Ack(d.ID))
-		s.dropLane(0)
-		s.dropLane(1)
+		s.serveNext()
+		s.dropLane()
 		s.Push(sweepTask(t, `{"takeover":true}`, 2))
 		s.drain()
 		for _, stream := range active {

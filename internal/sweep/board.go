@@ -72,7 +72,7 @@ func newBoard(l *lane) *board {
 	for _, o := range l.opens {
 		b.put(o)
 	}
-	if started, ok := archive.RunStart(l.c.Sweep); ok {
+	if started, ok := archive.RunStart(l.id); ok {
 		b.at = started // earlier than any group was looked at: what is known is at most as old
 	}
 	return b

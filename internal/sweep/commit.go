@@ -11,27 +11,25 @@ import (
 	"chatexport/internal/objstore"
 )
 
-// pieceItems is how many streams a piece of a lane's plan holds: a batch reads the pieces that it works on only.
+// pieceItems is how many streams a piece of the plan holds: a batch reads the pieces that it works on only.
 const pieceItems = 2000
 
 // planObject is plan.json: that it exists means that the whole plan is written.
 type planObject struct {
 	envelope
 
-	Lanes  []int  `json:"lanes"`  // streams of each lane
-	Report Report `json:"report"` // as far as it is known before the lanes begin
+	Report Report `json:"report"` // as far as it is known before the lane begins
 }
 
-// pieceHeader is the first line of plan-<lane>-<piece>.ndjson.gz.
+// pieceHeader is the first line of plan-<piece>.ndjson.gz.
 type pieceHeader struct {
 	envelope
 
-	Lane  int  `json:"lane"`
 	Piece int  `json:"piece"`
 	Last  bool `json:"last"`
 }
 
-// makePlan decides what is due, writes the plan and starts the lanes. Everything it decides by is written already, so
+// makePlan decides what is due, writes the plan and starts the lane. Everything it decides by is written already, so
 // that a redelivery makes the same plan.
 func (v *visit) makePlan(ctx context.Context) error {
 	if done, err := v.lookBack(ctx); done || err != nil {
@@ -96,7 +94,7 @@ func (v *visit) looked() time.Time {
 
 func (v *visit) planner() *planner {
 	return &planner{
-		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: float64(v.Settings.Lanes) * v.Settings.QPS,
+		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS,
 		known: v.known, blind: make(map[string]bool), unlisted: make(map[string]bool),
 	}
 }
@@ -118,49 +116,44 @@ func (v *visit) nothingDue(ctx context.Context, report Report) error {
 	return nil
 }
 
-// commit writes the plan and starts the lanes.
+// commit writes the plan and starts the lane.
 func (v *visit) commit(ctx context.Context, items []item, report Report) error {
 	plan := planObject{envelope: envelope{format, v.id}, Report: report}
-	for lane, dealt := range deal(items, v.Settings.Lanes) {
-		plan.Lanes = append(plan.Lanes, len(dealt))
-		for piece := 0; piece*pieceItems < len(dealt); piece++ {
-			part := dealt[piece*pieceItems : min(len(dealt), (piece+1)*pieceItems)]
-			l := newLines(pieceHeader{envelope{format, v.id}, lane, piece, (piece+1)*pieceItems >= len(dealt)})
-			for i := range part {
-				l.add(&part[i])
-			}
-			w, err := l.close()
-			if err != nil {
-				return err
-			}
-			// A crash right after this write: a redelivery makes the same piece.
-			if _, _, err := v.shelf.create(ctx, pieceKey(v.id, lane, piece), w); err != nil {
-				return fmt.Errorf("write plan: %w", err)
-			}
+	for piece := 0; piece*pieceItems < len(items); piece++ {
+		part := items[piece*pieceItems : min(len(items), (piece+1)*pieceItems)]
+		l := newLines(pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(items)})
+		for i := range part {
+			l.add(&part[i])
+		}
+		w, err := l.close()
+		if err != nil {
+			return err
+		}
+		// A crash right after this write: a redelivery makes the same piece.
+		if _, _, err := v.shelf.create(ctx, pieceKey(v.id, piece), w); err != nil {
+			return fmt.Errorf("write plan: %w", err)
 		}
 	}
 	w, err := encodeJSON(plan)
 	if err != nil {
 		return err
 	}
-	// A crash right after this write: a redelivery starts the lanes. Without one, the next sweep takes the streams up.
+	// A crash right after this write: a redelivery starts the lane. Without one, the next sweep takes the streams up.
 	if _, _, err := v.shelf.create(ctx, planKey(v.id), w); err != nil {
 		return fmt.Errorf("write plan: %w", err)
 	}
-	return v.startLanes(ctx, plan)
+	return v.startLane(ctx, plan)
 }
 
-// startLanes publishes the first batch of every lane.
-func (v *visit) startLanes(ctx context.Context, plan planObject) error {
-	for lane := range plan.Lanes {
-		// A crash right after this: a redelivery starts all lanes once more. Of two batches with one number the second
-		// finds the result taken, and ends.
-		if err := v.publish(ctx, v.spec, laneContinuation{Sweep: v.id, Lane: lane}.wire()); err != nil {
-			return fmt.Errorf("start lane %d: %w", lane, err)
-		}
+// startLane publishes the lane's first batch.
+func (v *visit) startLane(ctx context.Context, plan planObject) error {
+	// A crash right after this: a redelivery starts the lane once more. Of two batches with one number the second finds
+	// the result taken, and ends.
+	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Batch: new(0)}); err != nil {
+		return fmt.Errorf("start the lane: %w", err)
 	}
 	v.summary.Outcome, v.summary.Streams = Planned, plan.Report.Streams
-	v.pointer.Base = base{ID: v.id, Lanes: len(plan.Lanes), Until: time.Now().UTC().Add(v.lifetime())}
+	v.pointer.Base = base{ID: v.id, Lane: true, Until: time.Now().UTC().Add(v.lifetime())}
 	v.pointer.Current.Owner = ""
 	// A crash before this write: the next sweep finds the plan by the sweep's id, which the pointer has.
 	if err := v.savePointer(ctx); err != nil {
@@ -195,6 +188,6 @@ func (v *visit) adopt(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
 	}
-	v.pointer.Base = base{ID: c.ID, Lanes: len(plan.Lanes), Until: plan.Report.PlannedAt.Add(v.lifetime())}
+	v.pointer.Base = base{ID: c.ID, Lane: true, Until: plan.Report.PlannedAt.Add(v.lifetime())}
 	return nil
 }

@@ -10,13 +10,12 @@ import (
 var errContinuation = errors.New("not a continuation of a sweep")
 
 // Continuation is what one batch of a sweep tells the next; the event carries its JSON, which nobody else reads. It is a
-// hint, since the objects of the sweep tell for themselves: where a lane's batch begins stands in the result of the batch
+// hint, since the objects of the sweep tell for themselves: where a batch of the lane begins stands in the result of the batch
 // before.
 type Continuation struct {
 	ID    string `json:"id"`              // of the sweep
 	Part  int    `json:"part,omitempty"`  // the first part that may not be there yet
-	Lane  *int   `json:"lane,omitempty"`  // from 0; nil while the sweep is being planned
-	Batch int    `json:"batch,omitempty"` // of the lane, from 0
+	Batch *int   `json:"batch,omitempty"` // of the lane, from 0; nil while the sweep is being planned
 }
 
 // parseContinuation reads what encode wrote, and refuses what names no batch. The error has no content of raw.
@@ -27,8 +26,8 @@ func parseContinuation(raw []byte) (Continuation, error) {
 		return Continuation{}, fmt.Errorf("%w: another JSON", errContinuation)
 	case !validID(c.ID):
 		return Continuation{}, fmt.Errorf("%w: id is none", errContinuation)
-	case c.Part < 0 || c.Batch < 0 || c.Lane != nil && (*c.Lane < 0 || *c.Lane >= maxLanes):
-		return Continuation{}, fmt.Errorf("%w: part, lane or batch is out of range", errContinuation)
+	case c.Part < 0 || c.Batch != nil && *c.Batch < 0:
+		return Continuation{}, fmt.Errorf("%w: part or batch is out of range", errContinuation)
 	}
 	return c, nil
 }
@@ -51,9 +50,9 @@ func (s *Sweeper) Run(ctx context.Context, spec Spec, next []byte, req Request) 
 	switch {
 	case err != nil:
 		req.Log.Warn().Err(err).Msg("the continuation names no batch of a sweep; the next sweep goes on")
-		return Summary{Outcome: Lost, Lane: -1}, nil
-	case c.Lane != nil:
-		return s.laneBatch(ctx, spec, laneContinuation{Sweep: c.ID, Lane: *c.Lane, Batch: c.Batch}, req)
+		return Summary{Outcome: Lost}, nil
+	case c.Batch != nil:
+		return s.laneBatch(ctx, spec, c.ID, *c.Batch, req)
 	default:
 		return s.sweepBatch(ctx, spec, &c, req)
 	}
@@ -66,15 +65,4 @@ func (s *Sweeper) publish(ctx context.Context, spec Spec, c Continuation) error 
 		return err
 	}
 	return s.Publisher.ContinueSweep(ctx, spec, next)
-}
-
-// laneContinuation names a batch of a lane.
-type laneContinuation struct {
-	Sweep string
-	Lane  int // from 0
-	Batch int // from 0
-}
-
-func (c laneContinuation) wire() Continuation {
-	return Continuation{ID: c.Sweep, Lane: &c.Lane, Batch: c.Batch}
 }

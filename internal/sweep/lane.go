@@ -32,8 +32,9 @@ type lane struct {
 	*Sweeper
 	Request
 
-	spec  Spec // travels with the continuations
-	c     laneContinuation
+	spec  Spec   // travels with the continuations
+	id    string // of the sweep
+	batch int    // from 0
 	shelf *shelf
 	log   zerolog.Logger
 	start time.Time
@@ -45,11 +46,11 @@ type lane struct {
 }
 
 // laneBatch does one batch of a lane.
-func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, c laneContinuation, req Request) (Summary, error) {
+func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, id string, batch int, req Request) (Summary, error) {
 	l := &lane{
-		Sweeper: s, Request: req, spec: spec, c: c, shelf: &shelf{Store: s.Store}, start: time.Now(),
-		log:     req.Log.With().Str("sweep", c.Sweep).Int("lane", c.Lane).Int("batch", c.Batch).Logger(),
-		summary: Summary{Sweep: c.Sweep, Lane: c.Lane, Batch: c.Batch},
+		Sweeper: s, Request: req, spec: spec, id: id, batch: batch, shelf: &shelf{Store: s.Store}, start: time.Now(),
+		log:     req.Log.With().Str("sweep", id).Int("batch", batch).Logger(),
+		summary: Summary{Sweep: id, Lane: true, Batch: batch},
 	}
 	err := l.run(ctx)
 	l.summary.Elapsed = time.Since(l.start)
@@ -57,8 +58,8 @@ func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, c laneContinuation, 
 }
 
 func (l *lane) run(ctx context.Context) error {
-	if l.c.Batch > l.Settings.MaxHops {
-		l.log.Warn().Msg("the continuation names one batch of a lane too many; the next sweep goes on")
+	if l.batch > l.Settings.MaxHops {
+		l.log.Warn().Msg("the continuation names one batch of the lane too many; the next sweep goes on")
 		l.summary.Outcome = Lost
 		return nil
 	}
@@ -75,17 +76,17 @@ func (l *lane) run(ctx context.Context) error {
 
 // resume reads where the batch before ended. It reports true if this batch has been done already.
 func (l *lane) resume(ctx context.Context) (bool, error) {
-	body, object, err := l.shelf.get(ctx, resultKey(l.c.Sweep, l.c.Lane, l.c.Batch))
+	body, object, err := l.shelf.get(ctx, resultKey(l.id, l.batch))
 	if err == nil {
 		return true, l.follow(ctx, body, object)
 	}
 	if !errors.Is(err, objstore.ErrNotExist) {
 		return false, fmt.Errorf("look for the lane's result: %w", err)
 	}
-	if l.c.Batch == 0 {
+	if l.batch == 0 {
 		return false, nil
 	}
-	key := resultKey(l.c.Sweep, l.c.Lane, l.c.Batch-1)
+	key := resultKey(l.id, l.batch-1)
 	body, _, err = l.shelf.get(ctx, key)
 	if err != nil {
 		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
@@ -98,10 +99,10 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 
 // follow goes on behind a result that is there already: this batch's own, of an earlier delivery, or another's.
 func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
-	for n := l.c.Batch; ; n++ {
+	for n := l.batch; ; n++ {
 		header, _, _, err := decodeResult(body)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", resultKey(l.c.Sweep, l.c.Lane, n), err)
+			return fmt.Errorf("read %s: %w", resultKey(l.id, n), err)
 		}
 		if l.shelf.alive(object) {
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
@@ -111,7 +112,7 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 		if header.Last {
 			return l.finish(ctx)
 		}
-		body, object, err = l.shelf.get(ctx, resultKey(l.c.Sweep, l.c.Lane, n+1))
+		body, object, err = l.shelf.get(ctx, resultKey(l.id, n+1))
 		if errors.Is(err, objstore.ErrNotExist) {
 			return l.handOver(ctx, n+1)
 		}
@@ -128,7 +129,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	}
 	now := time.Now().UTC()
 	h := resultHeader{
-		envelope: envelope{format, l.c.Sweep}, Lane: l.c.Lane, Batch: l.c.Batch,
+		envelope: envelope{format, l.id}, Batch: l.batch,
 		At: now, Until: now.Add(handover + l.Deadline.Sub(l.start)),
 		Piece: b.piece, Offset: b.offset, Last: b.exhausted(),
 		Tally: l.header.Tally.clone(), Failures: l.header.Failures, Expired: l.header.Expired,
@@ -139,7 +140,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	l.summary.Tally = b.tally
 	b.suspect(h.Tally)
 	done := b.done
-	if l.c.Batch > 0 && len(l.before)+len(b.done) <= maxRepeated {
+	if l.batch > 0 && len(l.before)+len(b.done) <= maxRepeated {
 		h.Repeats, done = l.header.Repeats+1, slices.Concat(l.before, b.done)
 	}
 	w, err := encodeResult(h, done, b.rest())
@@ -147,7 +148,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 		return err
 	}
 	// A crash right after this write: the redelivered event finds it, and publishes what comes next.
-	taken, object, err := l.shelf.create(ctx, resultKey(l.c.Sweep, l.c.Lane, l.c.Batch), w)
+	taken, object, err := l.shelf.create(ctx, resultKey(l.id, l.batch), w)
 	if err != nil {
 		return fmt.Errorf("write the lane's result: %w", err)
 	}
@@ -158,74 +159,37 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	if h.Last {
 		return l.finish(ctx)
 	}
-	return l.handOver(ctx, l.c.Batch+1)
+	return l.handOver(ctx, l.batch+1)
 }
 
 // handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
 // the two finds its result taken.
 func (l *lane) handOver(ctx context.Context, batch int) error {
-	next := laneContinuation{Sweep: l.c.Sweep, Lane: l.c.Lane, Batch: batch}
-	if err := l.publish(ctx, l.spec, next.wire()); err != nil {
+	if err := l.publish(ctx, l.spec, Continuation{ID: l.id, Batch: &batch}); err != nil {
 		return fmt.Errorf("publish the lane's continuation: %w", err)
 	}
 	l.summary.Outcome = Continued
 	return nil
 }
 
-// doneObject is done-<lane>.json: the lane is at its end. Of several lanes the one that finds all others there reports.
-type doneObject struct {
-	envelope
-
-	Result resultHeader `json:"result"`
-}
-
-// finish ends the lane and, if it is the last, writes the sweep's report.
+// finish ends the lane with the sweep's report.
 func (l *lane) finish(ctx context.Context) error {
 	l.summary.Outcome = Complete
-	body, _, err := l.shelf.get(ctx, planKey(l.c.Sweep))
+	body, _, err := l.shelf.get(ctx, planKey(l.id))
 	if err != nil {
 		return fmt.Errorf("read the sweep's plan: %w", err)
 	}
 	var plan planObject
 	if err := readJSON(body, &plan); err != nil {
-		return fmt.Errorf("read %s: %w", planKey(l.c.Sweep), err)
+		return fmt.Errorf("read %s: %w", planKey(l.id), err)
 	}
-	lanes := make([]resultHeader, len(plan.Lanes))
-	if len(lanes) > 1 {
-		w, err := encodeJSON(doneObject{envelope{format, l.c.Sweep}, l.header})
-		if err != nil {
-			return err
-		}
-		// A crash right after this write: the redelivered event finds it, and looks at the other lanes.
-		if _, _, err := l.shelf.create(ctx, doneKey(l.c.Sweep, l.c.Lane), w); err != nil {
-			return fmt.Errorf("write the lane's end: %w", err)
-		}
-	}
-	for n := range lanes {
-		if n == l.c.Lane {
-			lanes[n] = l.header
-			continue
-		}
-		body, _, err := l.shelf.get(ctx, doneKey(l.c.Sweep, n))
-		if errors.Is(err, objstore.ErrNotExist) {
-			return nil // that lane reports
-		}
-		if err != nil {
-			return fmt.Errorf("look for the end of lane %d: %w", n, err)
-		}
-		var other doneObject
-		if err := readJSON(body, &other); err != nil {
-			return fmt.Errorf("read %s: %w", doneKey(l.c.Sweep, n), err)
-		}
-		lanes[n] = other.Result
-	}
-	plan.Report.conclude(plan, lanes)
+	plan.Report.conclude(l.header)
 	return l.report(ctx, l.shelf, plan.Report)
 }
 
 // owner names the lane in the leases of streams: the same in all of its batches, so that none is stopped by another.
 func (l *lane) owner() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "sweep %s lane %d", l.c.Sweep, l.c.Lane))
+	sum := sha256.Sum256(fmt.Appendf(nil, "sweep %s", l.id))
 	return hex.EncodeToString(sum[:16])
 }
 

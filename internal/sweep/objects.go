@@ -44,16 +44,13 @@ func infoKey(id string, n int) string {
 func knownKey(id string) string  { return layout.SweepPrefix + id + "/known.ndjson.gz" }
 func planKey(id string) string   { return layout.SweepPrefix + id + "/plan.json" }
 func reportKey(id string) string { return layout.SweepPrefix + id + "/report.json" }
-func doneKey(id string, lane int) string {
-	return fmt.Sprintf("%s%s/done-%02d.json", layout.SweepPrefix, id, lane)
+
+func pieceKey(id string, piece int) string {
+	return fmt.Sprintf("%s%s/plan-%05d.ndjson.gz", layout.SweepPrefix, id, piece)
 }
 
-func pieceKey(id string, lane, piece int) string {
-	return fmt.Sprintf("%s%s/plan-%02d-%05d.ndjson.gz", layout.SweepPrefix, id, lane, piece)
-}
-
-func resultKey(id string, lane, batch int) string {
-	return fmt.Sprintf("%s%s/result-%02d-%05d.ndjson.gz", layout.SweepPrefix, id, lane, batch)
+func resultKey(id string, batch int) string {
+	return fmt.Sprintf("%s%s/result-%05d.ndjson.gz", layout.SweepPrefix, id, batch)
 }
 
 // lines builds a gzipped object of JSON lines, the first of which is the header.

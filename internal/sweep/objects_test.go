@@ -43,10 +43,10 @@ func TestAnInvalidIDInAPlanCostsNoOtherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), pieceKey(id, 0, 0), w); err != nil {
+	if _, err := store.Create(t.Context(), pieceKey(id, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{c: laneContinuation{Sweep: id}, shelf: &shelf{Store: store}}}
+	b := &board{lane: &lane{id: id, shelf: &shelf{Store: store}}}
 	if o, ok, err := b.nextItem(t.Context()); !ok || err != nil || o.Group != "g" || !b.ended {
 		t.Errorf("%+v, %v, at the end %v", o, err, b.ended)
 	}

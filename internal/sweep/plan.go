@@ -69,7 +69,7 @@ type planner struct {
 	now       time.Time
 	spec      Spec
 	retention time.Duration
-	rate      float64 // calls a second of all lanes
+	rate      float64 // calls a second
 	known     map[chat.Stream]*record
 	blind     map[string]bool // communities whose topics could not be listed
 	unlisted  map[string]bool // types whose groups could not be listed
@@ -265,14 +265,4 @@ func (p *planner) order() {
 			p.atRisk.add(Named{GroupID: i.Group, TopicID: i.Topic, Seqs: i.New, Expires: i.deadline.UTC(), Reached: reached.UTC()})
 		}
 	}
-}
-
-// deal divides the plan among lanes, in turn, so that all lanes begin with the most urgent.
-func deal(items []item, lanes int) [][]item {
-	lanes = min(lanes, len(items))
-	dealt := make([][]item, lanes)
-	for i := range items {
-		dealt[i%lanes] = append(dealt[i%lanes], items[i])
-	}
-	return dealt
 }

@@ -228,17 +228,6 @@ func TestTheSamePlanIsMadeTwice(t *testing.T) {
 	if diff := cmp.Diff(one.items, two.items, cmp.AllowUnexported(item{})); diff != "" {
 		t.Error(diff)
 	}
-	dealt := deal(one.items, 3)
-	total := 0
-	for _, lane := range dealt {
-		total += len(lane)
-	}
-	if len(dealt) != 3 || total != len(one.items) || dealt[1][0] != one.items[1] {
-		t.Errorf("%d lanes with %d of %d streams", len(dealt), total, len(one.items))
-	}
-	if n := len(deal(one.items[:2], 5)); n != 2 {
-		t.Errorf("2 streams in %d lanes", n)
-	}
 }
 
 func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {

@@ -40,10 +40,10 @@ type current struct {
 	Until time.Time `json:"until,omitzero"`  // of the lease
 }
 
-// base is the last sweep that was planned: what it knew, and the results of its lanes, are what the next one begins with.
+// base is the last sweep that was planned: what it knew, and the results of its lane, are what the next one begins with.
 type base struct {
 	ID    string    `json:"id,omitempty"`
-	Lanes int       `json:"lanes,omitempty"`
+	Lane  bool      `json:"lane,omitempty"` // something was due
 	Until time.Time `json:"until,omitzero"` // until then a lane without a result may still be waiting for its first batch
 }
 
@@ -57,7 +57,7 @@ func (v *visit) loadPointer(ctx context.Context) error {
 	if err == nil {
 		err = readJSON(body, &p)
 	}
-	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID) || p.Base.Lanes < 0 || p.Base.Lanes > maxLanes) {
+	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
 		err = fmt.Errorf("%w: it names no sweep", errObject)
 	}
 	if err != nil && !unreadable(err) {
@@ -100,7 +100,7 @@ func (p pointer) unfinished(owner string, now time.Time) bool {
 	return owner != "" && c.Owner == owner && c.ID != p.Base.ID && ok && now.Sub(started) < freshFor && !ahead(c.ID, now)
 }
 
-// overtook reports whether a sweep need not go on: it was planned and its lanes were started, or a later one was, or is
+// overtook reports whether a sweep need not go on: it was planned and its lane was started, or a later one was, or is
 // about to be. Ids are ordered by time. One of a time to come is not later: what it knew is as good as any, though.
 func (p pointer) overtook(id string, now time.Time) bool {
 	planned := p.Base.ID >= id && !ahead(p.Base.ID, now)

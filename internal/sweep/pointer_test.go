@@ -48,7 +48,7 @@ func TestASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 	t.Parallel()
 	const future = "20991231T235959Z-00000000"
 	inScene(t, func(s *scene) {
-		s.based(future, 1, &record{Group: "g00001", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
+		s.based(future, &record{Group: "g00001", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
 		s.Caller = chatapi.NewCaller(retry.NewLimiter(10))
 		for n := range 3000 {
 			s.groups = append(s.groups, Group{ID: fmt.Sprintf("g%05d", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})

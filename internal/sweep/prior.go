@@ -7,11 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
-	"chatexport/internal/panics"
 )
 
 // maxRepeated is how many outcomes a result holds at most if it repeats those of results before it. Two neighbours that
@@ -19,69 +16,52 @@ import (
 // not on its batches.
 const maxRepeated = 4000
 
-// prior is what became of the lanes of the sweep before, as far as their newest results tell.
+// prior is what became of the lane of the sweep before, as far as its newest results tell.
 type prior struct {
-	lanes    []resultHeader // the newest result of each lane; zero where a lane has none
-	tails    []tail
-	alive    bool // a lane is, or may be, under way
-	finished bool // every lane came to its end
+	tail
+
+	alive    bool // the lane is, or may be, under way
+	finished bool // it came to its end, or there was none
 }
 
 // tail is the end of a lane's results.
 type tail struct {
-	header resultHeader // of the newest that can be read
+	header resultHeader // of the newest that can be read; zero if there is none
 	done   []outcome    // what that tells
 	next   int          // the newest of those that it does not repeat; -1 if it repeats all
 }
 
-// lookAtLanes finds out whether the lanes of the base sweep are still at it. It reads few of their results, however many
+// lookAtLane finds out whether the lane of the base sweep is still at it. It reads few of its results, however many
 // there are: most ticks end here.
-func (v *visit) lookAtLanes(ctx context.Context) error {
+func (v *visit) lookAtLane(ctx context.Context) error {
 	b := v.pointer.Base
-	p := &prior{finished: true, lanes: make([]resultHeader, b.Lanes), tails: make([]tail, b.Lanes)}
-	err := v.everyLane(ctx, func(ctx context.Context, lane int) error {
-		var err error
-		p.tails[lane], err = v.findTail(ctx, b.ID, lane)
-		return err
-	})
-	if err != nil {
+	v.prior = &prior{tail: tail{next: -1}, finished: true}
+	if !b.Lane {
+		return nil
+	}
+	var err error
+	if v.prior.tail, err = v.findTail(ctx, b.ID); err != nil {
 		return err
 	}
-	now := time.Now()
-	for lane := range p.tails {
-		p.lanes[lane] = p.tails[lane].header
-		last := &p.lanes[lane]
-		if last.Last {
-			continue
-		}
-		p.finished = false
-		until := b.Until
-		if last.Format != 0 {
-			until = last.Until
-		}
-		p.alive = p.alive || now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
+	last := &v.prior.header
+	if v.prior.finished = last.Last; last.Last {
+		return nil
 	}
-	v.prior = p
+	until, now := b.Until, time.Now()
+	if last.Format != 0 {
+		until = last.Until
+	}
+	v.prior.alive = now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
 	return nil
-}
-
-// everyLane looks at the lanes of the base sweep side by side.
-func (v *visit) everyLane(ctx context.Context, look func(ctx context.Context, lane int) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, v.Settings.Concurrency))
-	for lane := range v.pointer.Base.Lanes {
-		group.Go(func() error { return panics.Logged(v.log, func() error { return look(ctx, lane) }) })
-	}
-	return group.Wait()
 }
 
 // findTail finds the newest result of a lane. They are numbered without a gap: steps double until there is none, and
 // are halved from there.
-func (v *visit) findTail(ctx context.Context, id string, lane int) (tail, error) {
+func (v *visit) findTail(ctx context.Context, id string) (tail, error) {
 	t := tail{next: -1}
 	newest, none := -1, -1
 	for batch := 0; !t.header.Last && (none < 0 || newest+1 < none); {
-		header, done, err := v.result(ctx, id, lane, batch)
+		header, done, err := v.result(ctx, id, batch)
 		switch {
 		case err == nil:
 			newest = batch
@@ -103,8 +83,8 @@ func (v *visit) findTail(ctx context.Context, id string, lane int) (tail, error)
 }
 
 // result reads one result of a lane. What cannot be read is warned of, and its streams are looked at again.
-func (v *visit) result(ctx context.Context, id string, lane, batch int) (resultHeader, []outcome, error) {
-	key := resultKey(id, lane, batch)
+func (v *visit) result(ctx context.Context, id string, batch int) (resultHeader, []outcome, error) {
+	key := resultKey(id, batch)
 	body, _, err := v.Store.Get(ctx, key)
 	if err == nil {
 		var header resultHeader
@@ -119,21 +99,21 @@ func (v *visit) result(ctx context.Context, id string, lane, batch int) (resultH
 	return resultHeader{}, nil, fmt.Errorf("read results of the sweep before: %w", err)
 }
 
-// lookBack reads what the base sweep knew and what its lanes did, whether or not they are still at it. What cannot be
+// lookBack reads what the base sweep knew and what its lane did, whether or not that is still at it. What cannot be
 // read, or not in half of the time that is left, is done without: then more streams are looked at than need be, but no
 // sweep ever comes to its end of time over the same results as the one before. It reports true if it left the work to
 // the next batch, which has more time.
 func (v *visit) lookBack(ctx context.Context) (bool, error) {
 	v.known = make(map[chat.Stream]*record)
 	if v.prior == nil {
-		if err := v.lookAtLanes(ctx); err != nil {
+		if err := v.lookAtLane(ctx); err != nil {
 			return false, err
 		}
 	}
 	if v.pointer.Base.ID == "" {
 		return false, nil
 	}
-	learnt, whole, err := v.readLanes(ctx)
+	learnt, whole, err := v.readLane(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -176,37 +156,22 @@ func (v *visit) readKnown(ctx context.Context) error {
 	return nil
 }
 
-// readLanes reads what became of the base sweep's streams, a lane's oldest first, and reports whether that is all.
-func (v *visit) readLanes(ctx context.Context) ([]outcome, bool, error) {
+// readLane reads what became of the base sweep's streams, the oldest first, and reports whether that is all.
+func (v *visit) readLane(ctx context.Context) ([]outcome, bool, error) {
 	until := time.Now().Add(time.Until(v.Deadline) / 2)
-	found := make([][][]outcome, len(v.prior.tails)) // of each lane, the newest first
-	cut := make([]bool, len(found))
-	err := v.everyLane(ctx, func(ctx context.Context, lane int) error {
-		t := &v.prior.tails[lane]
-		found[lane] = [][]outcome{t.done}
-		for batch := t.next; batch >= 0; {
-			if cut[lane] = !time.Now().Before(until); cut[lane] {
-				return nil
-			}
-			header, done, err := v.result(ctx, v.pointer.Base.ID, lane, batch)
-			if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
-				return err
-			}
-			found[lane] = append(found[lane], done)
-			batch -= 1 + max(0, header.Repeats)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	var all []outcome
+	found := [][]outcome{v.prior.done} // the newest first
 	whole := true
-	for lane, results := range found {
-		for _, done := range slices.Backward(results) {
-			all = append(all, done...)
+	for batch := v.prior.next; batch >= 0; {
+		if whole = time.Now().Before(until); !whole {
+			break
 		}
-		whole = whole && !cut[lane]
+		header, done, err := v.result(ctx, v.pointer.Base.ID, batch)
+		if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
+			return nil, false, err
+		}
+		found = append(found, done)
+		batch -= 1 + max(0, header.Repeats)
 	}
-	return all, whole, nil
+	slices.Reverse(found)
+	return slices.Concat(found...), whole, nil
 }

@@ -22,7 +22,7 @@ func (s *scene) results(n int, ended bool) {
 		h := resultHeader{envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1, Until: time.Now().Add(time.Duration(batch-n+1)*time.Minute + 5*time.Minute)}
 		done := []outcome{{Group: fmt.Sprint("g", batch), Outcome: "complete", Frontier: 10, Began: 1, At: 2}}
 		w, err := encodeResult(h, done, nil)
-		s.write(resultKey(baseID, 0, batch), w, err)
+		s.write(resultKey(baseID, batch), w, err)
 	}
 }
 
@@ -30,7 +30,7 @@ func TestATickReadsFewResultsOfALaneThatIsAlive(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 1000, 1025} {
 		inScene(t, func(s *scene) {
-			s.based(baseID, 1)
+			s.based(baseID)
 			s.results(n, false)
 			sum, err := s.sweep(nil, "tick", time.Minute)
 			if alive := sum.Outcome == AlreadyRunning; err != nil || alive != (n > 0) || s.gets > 3+2*11 {
@@ -44,7 +44,7 @@ func TestMoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		s.slow = 30 * time.Millisecond
-		s.based(baseID, 1)
+		s.based(baseID)
 		s.results(2500, true)
 		for n := range 2500 {
 			s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
@@ -115,9 +115,9 @@ func TestResultsDoNotGrowWithTheLane(t *testing.T) {
 		for last := s.batch(4 * time.Second); last.Outcome == Continued; {
 			last = s.batch(4 * time.Second)
 		}
-		last := s.lanes[len(s.lanes)-1].Batch
+		last := *s.lanes[len(s.lanes)-1].Batch
 		for batch := range last + 1 {
-			header, done, _, err := decodeResult(s.read(resultKey(planned.Sweep, 0, batch)))
+			header, done, _, err := decodeResult(s.read(resultKey(planned.Sweep, batch)))
 			if err != nil || header.Repeats > 0 && len(done) > maxRepeated {
 				t.Errorf("result %d: %d outcomes, repeats %d, %v", batch, len(done), header.Repeats, err)
 			}
@@ -134,7 +134,7 @@ func TestResultsDoNotGrowWithTheLane(t *testing.T) {
 func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
-		s.based(baseID, 1,
+		s.based(baseID,
 			&record{Group: "dissolved", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100},
 			&record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100},
 		)
@@ -155,10 +155,10 @@ func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 func TestBrokenHintsStopNoSweep(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
-		pointerKey(), knownKey(baseID), planKey(baseID), resultKey(baseID, 0, 0), resultKey(baseID, 0, 1), resultKey(baseID, 0, 2),
+		pointerKey(), knownKey(baseID), planKey(baseID), resultKey(baseID, 0), resultKey(baseID, 1), resultKey(baseID, 2),
 	} {
 		inScene(t, func(s *scene) {
-			s.based(baseID, 1, &record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
+			s.based(baseID, &record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
 			s.results(3, false)
 			time.Sleep(time.Hour) // the lane is lost
 			s.corrupt[key] = true
@@ -167,7 +167,7 @@ func TestBrokenHintsStopNoSweep(t *testing.T) {
 			known, _ := decodeKnown(s.read(knownKey(sum.Sweep)))
 			// g1 is in the second result alone.
 			kept := known[chat.Stream{GroupID: "g1"}] != nil
-			if err != nil || sum.Streams.Idle+sum.Streams.Due < 1 || kept == (key == pointerKey() || key == resultKey(baseID, 0, 1)) {
+			if err != nil || sum.Streams.Idle+sum.Streams.Due < 1 || kept == (key == pointerKey() || key == resultKey(baseID, 1)) {
 				t.Errorf("without %s: %q, %+v, %v, %d known", key, sum.Outcome, sum.Streams, err, len(known))
 			}
 		})
@@ -179,10 +179,10 @@ func TestABrokenNewestResultHidesNoOther(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 10; n++ {
 		inScene(t, func(s *scene) {
-			s.based(baseID, 1)
+			s.based(baseID)
 			s.results(n, false)
 			time.Sleep(time.Hour)
-			s.corrupt[resultKey(baseID, 0, n-1)] = true
+			s.corrupt[resultKey(baseID, n-1)] = true
 			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, NextSeq: 1}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
 			known, _ := decodeKnown(s.read(knownKey(sum.Sweep)))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"chatexport/internal/archive"
@@ -22,7 +21,7 @@ type Report struct {
 
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	PlannedAt  time.Time `json:"planned_at,omitzero"`
-	FinishedAt time.Time `json:"finished_at,omitzero"` // missing where lanes were lost
+	FinishedAt time.Time `json:"finished_at,omitzero"` // missing where the lane was lost
 	Previous   string    `json:"previous,omitempty"`   // the sweep whose results this one began with
 
 	Groups struct {
@@ -31,23 +30,17 @@ type Report struct {
 		Topics int            `json:"topics"`
 	} `json:"groups"`
 	Streams   Streams  `json:"streams"`
-	Unreached int      `json:"unreached"` // due, but no lane came to them
+	Unreached int      `json:"unreached"` // due, but the lane did not come to them
 	Tally     Tally    `json:"done"`
 	AtRisk    nameList `json:"at_risk"`  // estimated to lose messages before their turn
 	Expired   nameList `json:"expired"`  // lost messages before they were archived
 	Failures  nameList `json:"failures"` // not archived to the head, and why
 	Skipped   nameList `json:"skipped"`  // types without history
 
-	Lanes []laneReport `json:"lanes,omitempty"`
+	Batches int `json:"batches,omitempty"` // of the lane
 }
 
-type laneReport struct {
-	Streams  int  `json:"streams"`
-	Batches  int  `json:"batches"`
-	Finished bool `json:"finished"`
-}
-
-// Tally sums up batches of a lane.
+// Tally sums up batches of the lane.
 type Tally struct {
 	Outcomes  map[string]int `json:"outcomes,omitempty"` // streams by how they ended
 	Messages  int64          `json:"messages"`
@@ -112,40 +105,24 @@ func (v *visit) draft() Report {
 func (v *visit) warn(r Report) {
 	for _, n := range r.AtRisk.First[:min(len(r.AtRisk.First), maxWarnings)] {
 		v.log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Int64("seqs", n.Seqs).Time("expires", n.Expires).Time("reached", n.Reached).
-			Msg("messages will expire before this stream is reached; raise CHAT_QPS or SWEEP_LANES, or sweep more often")
+			Msg("messages will expire before this stream is reached; raise CHAT_QPS, or sweep more often")
 	}
 	if r.AtRisk.Count > maxWarnings {
 		v.log.Warn().Int("streams", r.AtRisk.Count).Msg("more streams are at risk than are logged; see the sweep's report")
 	}
 }
 
-// conclude puts the lanes' results into the report.
-func (r *Report) conclude(plan planObject, lanes []resultHeader) {
-	finished := true
-	due := 0
-	for n, streams := range plan.Lanes {
-		due += streams
-		h := resultHeader{}
-		if n < len(lanes) {
-			h = lanes[n]
-		}
-		batches := 0
-		if h.Format != 0 {
-			batches = h.Batch + 1
-		}
-		r.Lanes = append(r.Lanes, laneReport{Streams: streams, Batches: batches, Finished: h.Last})
-		r.Tally.join(h.Tally)
-		r.Failures.join(h.Failures)
-		r.Expired.join(h.Expired)
-		finished = finished && h.Last
-		if h.At.After(r.FinishedAt) {
-			r.FinishedAt = h.At
-		}
+// conclude puts what the lane came to into the report; the zero header is that of a lane that did nothing.
+func (r *Report) conclude(h resultHeader) {
+	r.Tally, r.Expired = h.Tally, h.Expired
+	r.Failures.join(h.Failures)
+	if h.Format != 0 {
+		r.Batches = h.Batch + 1
 	}
-	r.Unreached = max(0, due-sum(r.Tally.Outcomes))
-	if !finished {
-		r.FinishedAt = time.Time{}
+	if h.Last {
+		r.FinishedAt = h.At
 	}
+	r.Unreached = max(0, r.Streams.Due-sum(r.Tally.Outcomes))
 }
 
 // report writes a report once; the first one stays.
@@ -163,7 +140,7 @@ func (s *Sweeper) report(ctx context.Context, shelf *shelf, r Report) error {
 
 func (v *visit) writeReport(ctx context.Context, r Report) error { return v.report(ctx, v.shelf, r) }
 
-// settlePrior writes the report of the sweep before if its lanes did not come to their end: nobody else will.
+// settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will.
 func (v *visit) settlePrior(ctx context.Context) error {
 	b := v.pointer.Base
 	if b.ID == "" || v.prior.finished {
@@ -184,9 +161,8 @@ func (v *visit) settlePrior(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the plan of the sweep before: %w", err)
 	}
-	plan.Report.conclude(plan, v.prior.lanes)
-	lost := slices.IndexFunc(v.prior.lanes, func(h resultHeader) bool { return !h.Last })
-	v.log.Warn().Str("lost_sweep", b.ID).Int("lane", lost).Int("unreached", plan.Report.Unreached).
-		Msg("a lane of the sweep before was lost; its streams are taken up again")
+	plan.Report.conclude(v.prior.header)
+	v.log.Warn().Str("lost_sweep", b.ID).Int("unreached", plan.Report.Unreached).
+		Msg("the lane of the sweep before was lost; its streams are taken up again")
 	return v.writeReport(ctx, plan.Report)
 }

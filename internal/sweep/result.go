@@ -9,12 +9,11 @@ import (
 	"chatexport/internal/objstore"
 )
 
-// resultHeader is the first line of result-<lane>-<batch>.ndjson.gz: where the next batch begins, and everything that
+// resultHeader is the first line of result-<batch>.ndjson.gz: where the next batch begins, and everything that
 // the lane did so far.
 type resultHeader struct {
 	envelope
 
-	Lane   int       `json:"lane"`
 	Batch  int       `json:"batch"`
 	At     time.Time `json:"at"`
 	Until  time.Time `json:"until"`  // a lane that has shown nothing more by then is lost

@@ -31,7 +31,7 @@ type scene struct {
 	mu     sync.Mutex
 	gets   int
 	sweeps []Continuation
-	lanes  []laneContinuation
+	lanes  []Continuation
 	logs   strings.Builder
 }
 
@@ -42,7 +42,7 @@ func inScene(t *testing.T, f func(s *scene)) {
 		s := &scene{t: t, store: memstore.New(memstore.Options{}), corrupt: make(map[string]bool)}
 		s.Sweeper = &Sweeper{
 			Directory: s, Engine: s, Publisher: s, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
-			Settings: Settings{Lanes: 1, QPS: 50, MaxHops: 10_000, Concurrency: 16, Retention: week},
+			Settings: Settings{QPS: 50, MaxHops: 10_000, Concurrency: 16, Retention: week},
 		}
 		s.Store = s.store.View("sweep", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {
 			s.mu.Lock()
@@ -87,8 +87,8 @@ func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error
 
 func (s *scene) ContinueSweep(_ context.Context, _ Spec, next []byte) error {
 	c, err := parseContinuation(next)
-	if c.Lane != nil {
-		s.lanes = append(s.lanes, laneContinuation{Sweep: c.ID, Lane: *c.Lane, Batch: c.Batch})
+	if c.Batch != nil {
+		s.lanes = append(s.lanes, c)
 	} else {
 		s.sweeps = append(s.sweeps, c)
 	}
@@ -129,7 +129,8 @@ func (s *scene) batch(limit time.Duration) Summary {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	sum, err := s.laneBatch(ctx, Spec{}, s.lanes[len(s.lanes)-1], s.request("lane", limit))
+	c := s.lanes[len(s.lanes)-1]
+	sum, err := s.laneBatch(ctx, Spec{}, c.ID, *c.Batch, s.request("lane", limit))
 	if err != nil {
 		s.t.Fatalf("lane: %v", err)
 	}
@@ -157,10 +158,10 @@ func (s *scene) write(key string, w objstore.Write, err error) {
 }
 
 // based makes a sweep the last that was planned.
-func (s *scene) based(id string, lanes int, known ...*record) {
+func (s *scene) based(id string, known ...*record) {
 	s.t.Helper()
 	w, err := encodeKnown(id, time.Now().Add(-time.Hour), known)
 	s.write(knownKey(id), w, err)
-	w, err = encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lanes: lanes}})
+	w, err = encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})
 	s.write(pointerKey(), w, err)
 }

@@ -27,7 +27,7 @@ type Spec struct {
 	// whichever comes first; never beyond half of the retention.
 	MinNew int64    `json:"min_new,omitempty"`
 	MaxAge Duration `json:"max_age,omitzero"`
-	// Takeover begins although the lanes of the sweep before seem to be alive.
+	// Takeover begins although the lane of the sweep before seems to be alive.
 	Takeover bool `json:"takeover,omitempty"`
 }
 

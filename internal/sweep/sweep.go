@@ -1,7 +1,7 @@
 // Package sweep keeps a whole app archived: it finds, over all groups and topics, what has something new, and has it
 // exported in order of urgency.
 //
-// It owns the listing of the app, the plan, the lanes that work through it, what is remembered from sweep to sweep, and
+// It owns the listing of the app, the plan, the lane that works through it, what is remembered from sweep to sweep, and
 // the report. It must never take a stream for done because it was planned, believe anything about a stream's archive
 // (that is package export's, which checks every hint), or know HTTP, an SDK or the platform. README.md tells the life of
 // a sweep.
@@ -98,14 +98,13 @@ type Publisher interface {
 
 // Settings bound a sweep.
 type Settings struct {
-	Lanes       int           // SWEEP_LANES
-	QPS         float64       // calls a second of one lane (CHAT_QPS)
+	QPS         float64       // calls a second (CHAT_QPS)
 	MaxHops     int           // batches of one sweep or lane (EXPORT_MAX_HOPS)
-	Concurrency int           // streams side by side in a lane, and calls in flight (CHAT_CONCURRENCY)
+	Concurrency int           // streams side by side, and calls in flight (CHAT_CONCURRENCY)
 	Retention   time.Duration // how long the service keeps messages (CHAT_RETENTION_DAYS)
 }
 
-// Sweeper does batches of sweeps and lanes. Its fields are set once, before the first batch.
+// Sweeper does batches of sweeps and of their lanes. Its fields are set once, before the first batch.
 type Sweeper struct {
 	Directory Directory
 	Store     Store
@@ -133,8 +132,8 @@ type Outcome string
 const (
 	Complete       Outcome = "complete"        // the sweep found nothing to do, or the lane is at its end
 	Continued      Outcome = "continued"       // handed on to the next batch
-	Planned        Outcome = "planned"         // the lanes have been started
-	AlreadyRunning Outcome = "already_running" // another event sweeps, or the lanes of the sweep before are alive
+	Planned        Outcome = "planned"         // the lane has been started
+	AlreadyRunning Outcome = "already_running" // another event sweeps, or the lane of the sweep before is alive
 	LostRace       Outcome = "lost_race"       // another delivery did this batch and goes on
 	Lost           Outcome = "lost"            // the continuation names nothing that exists; the next sweep sees to it
 )
@@ -143,9 +142,9 @@ const (
 type Summary struct {
 	Sweep   string
 	Outcome Outcome
-	Lane    int // -1: a batch of the sweep itself
+	Lane    bool // of the lane, not of the sweep itself
 	Batch   int
-	Tally   Tally // a lane's: of this batch alone
+	Tally   Tally // the lane's: of this batch alone
 	Groups  int   // a sweep's: seen so far
 	Streams Streams
 	Calls   int64

@@ -21,9 +21,6 @@ const (
 	reserveShare = 0.2
 	minReserve   = 300 * time.Millisecond
 	maxReserve   = 20 * time.Second
-
-	// maxLanes is far above any number of lanes that makes sense: it bounds what a broken pointer can ask for.
-	maxLanes = 99
 )
 
 // errNoProgress is wrapped by the error of a batch that found out nothing: its continuation would run for ever.
@@ -52,7 +49,7 @@ type visit struct {
 
 	listed bool // this batch has looked at groups
 	known  map[chat.Stream]*record
-	prior  *prior // what became of the base sweep's lanes; nil until it was looked at
+	prior  *prior // what became of the base sweep's lane; nil until it was looked at
 
 	summary Summary
 }
@@ -61,7 +58,6 @@ type visit struct {
 func (s *Sweeper) sweepBatch(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
 	v := &visit{
 		Sweeper: s, Request: req, spec: spec, shelf: &shelf{Store: s.Store}, log: req.Log, start: time.Now(),
-		summary: Summary{Lane: -1},
 	}
 	err := v.run(ctx, c)
 	v.summary.Sweep, v.summary.Batch, v.summary.Groups = v.id, v.part, len(v.groups)
@@ -104,7 +100,7 @@ func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 		if err := v.adopt(ctx); err != nil {
 			return false, err
 		}
-		if err := v.lookAtLanes(ctx); err != nil {
+		if err := v.lookAtLane(ctx); err != nil {
 			return false, err
 		}
 		if v.prior.alive && !v.spec.Takeover {
@@ -146,7 +142,7 @@ func (v *visit) resume(ctx context.Context) (bool, error) {
 		if err := readJSON(body, &plan); err != nil {
 			return false, fmt.Errorf("read %s: %w", planKey(v.id), err)
 		}
-		return true, v.startLanes(ctx, plan)
+		return true, v.startLane(ctx, plan)
 	}
 	if !errors.Is(err, objstore.ErrNotExist) {
 		return false, fmt.Errorf("look for the sweep's plan: %w", err)

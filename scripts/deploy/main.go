@@ -100,7 +100,7 @@ func read(path string, getenv func(string) string) (*deployment, error) {
 		return n
 	}
 	// The platform's own defaults for the last two; they suit the function.
-	d.instances = number("CHATEXPORT_INSTANCES", 3, 1, 100)
+	d.instances = number("CHATEXPORT_INSTANCES", 2, 1, 100)
 	d.retries = number("CHATEXPORT_RETRIES", 2, 0, 2)
 	d.maxAge = number("CHATEXPORT_EVENT_AGE", 21600, 60, 21600)
 	return d, errors.Join(problems...)
@@ -123,10 +123,6 @@ func (d *deployment) warnings() []string {
 	if calls := d.instances * d.config.ChatQPS; calls > config.QuotaQPS {
 		warnings = append(warnings, fmt.Sprintf(
 			"CHATEXPORT_INSTANCES x CHAT_QPS is %d calls a second, above the app's usual quota of %d: they would throttle each other", calls, config.QuotaQPS))
-	}
-	// Each lane is one instance at a time.
-	if d.instances < d.config.SweepLanes {
-		warnings = append(warnings, fmt.Sprintf("CHATEXPORT_INSTANCES is %d, but a sweep has %d lanes: some of them would wait", d.instances, d.config.SweepLanes))
 	}
 	return warnings
 }

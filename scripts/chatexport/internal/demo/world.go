@@ -72,7 +72,6 @@ func newEnv(o options) (map[string]string, error) {
 		"CHAT_SDKAPPID": strconv.Itoa(sdkAppID), "CHAT_SECRET_KEY": rand.Text(), "CHAT_QPS": strconv.Itoa(o.qps),
 		"COS_BUCKET": bucket, "COS_REGION": region,
 		"TENCENTCLOUD_SECRETID": "AKID" + rand.Text(), "TENCENTCLOUD_SECRETKEY": rand.Text(), "TENCENTCLOUD_SESSIONTOKEN": rand.Text(),
-		"SWEEP_LANES": "1", // events are served one at a time, and the quota is one lane's
 	}
 	if o.span != 0 {
 		env["EXPORT_SPAN"] = strconv.FormatInt(o.span, 10)

@@ -99,7 +99,7 @@ func infoAndPlans(t testing.TB, w *world.World) []string {
 	t.Helper()
 	var keys []string
 	for key := range sweepObjects(t, w, ".gz") {
-		for _, kind := range []string{"/info-", "/plan-", "/known."} {
+		for _, kind := range []string{"/info-", "/plan-", "/known-"} {
 			if strings.Contains(key, kind) {
 				keys = append(keys, key)
 			}

@@ -22,6 +22,8 @@ const (
 	StatePrefix = "state/"
 	// SweepPrefix holds plans, results and reports of sweeps.
 	SweepPrefix = "state/sweep/"
+	// ProbePrefix holds what an operator's checks leave.
+	ProbePrefix = SweepPrefix + "doctor/"
 	// RejectedPrefix holds events that could not be understood.
 	RejectedPrefix = "rejected/"
 )

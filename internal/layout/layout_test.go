@@ -33,6 +33,15 @@ func TestKeys(t *testing.T) {
 		"data/gid=.2e.2e/tid=--/0000000001.ndjson.gz":                            layout.Chunk(chat.Stream{GroupID: "..", TopicID: "--"}, 1),
 		"data/gid=.e7.8c.ab.00.7f/tid=-/0000000001.ndjson.gz":                    layout.Chunk(chat.Stream{GroupID: "猫\x00\x7f"}, 1),
 		"rejected/2026-11-22/" + strings.Repeat("x", 128) + "-1.json":            layout.Rejected(day, strings.Repeat("x", 1000), 1),
+		"state/sweep/latest.json":                                                layout.SweepLatest(),
+		"state/sweep/ID/info-00000.ndjson.gz":                                    layout.SweepInfo("ID", 0),
+		"state/sweep/ID/known-00001.ndjson.gz":                                   layout.SweepKnown("ID", 1),
+		"state/sweep/ID/plan.json":                                               layout.SweepPlan("ID"),
+		"state/sweep/ID/plan-00002.ndjson.gz":                                    layout.SweepPlanPiece("ID", 2),
+		"state/sweep/ID/lane.json":                                               layout.SweepLane("ID"),
+		"state/sweep/ID/result-10000.ndjson.gz":                                  layout.SweepResult("ID", 10_000),
+		"state/sweep/ID/report.json":                                             layout.SweepReport("ID"),
+		"state/sweep/doctor/create-only.json":                                    layout.Probe(),
 		"data/gid=azAZ09_-/tid=-/0000000001.ndjson.gz":                           layout.Chunk(chat.Stream{GroupID: "azAZ09_-"}, 1),
 	} {
 		if got != want {

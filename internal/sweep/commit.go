@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 	"chatexport/internal/logging"
 	"chatexport/internal/objstore"
 )
@@ -74,7 +75,7 @@ func (v *visit) makePlan(ctx context.Context) error {
 		return err
 	}
 	// A crash right after this write: a redelivery finds it, and makes the same plan.
-	if _, _, err := v.shelf.create(ctx, knownKey(v.id), w); err != nil {
+	if _, _, err := v.shelf.create(ctx, layout.SweepKnown(v.id, 0), w); err != nil {
 		return fmt.Errorf("write what the sweep knows: %w", err)
 	}
 	v.summary.Streams = p.streams
@@ -130,7 +131,7 @@ func (v *visit) commit(ctx context.Context, items []item, report Report) error {
 			return err
 		}
 		// A crash right after this write: a redelivery makes the same piece.
-		if _, _, err := v.shelf.create(ctx, pieceKey(v.id, piece), w); err != nil {
+		if _, _, err := v.shelf.create(ctx, layout.SweepPlanPiece(v.id, piece), w); err != nil {
 			return fmt.Errorf("write plan: %w", err)
 		}
 	}
@@ -139,7 +140,7 @@ func (v *visit) commit(ctx context.Context, items []item, report Report) error {
 		return err
 	}
 	// A crash right after this write: a redelivery starts the lane. Without one, the next sweep takes the streams up.
-	if _, _, err := v.shelf.create(ctx, planKey(v.id), w); err != nil {
+	if _, _, err := v.shelf.create(ctx, layout.SweepPlan(v.id), w); err != nil {
 		return fmt.Errorf("write plan: %w", err)
 	}
 	return v.startLane(ctx, plan)
@@ -173,7 +174,7 @@ func (v *visit) adopt(ctx context.Context) error {
 	if c.ID == "" || c.ID == v.pointer.Base.ID {
 		return nil
 	}
-	body, _, err := v.shelf.get(ctx, planKey(c.ID))
+	body, _, err := v.shelf.get(ctx, layout.SweepPlan(c.ID))
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
@@ -182,7 +183,7 @@ func (v *visit) adopt(ctx context.Context) error {
 		err = readJSON(body, &plan)
 	}
 	if unreadable(err) {
-		v.log.Warn().Err(err).Str("key", planKey(c.ID)).Msg("plan is unreadable; its streams are looked at again")
+		v.log.Warn().Err(err).Str("key", layout.SweepPlan(c.ID)).Msg("plan is unreadable; its streams are looked at again")
 		return nil
 	}
 	if err != nil {

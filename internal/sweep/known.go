@@ -116,7 +116,7 @@ func (r *record) learn(o outcome) {
 // settling is how long a message may have its seq before it can be read (package export): what is newer may be missing.
 const settling = 2 * time.Minute
 
-// knownHeader is the first line of known.ndjson.gz.
+// knownHeader is the first line of known-<piece>.ndjson.gz.
 type knownHeader struct {
 	envelope
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
@@ -76,7 +77,7 @@ func (l *lane) run(ctx context.Context) error {
 
 // resume reads where the batch before ended. It reports true if this batch has been done already.
 func (l *lane) resume(ctx context.Context) (bool, error) {
-	body, object, err := l.shelf.get(ctx, resultKey(l.id, l.batch))
+	body, object, err := l.shelf.get(ctx, layout.SweepResult(l.id, l.batch))
 	if err == nil {
 		return true, l.follow(ctx, body, object)
 	}
@@ -86,7 +87,7 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 	if l.batch == 0 {
 		return false, nil
 	}
-	key := resultKey(l.id, l.batch-1)
+	key := layout.SweepResult(l.id, l.batch-1)
 	body, _, err = l.shelf.get(ctx, key)
 	if err != nil {
 		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
@@ -102,7 +103,7 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 	for n := l.batch; ; n++ {
 		header, _, _, err := decodeResult(body)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", resultKey(l.id, n), err)
+			return fmt.Errorf("read %s: %w", layout.SweepResult(l.id, n), err)
 		}
 		if l.shelf.alive(object) {
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
@@ -112,7 +113,7 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 		if header.Last {
 			return l.finish(ctx)
 		}
-		body, object, err = l.shelf.get(ctx, resultKey(l.id, n+1))
+		body, object, err = l.shelf.get(ctx, layout.SweepResult(l.id, n+1))
 		if errors.Is(err, objstore.ErrNotExist) {
 			return l.handOver(ctx, n+1)
 		}
@@ -148,7 +149,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 		return err
 	}
 	// A crash right after this write: the redelivered event finds it, and publishes what comes next.
-	taken, object, err := l.shelf.create(ctx, resultKey(l.id, l.batch), w)
+	taken, object, err := l.shelf.create(ctx, layout.SweepResult(l.id, l.batch), w)
 	if err != nil {
 		return fmt.Errorf("write the lane's result: %w", err)
 	}
@@ -175,13 +176,13 @@ func (l *lane) handOver(ctx context.Context, batch int) error {
 // finish ends the lane with the sweep's report.
 func (l *lane) finish(ctx context.Context) error {
 	l.summary.Outcome = Complete
-	body, _, err := l.shelf.get(ctx, planKey(l.id))
+	body, _, err := l.shelf.get(ctx, layout.SweepPlan(l.id))
 	if err != nil {
 		return fmt.Errorf("read the sweep's plan: %w", err)
 	}
 	var plan planObject
 	if err := readJSON(body, &plan); err != nil {
-		return fmt.Errorf("read %s: %w", planKey(l.id), err)
+		return fmt.Errorf("read %s: %w", layout.SweepPlan(l.id), err)
 	}
 	plan.Report.conclude(l.header)
 	return l.report(ctx, l.shelf, plan.Report)

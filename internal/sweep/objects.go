@@ -11,7 +11,6 @@ import (
 	"io"
 	"time"
 
-	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -33,24 +32,6 @@ var errObject = errors.New("not a readable object of a sweep")
 // unreadable reports whether an object is there, but is nothing that this version understands, or not what was written.
 func unreadable(err error) bool {
 	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrTooLarge)
-}
-
-// Keys below state/sweep/. All but the pointer are write-once, and predictable from what is known before.
-func pointerKey() string { return layout.SweepPrefix + "latest.json" }
-
-func infoKey(id string, n int) string {
-	return fmt.Sprintf("%s%s/info-%05d.ndjson.gz", layout.SweepPrefix, id, n)
-}
-func knownKey(id string) string  { return layout.SweepPrefix + id + "/known.ndjson.gz" }
-func planKey(id string) string   { return layout.SweepPrefix + id + "/plan.json" }
-func reportKey(id string) string { return layout.SweepPrefix + id + "/report.json" }
-
-func pieceKey(id string, piece int) string {
-	return fmt.Sprintf("%s%s/plan-%05d.ndjson.gz", layout.SweepPrefix, id, piece)
-}
-
-func resultKey(id string, batch int) string {
-	return fmt.Sprintf("%s%s/result-%05d.ndjson.gz", layout.SweepPrefix, id, batch)
 }
 
 // lines builds a gzipped object of JSON lines, the first of which is the header.

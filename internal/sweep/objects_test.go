@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore/memstore"
 )
 
@@ -43,7 +44,7 @@ func TestAnInvalidIDInAPlanCostsNoOtherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), pieceKey(id, 0), w); err != nil {
+	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(id, 0), w); err != nil {
 		t.Fatal(err)
 	}
 	b := &board{lane: &lane{id: id, shelf: &shelf{Store: store}}}

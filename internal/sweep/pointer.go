@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -49,7 +50,7 @@ type base struct {
 
 // loadPointer reads the pointer; the zero one if there is none, or none that can be read.
 func (v *visit) loadPointer(ctx context.Context) error {
-	body, _, err := v.shelf.get(ctx, pointerKey())
+	body, _, err := v.shelf.get(ctx, layout.SweepLatest())
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (v *visit) loadPointer(ctx context.Context) error {
 		return fmt.Errorf("read the pointer to the latest sweep: %w", err)
 	}
 	if err != nil {
-		v.log.Warn().Err(err).Str("key", pointerKey()).Msg("pointer is unreadable and ignored; every stream is looked at")
+		v.log.Warn().Err(err).Str("key", layout.SweepLatest()).Msg("pointer is unreadable and ignored; every stream is looked at")
 		return nil
 	}
 	v.pointer = p
@@ -78,7 +79,7 @@ func (v *visit) savePointer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	object, err := v.shelf.Overwrite(ctx, pointerKey(), w)
+	object, err := v.shelf.Overwrite(ctx, layout.SweepLatest(), w)
 	v.shelf.saw(object, err)
 	if err != nil {
 		return fmt.Errorf("write the pointer to the latest sweep: %w", err)

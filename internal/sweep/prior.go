@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -84,7 +85,7 @@ func (v *visit) findTail(ctx context.Context, id string) (tail, error) {
 
 // result reads one result of a lane. What cannot be read is warned of, and its streams are looked at again.
 func (v *visit) result(ctx context.Context, id string, batch int) (resultHeader, []outcome, error) {
-	key := resultKey(id, batch)
+	key := layout.SweepResult(id, batch)
 	body, _, err := v.Store.Get(ctx, key)
 	if err == nil {
 		var header resultHeader
@@ -141,7 +142,7 @@ func (v *visit) lookBack(ctx context.Context) (bool, error) {
 
 // readKnown reads what the base sweep knew.
 func (v *visit) readKnown(ctx context.Context) error {
-	body, _, err := v.shelf.get(ctx, knownKey(v.pointer.Base.ID))
+	body, _, err := v.shelf.get(ctx, layout.SweepKnown(v.pointer.Base.ID, 0))
 	if err == nil {
 		var known map[chat.Stream]*record
 		if known, err = decodeKnown(body); err == nil {

@@ -10,6 +10,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 )
 
 const baseID = "20261101T000000Z-00000000"
@@ -22,7 +23,7 @@ func (s *scene) results(n int, ended bool) {
 		h := resultHeader{envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1, Until: time.Now().Add(time.Duration(batch-n+1)*time.Minute + 5*time.Minute)}
 		done := []outcome{{Group: fmt.Sprint("g", batch), Outcome: "complete", Frontier: 10, Began: 1, At: 2}}
 		w, err := encodeResult(h, done, nil)
-		s.write(resultKey(baseID, batch), w, err)
+		s.write(layout.SweepResult(baseID, batch), w, err)
 	}
 }
 
@@ -117,7 +118,7 @@ func TestResultsDoNotGrowWithTheLane(t *testing.T) {
 		}
 		last := *s.lanes[len(s.lanes)-1].Batch
 		for batch := range last + 1 {
-			header, done, _, err := decodeResult(s.read(resultKey(planned.Sweep, batch)))
+			header, done, _, err := decodeResult(s.read(layout.SweepResult(planned.Sweep, batch)))
 			if err != nil || header.Repeats > 0 && len(done) > maxRepeated {
 				t.Errorf("result %d: %d outcomes, repeats %d, %v", batch, len(done), header.Repeats, err)
 			}
@@ -142,9 +143,9 @@ func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 		id := archive.NewRunID(time.Now())
 		w, err := encodeInfo(infoHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}},
 			[]infoLine{{GroupID: "idle", Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10}})
-		s.write(infoKey(id, 0), w, err)
+		s.write(layout.SweepInfo(id, 0), w, err)
 		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "tick", time.Minute)
-		known, _ := decodeKnown(s.read(knownKey(id)))
+		known, _ := decodeKnown(s.read(layout.SweepKnown(id, 0)))
 		if err != nil || sum.Streams.Idle != 1 || known[chat.Stream{GroupID: "dissolved"}] == nil || known[chat.Stream{GroupID: "g2"}] == nil {
 			t.Errorf("%+v, %v, %d known", sum.Streams, err, len(known))
 		}
@@ -155,7 +156,7 @@ func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 func TestBrokenHintsStopNoSweep(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
-		pointerKey(), knownKey(baseID), planKey(baseID), resultKey(baseID, 0), resultKey(baseID, 1), resultKey(baseID, 2),
+		layout.SweepLatest(), layout.SweepKnown(baseID, 0), layout.SweepPlan(baseID), layout.SweepResult(baseID, 0), layout.SweepResult(baseID, 1), layout.SweepResult(baseID, 2),
 	} {
 		inScene(t, func(s *scene) {
 			s.based(baseID, &record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
@@ -164,10 +165,10 @@ func TestBrokenHintsStopNoSweep(t *testing.T) {
 			s.corrupt[key] = true
 			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
-			known, _ := decodeKnown(s.read(knownKey(sum.Sweep)))
+			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
 			// g1 is in the second result alone.
 			kept := known[chat.Stream{GroupID: "g1"}] != nil
-			if err != nil || sum.Streams.Idle+sum.Streams.Due < 1 || kept == (key == pointerKey() || key == resultKey(baseID, 1)) {
+			if err != nil || sum.Streams.Idle+sum.Streams.Due < 1 || kept == (key == layout.SweepLatest() || key == layout.SweepResult(baseID, 1)) {
 				t.Errorf("without %s: %q, %+v, %v, %d known", key, sum.Outcome, sum.Streams, err, len(known))
 			}
 		})
@@ -182,10 +183,10 @@ func TestABrokenNewestResultHidesNoOther(t *testing.T) {
 			s.based(baseID)
 			s.results(n, false)
 			time.Sleep(time.Hour)
-			s.corrupt[resultKey(baseID, n-1)] = true
+			s.corrupt[layout.SweepResult(baseID, n-1)] = true
 			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, NextSeq: 1}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
-			known, _ := decodeKnown(s.read(knownKey(sum.Sweep)))
+			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
 			if err != nil || len(known) != n-1 {
 				t.Errorf("%d results: %d streams are known, %v", n, len(known), err)
 			}
@@ -197,10 +198,10 @@ func TestABrokenPlanIsNotTakenUp(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Current: current{ID: baseID}})
-		s.write(pointerKey(), w, err)
+		s.write(layout.SweepLatest(), w, err)
 		w, err = encodeJSON(planObject{envelope: envelope{format, baseID}})
-		s.write(planKey(baseID), w, err)
-		s.corrupt[planKey(baseID)] = true
+		s.write(layout.SweepPlan(baseID), w, err)
+		s.corrupt[layout.SweepPlan(baseID)] = true
 		if sum, err := s.sweep(nil, "tick", time.Minute); err != nil || sum.Outcome != Complete {
 			t.Errorf("%q, %v", sum.Outcome, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -102,7 +103,7 @@ func (b *board) readPiece(ctx context.Context) error {
 	if b.read {
 		b.piece, b.offset, b.read = b.piece+1, 0, false
 	}
-	key := pieceKey(b.id, b.piece)
+	key := layout.SweepPlanPiece(b.id, b.piece)
 	body, _, err := b.shelf.get(ctx, key)
 	if b.piece > 0 && errors.Is(err, objstore.ErrNotExist) {
 		// Two deliveries of the batch that planned may have read unlike much of what was known, and planned unlike much.

@@ -10,6 +10,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 )
 
 // longGroups are groups that one batch does not archive, the first the most urgent of all and the longest.
@@ -104,14 +105,14 @@ func TestAResultDoesNotRepeatThePlan(t *testing.T) {
 		}
 		sum := s.planned()
 		last := s.batch(time.Minute)
-		_, done, opens, err := decodeResult(s.read(resultKey(sum.Sweep, 0)))
+		_, done, opens, err := decodeResult(s.read(layout.SweepResult(sum.Sweep, 0)))
 		if err != nil || len(opens) > maxHeavy+heavyWorkers || len(done) < 150 {
 			t.Errorf("%d done, %d open, %v", len(done), len(opens), err)
 		}
 		for last.Outcome == Continued {
 			last = s.batch(10 * time.Minute)
 		}
-		header, _, _, err := decodeResult(s.read(resultKey(sum.Sweep, last.Batch)))
+		header, _, _, err := decodeResult(s.read(layout.SweepResult(sum.Sweep, last.Batch)))
 		if err != nil || !header.Last || header.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
 			t.Errorf("the lane's end: %+v, %v, %d short ones", header, err, short)
 		}
@@ -128,7 +129,7 @@ func TestAPlanThatLacksAPieceEndsEarly(t *testing.T) {
 		if _, err := s.sweep(nil, "tick", 10*time.Minute); err != nil || len(s.lanes) != 1 {
 			t.Fatalf("%d lanes, %v", len(s.lanes), err)
 		}
-		s.store.Lose(pieceKey(s.lanes[0].ID, 1))
+		s.store.Lose(layout.SweepPlanPiece(s.lanes[0].ID, 1))
 		served := 0
 		s.engine = func(export.Request) (export.Result, error) {
 			s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -132,7 +133,7 @@ func (s *Sweeper) report(ctx context.Context, shelf *shelf, r Report) error {
 		return err
 	}
 	// Nothing depends on it but people; a crash before it leaves it to a redelivery, or to the next sweep.
-	if _, _, err := shelf.create(ctx, reportKey(r.Sweep), w); err != nil {
+	if _, _, err := shelf.create(ctx, layout.SweepReport(r.Sweep), w); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
@@ -146,7 +147,7 @@ func (v *visit) settlePrior(ctx context.Context) error {
 	if b.ID == "" || v.prior.finished {
 		return nil
 	}
-	body, _, err := v.shelf.get(ctx, planKey(b.ID))
+	body, _, err := v.shelf.get(ctx, layout.SweepPlan(b.ID))
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}

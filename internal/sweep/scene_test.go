@@ -12,6 +12,7 @@ import (
 
 	"chatexport/internal/chatapi"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 	"chatexport/internal/retry"
@@ -161,7 +162,7 @@ func (s *scene) write(key string, w objstore.Write, err error) {
 func (s *scene) based(id string, known ...*record) {
 	s.t.Helper()
 	w, err := encodeKnown(id, time.Now().Add(-time.Hour), known)
-	s.write(knownKey(id), w, err)
+	s.write(layout.SweepKnown(id, 0), w, err)
 	w, err = encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})
-	s.write(pointerKey(), w, err)
+	s.write(layout.SweepLatest(), w, err)
 }

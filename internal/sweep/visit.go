@@ -12,6 +12,7 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
@@ -136,11 +137,11 @@ func (v *visit) lease(ctx context.Context, until time.Time) error {
 
 // resume reads the parts that are there already, and whether the sweep has been planned.
 func (v *visit) resume(ctx context.Context) (bool, error) {
-	body, _, err := v.shelf.get(ctx, planKey(v.id))
+	body, _, err := v.shelf.get(ctx, layout.SweepPlan(v.id))
 	if err == nil {
 		var plan planObject
 		if err := readJSON(body, &plan); err != nil {
-			return false, fmt.Errorf("read %s: %w", planKey(v.id), err)
+			return false, fmt.Errorf("read %s: %w", layout.SweepPlan(v.id), err)
 		}
 		return true, v.startLane(ctx, plan)
 	}
@@ -148,7 +149,7 @@ func (v *visit) resume(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("look for the sweep's plan: %w", err)
 	}
 	for !v.place.Done {
-		body, _, err := v.shelf.get(ctx, infoKey(v.id, v.part))
+		body, _, err := v.shelf.get(ctx, layout.SweepInfo(v.id, v.part))
 		if errors.Is(err, objstore.ErrNotExist) {
 			break
 		}
@@ -166,7 +167,7 @@ func (v *visit) resume(ctx context.Context) (bool, error) {
 func (v *visit) take(body []byte) error {
 	header, groups, err := decodeInfo(body)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", infoKey(v.id, v.part), err)
+		return fmt.Errorf("read %s: %w", layout.SweepInfo(v.id, v.part), err)
 	}
 	v.groups, v.unlisted = append(v.groups, groups...), append(v.unlisted, header.Unlisted...)
 	v.place, v.at = header.Next, header.At
@@ -216,7 +217,7 @@ func (v *visit) listMore(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// A crash right after this write: the redelivered event, or the next batch, goes on behind this part.
-	taken, object, err := v.shelf.create(ctx, infoKey(v.id, v.part), w)
+	taken, object, err := v.shelf.create(ctx, layout.SweepInfo(v.id, v.part), w)
 	if err != nil {
 		return false, fmt.Errorf("write part of the sweep: %w", err)
 	}

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	probePrefix = layout.SweepPrefix + "doctor/"
-	probeKey    = probePrefix + "create-only.json"
-
 	maxSkew  = 10 * time.Minute // COS refuses requests signed 15 minutes off
 	fineSkew = 30 * time.Second
 
@@ -76,7 +73,7 @@ func (e *examination) clockOf(err error) {
 }
 
 func (e *examination) reading(ctx context.Context, store *cosstore.Store) {
-	_, object, err := store.Get(ctx, probeKey)
+	_, object, err := store.Get(ctx, layout.Probe())
 	switch {
 	case err == nil:
 		e.add(ok, "COS reading", "permitted", "")
@@ -111,7 +108,7 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 		Body: []byte("{\"format\":1,\"what\":\"written by chatexport doctor to try create-only writes\"}\n"), ContentType: "application/json",
 	}
 	// A crash right after this leaves the probe's object, as a success does.
-	if _, err := store.Create(ctx, probeKey, w); err != nil && !errors.Is(err, objstore.ErrExist) {
+	if _, err := store.Create(ctx, layout.Probe(), w); err != nil && !errors.Is(err, objstore.ErrExist) {
 		advice := ""
 		if errors.Is(err, objstore.ErrDenied) {
 			advice = rolePolicy
@@ -119,7 +116,7 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 		e.add(failed, name, err.Error(), advice)
 		return
 	}
-	_, err := store.Create(ctx, probeKey, w)
+	_, err := store.Create(ctx, layout.Probe(), w)
 	switch {
 	case errors.Is(err, objstore.ErrExist):
 		e.add(ok, name, "a taken key is refused", "")
@@ -134,14 +131,14 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 // permissions looks for what is missing for this command line, and for what the function should not have.
 func (e *examination) permissions(ctx context.Context, store *cosstore.Store) {
 	const name = "COS permissions"
-	for _, err := range store.List(ctx, probePrefix, "") {
+	for _, err := range store.List(ctx, layout.ProbePrefix, "") {
 		if err != nil {
 			e.add(warning, name, "listing is not permitted: "+err.Error(),
 				"the function needs none; verify, status and the like need cos:GetBucket")
 			break
 		}
 	}
-	switch allowed, err := store.MayDelete(ctx, probePrefix); {
+	switch allowed, err := store.MayDelete(ctx, layout.ProbePrefix); {
 	case err != nil:
 		e.add(warning, name, "whether deleting is permitted is not known: "+err.Error(), "")
 	case allowed:

@@ -45,8 +45,8 @@ var (
 
 // Stream names one seq space: a group, or one topic of a community.
 type Stream struct {
-	GroupID string
-	TopicID string // empty for a plain group
+	GroupID string `json:"group_id"`
+	TopicID string `json:"topic_id,omitempty"` // empty for a plain group
 }
 
 // String returns the ids as a person would write them. It is for messages, never for object keys: those are
@@ -170,11 +170,4 @@ func (p *Page) Oldest() Seq {
 		}
 	}
 	return oldest
-}
-
-// Group is what get_group_info or get_topic says of a stream.
-type Group struct {
-	CreateTime int64 // seconds since 1970; 0 if unknown
-	NextSeq    Seq   // NextMsgSeq: the newest seq plus one; 0 if unknown
-	LastTime   int64 // LastMsgTime: of the newest message, in seconds since 1970; 0 if unknown
 }

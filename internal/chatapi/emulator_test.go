@@ -97,8 +97,8 @@ func TestAnEmulatedAppIsListed(t *testing.T) {
 		t.Errorf("public groups (-want +got):\n%s%v", diff, err)
 	}
 	infos, err := client.GroupInfos(t.Context(), []string{community, plain})
-	if err != nil || infos[0].Type != "Community" || !infos[0].SupportTopic || infos[1].Name != "plain" ||
-		infos[1].NextSeq != 46 || infos[1].MemberNum != 7 || infos[1].Owner != "o" || infos[1].LastMsgTime < 1700000000 {
+	if err != nil || infos[0].Type != "Community" || infos[0].NoTopics || infos[1].Name != "plain" ||
+		infos[1].NextSeq != 46 || infos[1].Members != 7 || infos[1].Owner != "o" || infos[1].LastTime < 1700000000 {
 		t.Errorf("infos %+v: %v", infos, err)
 	}
 	topics, err := client.Topics(t.Context(), community)

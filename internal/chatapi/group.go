@@ -10,24 +10,6 @@ import (
 // MaxGroupInfos is the most groups that get_group_info takes at once (Chat documentation, get_group_info).
 const MaxGroupInfos = 50
 
-// GroupInfo is what get_group_info says of a group. Members that the service left out are zero.
-type GroupInfo struct {
-	GroupID      string
-	Type         string // "Public", "Private", "ChatRoom", "AVChatRoom", "Community"; new groups may have new names
-	Name         string
-	Owner        string   // Owner_Account
-	CreateTime   int64    // seconds since 1970
-	LastMsgTime  int64    // seconds since 1970; 0 if there never was a message
-	NextSeq      chat.Seq // NextMsgSeq: the newest seq plus one
-	MemberNum    int64
-	SupportTopic bool // a community whose messages are in topics
-	NoTopics     bool // the service says that it is none
-
-	// Err is the service's verdict on this one group: an *Error that matches chat.ErrGone and the like. All else but
-	// GroupID is zero then.
-	Err error
-}
-
 type responseFilter struct {
 	GroupBaseInfoFilter []string
 }
@@ -40,30 +22,29 @@ type infoRequest struct {
 }
 
 // Group reads when a stream was created, how new its newest message is, and which seq its next message gets.
-func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
 	if err := stream.Validate(); err != nil {
-		return chat.Group{}, fmt.Errorf("read group: %w: %w", ErrInvalidArgument, err)
+		return chat.Facts{}, fmt.Errorf("read group: %w: %w", ErrInvalidArgument, err)
 	}
 	if stream.TopicID != "" {
-		return c.topicAsGroup(ctx, stream)
+		return c.oneTopic(ctx, stream)
 	}
 	infos, err := c.groupInfos(ctx, []string{stream.GroupID}, []string{"CreateTime", "NextMsgSeq", "LastMsgTime"})
 	if err != nil {
-		return chat.Group{}, err
+		return chat.Facts{}, err
 	}
-	info := &infos[0]
-	return chat.Group{CreateTime: info.CreateTime, NextSeq: info.NextSeq, LastTime: info.LastMsgTime}, info.Err
+	return infos[0], infos[0].Err
 }
 
-// GroupInfos reads facts about up to MaxGroupInfos groups, and returns one GroupInfo for each id, in the order of ids.
+// GroupInfos reads facts about up to MaxGroupInfos groups, and returns the Facts for each id, in the order of ids.
 // A group that is gone is no error of the call: it has its own Err.
-func (c *Client) GroupInfos(ctx context.Context, ids []string) ([]GroupInfo, error) {
+func (c *Client) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error) {
 	return c.groupInfos(ctx, ids, []string{
 		"Type", "Name", "Owner_Account", "CreateTime", "LastMsgTime", "NextMsgSeq", "MemberNum", "SupportTopic",
 	})
 }
 
-func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]GroupInfo, error) {
+func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]chat.Facts, error) {
 	const command = "get_group_info"
 	if len(ids) < 1 || len(ids) > MaxGroupInfos {
 		return nil, fmt.Errorf("%s: %w: %d groups asked for, 1 to %d can be", command, ErrInvalidArgument, len(ids), MaxGroupInfos)
@@ -84,7 +65,7 @@ func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]GroupI
 	if err != nil {
 		return nil, c.malformed(x, err)
 	}
-	byID := make(map[string]GroupInfo, len(items))
+	byID := make(map[string]chat.Facts, len(items))
 	for _, item := range items {
 		info, err := c.groupInfo(x, item)
 		if err != nil {
@@ -95,20 +76,20 @@ func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]GroupI
 		}
 		byID[info.GroupID] = info
 	}
-	infos := make([]GroupInfo, len(ids))
+	infos := make([]chat.Facts, len(ids))
 	for i, id := range ids {
 		info, ok := byID[id]
 		if !ok {
 			left := fmt.Errorf("%w: GroupInfo leaves out a group that was asked for", chat.ErrMalformed)
-			info = GroupInfo{GroupID: id, Err: c.malformed(x, left)}
+			info = chat.Facts{Stream: chat.Stream{GroupID: id}, Err: c.malformed(x, left)}
 		}
 		infos[i] = info
 	}
 	return infos, nil
 }
 
-func (c *Client) groupInfo(x *exchange, item object) (GroupInfo, error) {
-	info := GroupInfo{GroupID: item.text("GroupId")}
+func (c *Client) groupInfo(x *exchange, item object) (chat.Facts, error) {
+	info := chat.Facts{Stream: chat.Stream{GroupID: item.text("GroupId")}}
 	failure, err := c.itemError(x, item)
 	if err != nil || failure != nil {
 		info.Err = failure
@@ -118,16 +99,16 @@ func (c *Client) groupInfo(x *exchange, item object) (GroupInfo, error) {
 	if info.CreateTime, err = item.natural("CreateTime"); err != nil {
 		return info, err
 	}
-	if info.LastMsgTime, err = item.natural("LastMsgTime"); err != nil {
+	if info.LastTime, err = item.natural("LastMsgTime"); err != nil {
 		return info, err
 	}
-	if info.MemberNum, err = item.natural("MemberNum"); err != nil {
+	if info.Members, err = item.natural("MemberNum"); err != nil {
 		return info, err
 	}
 	if info.NextSeq, err = item.nextSeq(); err != nil {
 		return info, err
 	}
-	info.SupportTopic, info.NoTopics = item.flag("SupportTopic"), item.denied("SupportTopic")
+	info.NoTopics = item.denied("SupportTopic")
 	return info, nil
 }
 

@@ -7,18 +7,6 @@ import (
 	"chatexport/internal/chat"
 )
 
-// Topic is what get_topic says of a topic of a community. Members that the service left out are zero.
-type Topic struct {
-	TopicID     string
-	Name        string
-	CreateTime  int64    // seconds since 1970
-	LastMsgTime int64    // seconds since 1970; 0 if there never was a message
-	NextSeq     chat.Seq // NextMsgSeq: the newest seq plus one
-
-	// Err is the service's verdict on this one topic, as in GroupInfo.
-	Err error
-}
-
 // topicRequest is the body of get_topic. The documentation gives From_Account a number's type; it is an account.
 type topicRequest struct {
 	GroupID     string   `json:"GroupId"`
@@ -26,27 +14,28 @@ type topicRequest struct {
 	TopicIDList []string `json:"TopicIdList,omitempty"`
 }
 
-func (c *Client) topicAsGroup(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+func (c *Client) oneTopic(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
 	topics, x, err := c.topics(ctx, stream.GroupID, stream.TopicID)
 	if err != nil {
-		return chat.Group{}, err
+		return chat.Facts{}, err
 	}
 	for _, topic := range topics {
 		// An item about a failure may come without its id. Only one topic was asked for.
 		if topic.TopicID == stream.TopicID || topic.TopicID == "" && topic.Err != nil && len(topics) == 1 {
-			return chat.Group{CreateTime: topic.CreateTime, NextSeq: topic.NextSeq, LastTime: topic.LastMsgTime}, topic.Err
+			topic.Stream = stream
+			return topic, topic.Err
 		}
 	}
-	return chat.Group{}, c.malformed(x, fmt.Errorf("%w: the topic that was asked for is not among %d", chat.ErrMalformed, len(topics)))
+	return chat.Facts{}, c.malformed(x, fmt.Errorf("%w: the topic that was asked for is not among %d", chat.ErrMalformed, len(topics)))
 }
 
 // Topics reads all topics of a community. A topic that cannot be read has its own Err.
-func (c *Client) Topics(ctx context.Context, groupID string) ([]Topic, error) {
+func (c *Client) Topics(ctx context.Context, groupID string) ([]chat.Facts, error) {
 	topics, _, err := c.topics(ctx, groupID)
 	return topics, err
 }
 
-func (c *Client) topics(ctx context.Context, groupID string, ids ...string) ([]Topic, *exchange, error) {
+func (c *Client) topics(ctx context.Context, groupID string, ids ...string) ([]chat.Facts, *exchange, error) {
 	const command = "get_topic"
 	if err := (chat.Stream{GroupID: groupID}).Validate(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w: %w", command, ErrInvalidArgument, err)
@@ -61,21 +50,21 @@ func (c *Client) topics(ctx context.Context, groupID string, ids ...string) ([]T
 	if err != nil {
 		return nil, nil, c.malformed(x, err)
 	}
-	topics := make([]Topic, len(items))
+	topics := make([]chat.Facts, len(items))
 	for i, item := range items {
-		if topics[i], err = c.topic(x, item); err != nil {
+		if topics[i], err = c.topic(x, groupID, item); err != nil {
 			return nil, nil, c.malformed(x, err)
 		}
 	}
 	return topics, x, nil
 }
 
-func (c *Client) topic(x *exchange, item object) (Topic, error) {
+func (c *Client) topic(x *exchange, groupID string, item object) (chat.Facts, error) {
 	inner, err := item.member("TopicInfo")
 	if err != nil {
-		return Topic{}, err
+		return chat.Facts{}, err
 	}
-	topic := Topic{TopicID: inner.text("TopicId")}
+	topic := chat.Facts{Stream: chat.Stream{GroupID: groupID, TopicID: inner.text("TopicId")}}
 	failure, err := c.itemError(x, item)
 	if err != nil || failure != nil {
 		topic.Err = failure
@@ -88,7 +77,7 @@ func (c *Client) topic(x *exchange, item object) (Topic, error) {
 	if topic.CreateTime, err = inner.natural("CreateTime"); err != nil {
 		return topic, err
 	}
-	if topic.LastMsgTime, err = inner.natural("LastMsgTime"); err != nil {
+	if topic.LastTime, err = inner.natural("LastMsgTime"); err != nil {
 		return topic, err
 	}
 	topic.NextSeq, err = inner.nextSeq()

@@ -221,7 +221,7 @@ func (b *batch) result() Result {
 		Chunks: b.chunks, Counts: b.counts, Bytes: b.bytes,
 		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
 		ManifestSHA256: b.manifest, Next: b.next, Writer: b.writer, Elapsed: time.Since(b.budget.start),
-		Code: b.code, Genesis: created, Missed: b.missed,
+		Code: b.code, CreateTime: created, Missed: b.missed,
 	}
 }
 

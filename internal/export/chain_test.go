@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
@@ -68,7 +69,7 @@ func TestAChunkBehindTheLastManifestIsListedByAShortcut(t *testing.T) {
 			t.Fatalf("the batch was to die after one chunk, it has %d, %v", dead.Chunks, err)
 		}
 		must(t, s.chat.Delete(s.stream, 101)) // it looks as if it were on its way: nothing is stored
-		known := &export.Known{At: time.Now(), CreateTime: group.CreateTime, Genesis: group.CreateTime, NextSeq: 104, LastTime: now}
+		known := &export.Known{At: time.Now(), Facts: chat.Facts{CreateTime: group.CreateTime, NextSeq: 104, LastTime: now}, ArchivedCreateTime: group.CreateTime}
 		r := s.done(export.Complete, turn{owner: "event", known: known})
 		report, err := verify.Stream(t.Context(), s.store, s.stream, verify.Options{SDKAppID: simAppID})
 		must(t, err)

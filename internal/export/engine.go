@@ -23,7 +23,7 @@ import (
 type Source interface {
 	pull.Source
 	// Group returns what the service tells about the stream's group or topic.
-	Group(ctx context.Context, s chat.Stream) (chat.Group, error)
+	Group(ctx context.Context, s chat.Stream) (chat.Facts, error)
 }
 
 // Store keeps objects by keys of package layout. It repeats transient failures itself as long as ctx allows, so an
@@ -94,12 +94,10 @@ type Request struct {
 // Known spares calls and reads where it agrees with what the batch finds out anyway; where it does not, the batch looks
 // for itself.
 type Known struct {
-	At         time.Time // when the service told what follows
-	CreateTime int64     // of the group; 0 if unknown
-	NextSeq    chat.Seq  // NextMsgSeq; 0 if unknown
-	LastTime   int64     // of the newest message; 0 if unknown
+	At time.Time // when the service told the facts
+	chat.Facts
 
-	Genesis int64 // the group's CreateTime as the stream's genesis has it; 0 if unknown
+	ArchivedCreateTime int64 // the group's CreateTime as the stream's genesis has it; 0 if unknown
 }
 
 // Outcome says how a batch ended. Every outcome is a success for the platform: none of them is mended by delivering
@@ -136,7 +134,7 @@ type Result struct {
 	Writer         string // of the chunks that this batch wrote
 	Elapsed        time.Duration
 	Code           string   // why, for outcomes and errors that have a code
-	Genesis        int64    // the group's CreateTime as genesis has it; 0 if unknown
+	CreateTime     int64    // of the group, as genesis has it; 0 if unknown
 	Missed         chat.Seq // seqs that had expired before this batch began the stream's archive
 }
 

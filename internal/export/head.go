@@ -142,7 +142,7 @@ func (b *batch) lookAgain(ctx context.Context, next chat.Seq) error {
 func (b *batch) behind() bool { return b.genesis != nil && b.head > 0 && b.head < b.frontier-1 }
 
 // checkIdentity makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
-func (b *batch) checkIdentity(group chat.Group) error {
+func (b *batch) checkIdentity(group chat.Facts) error {
 	if b.genesis == nil {
 		return nil
 	}
@@ -227,8 +227,8 @@ func (b *batch) young(p chat.Page, head chat.Seq) bool {
 }
 
 // group asks what the service tells about the stream. An app may lack the permission: then nothing is known.
-func (b *batch) group(ctx context.Context) (chat.Group, error) {
-	var group chat.Group
+func (b *batch) group(ctx context.Context) (chat.Facts, error) {
+	var group chat.Facts
 	err := b.reader.Caller.Call(ctx, func(ctx context.Context) error {
 		var err error
 		group, err = b.Source.Group(ctx, b.Stream)
@@ -240,7 +240,7 @@ func (b *batch) group(ctx context.Context) (chat.Group, error) {
 	if retry.ClassOf(err) == retry.Permanent && (errors.Is(err, chat.ErrUnsupported) || errors.Is(err, chat.ErrGone)) {
 		// The history answered a moment ago, so this is a refusal to tell, not the end of the group.
 		b.Log.Debug().Err(err).Msg("group information is not available")
-		return chat.Group{}, nil
+		return chat.Facts{}, nil
 	}
 	return group, fmt.Errorf("read group information: %w", err)
 }

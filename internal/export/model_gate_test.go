@@ -169,10 +169,10 @@ func (s simSource) Page(ctx context.Context, q chat.Query) (chat.Page, error) {
 	return s.sim.client.Page(ctx, q)
 }
 
-func (s simSource) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+func (s simSource) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
 	done, err := s.chat(ctx, callGroup, "")
 	if err != nil {
-		return chat.Group{}, err
+		return chat.Facts{}, err
 	}
 	defer done()
 	return s.sim.client.Group(ctx, stream)

@@ -176,11 +176,11 @@ func (m *sim) sweep(after time.Duration) {
 	known := &export.Known{At: time.Now()}
 	group, err := m.client.Group(m.t.Context(), m.stream)
 	if err == nil { // else it is gone
-		known.CreateTime, known.NextSeq, known.LastTime = group.CreateTime, group.NextSeq, group.LastTime
+		known.Facts = group
 	}
 	m.chain.mu.Lock()
 	if m.chain.genesis != nil {
-		known.Genesis = m.chain.genesis.CreateTime
+		known.ArchivedCreateTime = m.chain.genesis.CreateTime
 	}
 	m.chain.mu.Unlock()
 	m.push(&simEvent{owner: fmt.Sprintf("sweep %d", m.ticks), due: time.Now().Add(after), known: known})

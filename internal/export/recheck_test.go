@@ -83,7 +83,7 @@ func TestAChunkThatWasPulledAgainIsNotMeasuredByTheOldOne(t *testing.T) {
 					group, err := s.client.Group(t.Context(), s.stream)
 					must(t, err)
 					dies.keep, dies.known = true, &export.Known{
-						At: time.Now(), CreateTime: group.CreateTime, NextSeq: group.NextSeq, LastTime: group.LastTime,
+						At: time.Now(), Facts: group,
 					}
 				}
 				if r, err := s.batch(dies); err == nil {

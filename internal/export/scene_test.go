@@ -224,7 +224,7 @@ func (s sceneSource) Page(ctx context.Context, q chat.Query) (chat.Page, error) 
 	return s.client.Page(ctx, q)
 }
 
-func (s sceneSource) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+func (s sceneSource) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
 	return s.client.Group(ctx, stream)
 }
 

@@ -15,7 +15,7 @@ import (
 // finds out. It reports false, without an error, wherever anything does not fit: the long way decides then.
 func (b *batch) fromManifest(ctx context.Context) (bool, error) {
 	s := &b.state
-	if b.Known == nil || b.Known.Genesis == 0 || b.Known.Genesis != b.Known.CreateTime || b.Continuation != nil ||
+	if b.Known == nil || b.Known.ArchivedCreateTime == 0 || b.Known.ArchivedCreateTime != b.Known.CreateTime || b.Continuation != nil ||
 		s.Status != archive.StatusComplete || s.ManifestAfter == nil || s.After == 0 {
 		return false, nil
 	}
@@ -30,7 +30,7 @@ func (b *batch) fromManifest(ctx context.Context) (bool, error) {
 	}
 	b.genesis = &archive.Genesis{
 		Format: archive.Format, SDKAppID: manifest.SDKAppID, GroupID: manifest.GroupID, TopicID: manifest.TopicID,
-		CreateTime: b.Known.Genesis, ExpiredBelow: manifest.ExpiredBelow, FirstLo: manifest.ExpiredBelow.Seq,
+		CreateTime: b.Known.ArchivedCreateTime, ExpiredBelow: manifest.ExpiredBelow, FirstLo: manifest.ExpiredBelow.Seq,
 	}
 	b.frontier, b.after, b.start = s.Frontier, s.After, s.Frontier
 	b.index.restart(s.Frontier, link)

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	_ sweep.Directory = directory{}
+	_ sweep.Directory = (*chatapi.Client)(nil)
 	_ sweep.Store     = export.Store(nil)
 	_ sweep.Engine    = (*export.Engine)(nil)
 	_ sweep.Publisher = sweepContinuer{}
@@ -71,7 +71,7 @@ func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
 
 func (v *visit) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
-		Directory: directory{v.source}, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
+		Directory: v.source, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
 		Caller: v.caller, ListPace: v.listPace,
 		Settings: sweep.Settings{
 			QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
@@ -113,39 +113,6 @@ func outcomeFields(outcomes map[string]int) func(*zerolog.Event) {
 			e.Int("outcome_"+outcome, outcomes[outcome])
 		}
 	}
-}
-
-// directory is the Chat client as a sweep sees it.
-type directory struct{ client *chatapi.Client }
-
-// GroupIDs implements sweep.Directory.
-func (d directory) GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error) {
-	return d.client.GroupIDs(ctx, next, limit, groupType)
-}
-
-// GroupInfos implements sweep.Directory.
-func (d directory) GroupInfos(ctx context.Context, ids []string) ([]sweep.Group, error) {
-	infos, err := d.client.GroupInfos(ctx, ids)
-	groups := make([]sweep.Group, len(infos))
-	for n := range infos {
-		i := &infos[n]
-		groups[n] = sweep.Group{
-			ID: i.GroupID, Type: i.Type, Name: i.Name, Owner: i.Owner, CreateTime: i.CreateTime, LastMsgTime: i.LastMsgTime,
-			NextSeq: i.NextSeq, MemberNum: i.MemberNum, NoTopics: i.NoTopics, Err: i.Err,
-		}
-	}
-	return groups, err
-}
-
-// Topics implements sweep.Directory.
-func (d directory) Topics(ctx context.Context, groupID string) ([]sweep.Topic, error) {
-	infos, err := d.client.Topics(ctx, groupID)
-	topics := make([]sweep.Topic, len(infos))
-	for n := range infos {
-		i := &infos[n]
-		topics[n] = sweep.Topic{ID: i.TopicID, Name: i.Name, CreateTime: i.CreateTime, LastMsgTime: i.LastMsgTime, NextSeq: i.NextSeq, Err: i.Err}
-	}
-	return topics, err
 }
 
 // sweepContinuer publishes continuations of sweeps as events of the function.

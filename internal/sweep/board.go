@@ -137,8 +137,10 @@ func (b *board) one(ctx context.Context, o open, concurrency int) error {
 		Stream: stream, Continuation: o.Continuation, Owner: b.owner(), RequestID: b.RequestID, Deadline: b.end, Log: log,
 		Keep: true, Concurrency: concurrency,
 	}
-	if o.Create > 0 && o.Attempts == 0 {
-		req.Known = &export.Known{At: b.at, CreateTime: o.Create, NextSeq: o.Next, LastTime: o.Last, Genesis: o.Genesis}
+	if o.CreateTime > 0 && o.Attempts == 0 {
+		req.Known = &export.Known{
+			At: b.at, Facts: chat.Facts{CreateTime: o.CreateTime, NextSeq: o.Next, LastTime: o.Last}, ArchivedCreateTime: o.ArchivedCreateTime,
+		}
 	}
 	began := time.Now()
 	bounded, cancel := context.WithDeadline(ctx, b.end)
@@ -232,7 +234,7 @@ type refusal interface {
 // finished notes how a stream ended for this sweep.
 func (b *board) finished(o open, r export.Result, err error, began time.Time) {
 	done := outcome{
-		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, Genesis: r.Genesis,
+		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, CreateTime: r.CreateTime,
 		Next: o.Next, Last: o.Last, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
 	}
 	text := ""

@@ -50,36 +50,20 @@ type place struct {
 
 // infoLine is a group of the snapshot. Names and members are gone once a group is dissolved: this is what is left.
 type infoLine struct {
-	GroupID     string      `json:"group_id"`
-	Type        string      `json:"type,omitempty"`
-	Name        string      `json:"name,omitempty"`
-	Owner       string      `json:"owner,omitempty"`
-	CreateTime  int64       `json:"create_time,omitempty"`
-	LastMsgTime int64       `json:"last_msg_time,omitempty"`
-	NextSeq     chat.Seq    `json:"next_msg_seq,omitempty"`
-	Members     int64       `json:"member_num,omitempty"`
-	Gone        bool        `json:"gone,omitempty"`
-	Code        string      `json:"code,omitempty"` // why nothing is known of it
-	Text        string      `json:"text,omitempty"`
-	Topics      []topicLine `json:"topics,omitempty"`
-	TopicsCode  string      `json:"topics_code,omitempty"` // why its topics are not known
-	TopicsText  string      `json:"topics_text,omitempty"`
+	chat.Facts
+
+	Gone       bool       `json:"gone,omitempty"`
+	Code       string     `json:"code,omitempty"` // why nothing is known of it
+	Text       string     `json:"text,omitempty"`
+	Topics     []infoLine `json:"topics,omitempty"`
+	TopicsCode string     `json:"topics_code,omitempty"` // why its topics are not known
+	TopicsText string     `json:"topics_text,omitempty"`
 
 	looked int64 // the part's
 }
 
 // possible reports whether a stream may have these ids.
 func possible(s chat.Stream) bool { return s.Validate() == nil }
-
-type topicLine struct {
-	TopicID     string   `json:"topic_id"`
-	Name        string   `json:"name,omitempty"`
-	CreateTime  int64    `json:"create_time,omitempty"`
-	LastMsgTime int64    `json:"last_msg_time,omitempty"`
-	NextSeq     chat.Seq `json:"next_msg_seq,omitempty"`
-	Gone        bool     `json:"gone,omitempty"`
-	Code        string   `json:"code,omitempty"`
-}
 
 func encodeInfo(h infoHeader, groups []infoLine) (objstore.Write, error) {
 	l := newLines(h)
@@ -109,17 +93,12 @@ func decodeInfo(body []byte) (h infoHeader, groups []infoLine, err error) {
 // is known to have no messages of its own.
 func (g *infoLine) sights() []sight {
 	sights := make([]sight, 0, 1+len(g.Topics))
-	if len(g.Topics) == 0 || g.NextSeq != 1 || g.LastMsgTime > 0 {
-		sights = append(sights, sight{
-			stream: chat.Stream{GroupID: g.GroupID}, kind: g.Type, create: g.CreateTime, last: g.LastMsgTime, next: g.NextSeq,
-			gone: g.Gone, code: g.Code, text: g.Text, looked: g.looked,
-		})
+	if len(g.Topics) == 0 || g.NextSeq != 1 || g.LastTime > 0 {
+		sights = append(sights, sight{Facts: g.Facts, gone: g.Gone, code: g.Code, text: g.Text, looked: g.looked})
 	}
 	for _, t := range g.Topics {
-		sights = append(sights, sight{
-			stream: chat.Stream{GroupID: g.GroupID, TopicID: t.TopicID}, kind: g.Type, create: t.CreateTime,
-			last: t.LastMsgTime, next: t.NextSeq, gone: t.Gone, code: t.Code, looked: g.looked,
-		})
+		t.Type = g.Type
+		sights = append(sights, sight{Facts: t.Facts, gone: t.Gone, code: t.Code, looked: g.looked})
 	}
 	return sights
 }

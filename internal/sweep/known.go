@@ -25,8 +25,9 @@ type record struct {
 	Topic    string   `json:"t,omitempty"`
 	Type     string   `json:"y,omitempty"`
 	Frontier chat.Seq `json:"f,omitempty"` // 0: nothing is archived, as far as is known
-	Genesis  int64    `json:"k,omitempty"` // the group's CreateTime as the archive's genesis has it
-	Since    int64    `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970; 0 is unknown
+	// CreateTime is the group's as the archive's genesis has it.
+	CreateTime int64 `json:"k,omitempty"`
+	Since      int64 `json:"s,omitempty"` // no message from the frontier on is older, in seconds since 1970; 0 is unknown
 	// Next is NextMsgSeq when a try found less than it promised, and nothing was under way; or at a standing outcome.
 	Next    chat.Seq `json:"n,omitempty"`
 	Last    int64    `json:"l,omitempty"` // time of the newest message at a standing outcome
@@ -69,7 +70,7 @@ func (r *record) contradicted(s *sight) bool {
 	if r.Outcome != archive.StatusGone && r.Outcome != archive.StatusUnsupported {
 		return false
 	}
-	return s.next > 0 && s.next != r.Next || s.last > 0 && s.last != r.Last
+	return s.NextSeq > 0 && s.NextSeq != r.Next || s.LastTime > 0 && s.LastTime != r.Last
 }
 
 func rest(n int, longest time.Duration) time.Duration {
@@ -84,8 +85,8 @@ func (r *record) learn(o outcome) {
 	if o.Frontier > 0 {
 		r.Frontier = o.Frontier
 	}
-	if o.Genesis > 0 {
-		r.Genesis = o.Genesis
+	if o.CreateTime > 0 {
+		r.CreateTime = o.CreateTime
 	}
 	var same bool
 	switch {

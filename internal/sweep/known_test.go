@@ -22,7 +22,7 @@ func tries(retention time.Duration, r record, o outcome, listed func(hour int) s
 		p.plan([]sight{s})
 		if len(p.items) > 0 {
 			tried = append(tried, hour)
-			o.Next, o.Last, o.At, o.Began = s.next, s.last, p.now.Unix(), p.now.Unix()
+			o.Next, o.Last, o.At, o.Began = s.NextSeq, s.LastTime, p.now.Unix(), p.now.Unix()
 			r.learn(o)
 		}
 	}
@@ -31,7 +31,7 @@ func tries(retention time.Duration, r record, o outcome, listed func(hour int) s
 
 func TestStandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
 	t.Parallel()
-	archived := record{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-1)}
+	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-1)}
 	still := func(int) sight { return group("g", 20, hours(-1)) }
 	untold := func(int) sight { return group("g", 0, hours(-1)) }
 	busy := func(hour int) sight { return group("g", chat.Seq(20+hour/12), hours(hour/12)) }
@@ -68,8 +68,8 @@ func TestASuccessEndsAStandingOutcome(t *testing.T) {
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
-	r.learn(outcome{Group: "g", Outcome: "complete", Frontier: 9, Next: 9, Last: 10, Genesis: 5, Began: hours(1), At: hours(1)})
-	want = record{Group: "g", Frontier: 9, Genesis: 5, Since: hours(1) - 120}
+	r.learn(outcome{Group: "g", Outcome: "complete", Frontier: 9, Next: 9, Last: 10, CreateTime: 5, Began: hours(1), At: hours(1)})
+	want = record{Group: "g", Frontier: 9, CreateTime: 5, Since: hours(1) - 120}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("after a success (-want +got):\n%s", diff)
 	}
@@ -96,7 +96,7 @@ func TestALaneThatIsRefusedEveryStreamNamesTheLikelyCause(t *testing.T) {
 	} {
 		inScene(t, func(s *scene) {
 			for n := range tc.groups {
-				s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+				s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
 			}
 			s.engine = func(req export.Request) (export.Result, error) {
 				if code := tc.code(req.Stream.GroupID); code != "" {
@@ -116,14 +116,14 @@ func TestALaneThatIsRefusedEveryStreamNamesTheLikelyCause(t *testing.T) {
 // Nobody knows how old the rest of a stream is whose first export failed part-way.
 func TestTheRestOfAFirstExportIsUrgent(t *testing.T) {
 	t.Parallel()
-	big := sight{stream: chat.Stream{GroupID: "big"}, kind: "Public", create: hours(-24 * 365), last: hours(0), next: 1_000_000}
+	big := sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "big"}, Type: "Public", CreateTime: hours(-24 * 365), LastTime: hours(0), NextSeq: 1_000_000}}
 	known, _ := roundTrip(t, planned(Spec{}, nil, big).records)
 	for range 3 { // however many sweeps it takes
-		r := known[big.stream]
+		r := known[big.Stream]
 		r.learn(outcome{Group: "big", Outcome: archive.StatusFailed, Frontier: 400_000, Began: hours(-1), At: hours(-1)})
 		known, _ = roundTrip(t, []*record{r})
 	}
-	p := planned(Spec{}, []record{*known[big.stream], {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
+	p := planned(Spec{}, []record{*known[big.Stream], {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
 	if p.items[0].Group != "big" || !p.items[0].deadline.Equal(noon()) {
 		t.Errorf("first is %s, which expires at %v", p.items[0].Group, p.items[0].deadline)
 	}
@@ -131,8 +131,8 @@ func TestTheRestOfAFirstExportIsUrgent(t *testing.T) {
 		t.Errorf("at risk: %+v", p.atRisk)
 	}
 	// A group that is younger than the retention has no older messages.
-	big.create = hours(-3)
-	p = planned(Spec{}, []record{*known[big.stream]}, big)
+	big.CreateTime = hours(-3)
+	p = planned(Spec{}, []record{*known[big.Stream]}, big)
 	if want := noon().Add(week - 3*time.Hour); !p.items[0].deadline.Equal(want) {
 		t.Errorf("of a young group something expires at %v, want %v", p.items[0].deadline, want)
 	}

@@ -56,7 +56,7 @@ func (s *scan) fresh(ids []string) []string {
 		}
 		s.seen[id] = true
 		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			s.keep(infoLine{GroupID: id, Code: codeInvalidID, Text: err.Error()})
+			s.keep(infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Code: codeInvalidID, Text: err.Error()})
 			continue
 		}
 		fresh = append(fresh, id)
@@ -73,7 +73,7 @@ func (s *scan) hopeless() bool {
 
 // describe reads up to infoPage groups. If that fails for a reason that may be one group's, they are filed as spoiled.
 func (s *scan) describe(ctx context.Context, ids []string, p retry.Policy, share float64) error {
-	var infos []Group
+	var infos []chat.Facts
 	failure := s.call(ctx, s.Caller.Limiter, p, s.patience(share), func(ctx context.Context) error {
 		var err error
 		infos, err = s.Directory.GroupInfos(ctx, ids)
@@ -141,16 +141,13 @@ func (s *scan) leave(sp spoiled, more bool) error {
 func (s *scan) keepSpoiled(sp spoiled) {
 	gone := len(sp.ids) == 1 && errors.Is(sp.failure, chat.ErrGone) // else it is one of them, and not known which
 	for _, id := range sp.ids {
-		s.keep(infoLine{GroupID: id, Gone: gone, Code: codeOf(sp.failure), Text: logging.Line(sp.failure.Error(), maxText)})
+		s.keep(infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Gone: gone, Code: codeOf(sp.failure), Text: logging.Line(sp.failure.Error(), maxText)})
 	}
 }
 
 // add keeps what is known of a group, with the topics of a community.
-func (s *scan) add(ctx context.Context, g *Group) error {
-	line := infoLine{
-		GroupID: g.ID, Type: g.Type, Name: g.Name, Owner: g.Owner, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime,
-		NextSeq: g.NextSeq, Members: g.MemberNum,
-	}
+func (s *scan) add(ctx context.Context, g *chat.Facts) error {
+	line := infoLine{Facts: *g}
 	if g.Err != nil {
 		line.Gone, line.Code, line.Text = errors.Is(g.Err, chat.ErrGone), codeOf(g.Err), g.Err.Error()
 	}
@@ -170,7 +167,7 @@ func (s *scan) topics(ctx context.Context, line *infoLine, none bool) error {
 	if s.topicsIn.Load() >= stuckAfter {
 		p.Attempts, share = 1, halfShare // it is the command that fails, not one community's call
 	}
-	var topics []Topic
+	var topics []chat.Facts
 	err := s.call(ctx, s.Caller.Limiter, p, s.patience(share), func(ctx context.Context) error {
 		var err error
 		topics, err = s.Directory.Topics(ctx, line.GroupID)
@@ -190,11 +187,11 @@ func (s *scan) topics(ctx context.Context, line *infoLine, none bool) error {
 	}
 	for i := range topics {
 		t := &topics[i]
-		if t.ID == "" || !possible(chat.Stream{GroupID: line.GroupID, TopicID: t.ID}) {
+		if t.TopicID == "" || !possible(t.Stream) {
 			line.TopicsCode = codeInvalidID
 			continue
 		}
-		out := topicLine{TopicID: t.ID, Name: t.Name, CreateTime: t.CreateTime, LastMsgTime: t.LastMsgTime, NextSeq: t.NextSeq}
+		out := infoLine{Facts: *t}
 		if t.Err != nil {
 			out.Gone, out.Code = errors.Is(t.Err, chat.ErrGone), codeOf(t.Err)
 		}

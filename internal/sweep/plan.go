@@ -21,11 +21,7 @@ const (
 
 // sight is what one sweep saw of a stream.
 type sight struct {
-	stream chat.Stream
-	kind   string // the group's type
-	create int64
-	last   int64 // time of the newest message
-	next   chat.Seq
+	chat.Facts
 
 	looked int64 // from then on there may be messages that were not seen, in seconds since 1970
 
@@ -41,9 +37,10 @@ type item struct {
 	New      int64    `json:"n,omitempty"` // seqs to archive, as far as is known
 	Frontier chat.Seq `json:"f,omitempty"`
 	Next     chat.Seq `json:"s,omitempty"`
-	Create   int64    `json:"c,omitempty"` // the group's CreateTime now
-	Genesis  int64    `json:"k,omitempty"` // and in the archive's genesis
 	Last     int64    `json:"l,omitempty"` // time of the newest message
+
+	CreateTime         int64 `json:"c,omitempty"` // of the group, now
+	ArchivedCreateTime int64 `json:"k,omitempty"` // and in the archive's genesis
 
 	deadline time.Time // when the oldest of them expires
 	risk     bool      // there is something that can expire
@@ -86,10 +83,10 @@ func (p *planner) plan(sights []sight) {
 	seen := make(map[chat.Stream]bool, len(sights))
 	for i := range sights {
 		s := &sights[i]
-		if seen[s.stream] {
+		if seen[s.Stream] {
 			continue
 		}
-		seen[s.stream] = true
+		seen[s.Stream] = true
 		p.consider(s)
 	}
 	for stream, r := range p.known {
@@ -104,12 +101,12 @@ func (p *planner) plan(sights []sight) {
 }
 
 func (p *planner) consider(s *sight) {
-	r := p.known[s.stream]
+	r := p.known[s.Stream]
 	if r == nil {
-		r = &record{Group: s.stream.GroupID, Topic: s.stream.TopicID}
+		r = &record{Group: s.Stream.GroupID, Topic: s.Stream.TopicID}
 	}
-	if s.kind != "" {
-		r.Type = s.kind
+	if s.Type != "" {
+		r.Type = s.Type
 	}
 	if s.gone {
 		p.vanished(r, s)
@@ -124,12 +121,12 @@ func (p *planner) consider(s *sight) {
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 	case s.code != "":
 		p.due(r, s)
-	case r.Frontier == 0 && s.next <= 1 && s.last == 0:
+	case r.Frontier == 0 && s.NextSeq <= 1 && s.LastTime == 0:
 		p.streams.Empty++
 		if r.Outcome == "" {
 			return // nothing to remember
 		}
-	case r.idle(s), r.Next > 0 && r.Next == s.next && !r.recreated(s) && p.rests(r, s):
+	case r.idle(s), r.Next > 0 && r.Next == s.NextSeq && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
 		r.Since = max(min(r.Since, p.now.Unix()), s.looked) // a clock may have been ahead
 	case p.waits(r, s):
@@ -145,33 +142,33 @@ func (r *record) idle(s *sight) bool {
 	switch {
 	case r.Frontier == 0, r.Outcome != "", r.recreated(s):
 		return false
-	case s.next == 0: // not told
-		return s.last > 0 && s.last < r.Since
+	case s.NextSeq == 0: // not told
+		return s.LastTime > 0 && s.LastTime < r.Since
 	default:
-		return s.next == r.Frontier
+		return s.NextSeq == r.Frontier
 	}
 }
 
 // recreated reports whether another group may have the archived one's id. Whether it has, the engine finds out.
 func (r *record) recreated(s *sight) bool {
-	return r.Frontier > 0 && (s.next > 0 && s.next < r.Frontier || s.create > 0 && r.Genesis > 0 && s.create != r.Genesis)
+	return r.Frontier > 0 && (s.NextSeq > 0 && s.NextSeq < r.Frontier || s.CreateTime > 0 && r.CreateTime > 0 && s.CreateTime != r.CreateTime)
 }
 
 // waits reports whether a stream may still wait for more messages: those that it has are few and young, and far from
 // expiry.
 func (p *planner) waits(r *record, s *sight) bool {
 	few, age := p.spec.patience()
-	if few == 0 || r.Outcome != "" || r.recreated(s) || s.next == 0 {
+	if few == 0 || r.Outcome != "" || r.recreated(s) || s.NextSeq == 0 {
 		return false
 	}
 	oldest := p.oldest(r, s)
-	return int64(s.next-max(r.Frontier, 1)) < few && p.now.Sub(oldest) < age && p.now.Sub(oldest) < p.retention/2
+	return int64(s.NextSeq-max(r.Frontier, 1)) < few && p.now.Sub(oldest) < age && p.now.Sub(oldest) < p.retention/2
 }
 
 // oldest returns the time before which no message was sent that is not archived yet.
 func (p *planner) oldest(r *record, s *sight) time.Time {
 	oldest := p.now.Add(-p.retention)
-	from := s.create
+	from := s.CreateTime
 	if r.Frontier > 0 && r.Since > 0 {
 		from = r.Since
 	}
@@ -184,9 +181,9 @@ func (p *planner) oldest(r *record, s *sight) time.Time {
 // due puts a stream on the plan.
 func (p *planner) due(r *record, s *sight) {
 	p.streams.Due++
-	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.next, Create: s.create, Genesis: r.Genesis, Last: s.last}
-	i.New = int64(max(0, s.next-max(r.Frontier, 1)))
-	i.risk = s.last == 0 || time.Unix(s.last, 0).Add(p.retention).After(p.now) // else all of it has expired already
+	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.NextSeq, Last: s.LastTime, CreateTime: s.CreateTime, ArchivedCreateTime: r.CreateTime}
+	i.New = int64(max(0, s.NextSeq-max(r.Frontier, 1)))
+	i.risk = s.LastTime == 0 || time.Unix(s.LastTime, 0).Add(p.retention).After(p.now) // else all of it has expired already
 	i.deadline = p.oldest(r, s).Add(p.retention)
 	if !i.risk {
 		i.deadline = p.now.Add(p.retention)
@@ -221,7 +218,7 @@ func (p *planner) missed(r *record) {
 		p.unseen(r)
 		return
 	}
-	p.vanished(r, &sight{stream: r.stream(), text: "not listed any more"})
+	p.vanished(r, &sight{Facts: chat.Facts{Stream: r.stream()}, text: "not listed any more"})
 }
 
 // overlooked reports whether a stream may be there although it was not listed: the list that would have it failed.
@@ -232,7 +229,7 @@ func (p *planner) overlooked(r *record) bool {
 
 // unseen plans a stream of which only the archive is known: the engine finds out what is new without a list.
 func (p *planner) unseen(r *record) {
-	s := &sight{stream: r.stream(), kind: r.Type}
+	s := &sight{Facts: chat.Facts{Stream: r.stream(), Type: r.Type}}
 	if r.Outcome != "" && p.rests(r, s) {
 		p.streams.Resting++
 		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})

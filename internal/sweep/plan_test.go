@@ -37,12 +37,12 @@ func planning(spec Spec, known []record) *planner {
 }
 
 func group(id string, next chat.Seq, last int64) sight {
-	return sight{stream: chat.Stream{GroupID: id}, kind: "Public", create: 1, last: last, next: next}
+	return sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", CreateTime: 1, LastTime: last, NextSeq: next}}
 }
 
 func TestWhatIsDecidedAboutAStream(t *testing.T) {
 	t.Parallel()
-	archived := record{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-3)}
+	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}
 	with := func(change func(*record)) []record {
 		r := archived
 		change(&r)
@@ -65,7 +65,7 @@ func TestWhatIsDecidedAboutAStream(t *testing.T) {
 		{"no number, something since", Spec{}, []record{archived}, group("g", 0, hours(-1)), Streams{Due: 1}},
 		{"one new", Spec{}, []record{archived}, group("g", 11, hours(-1)), Streams{Due: 1}},
 		{"fewer than archived", Spec{}, []record{archived}, group("g", 5, hours(-1)), Streams{Due: 1}},
-		{"another group", Spec{}, with(func(r *record) { r.Genesis = 7 }), group("g", 10, hours(-9)), Streams{Due: 1}},
+		{"another group", Spec{}, with(func(r *record) { r.CreateTime = 7 }), group("g", 10, hours(-9)), Streams{Due: 1}},
 		{"few and young", wait, []record{archived}, group("g", 11, hours(-1)), Streams{Waiting: 1}},
 		{"enough", wait, []record{archived}, group("g", 15, hours(-1)), Streams{Due: 1}},
 		{"old enough", wait, with(func(r *record) { r.Since = hours(-4) }), group("g", 11, hours(-1)), Streams{Due: 1}},
@@ -78,9 +78,9 @@ func TestWhatIsDecidedAboutAStream(t *testing.T) {
 		{"damaged a moment ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(0)-60 }), group("g", 12, hours(-1)), Streams{Resting: 1}},
 		{"damaged an hour ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(-1) }), group("g", 12, hours(-1)), Streams{Due: 1}},
 		{"damaged three times", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 3, hours(-3) }), group("g", 12, hours(-1)), Streams{Resting: 1}},
-		{"gone, archived", Spec{}, []record{archived}, sight{stream: chat.Stream{GroupID: "g"}, gone: true, code: "10010"}, Streams{Due: 1}},
-		{"gone, never archived", Spec{}, nil, sight{stream: chat.Stream{GroupID: "g"}, gone: true, code: "10010"}, Streams{Gone: 1}},
-		{"not to be looked at", Spec{}, []record{archived}, sight{stream: chat.Stream{GroupID: "g"}, code: "10007"}, Streams{Due: 1}},
+		{"gone, archived", Spec{}, []record{archived}, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, gone: true, code: "10010"}, Streams{Due: 1}},
+		{"gone, never archived", Spec{}, nil, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, gone: true, code: "10010"}, Streams{Gone: 1}},
+		{"not to be looked at", Spec{}, []record{archived}, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, code: "10007"}, Streams{Due: 1}},
 	} {
 		p := planned(tc.spec, tc.known, tc.see)
 		if diff := cmp.Diff(tc.want, p.streams); diff != "" {
@@ -119,12 +119,12 @@ func TestKnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 	}
 	p := planning(Spec{}, known)
 	p.blind["c"], p.unlisted["Private"] = true, true
-	p.plan([]sight{{stream: chat.Stream{GroupID: "c"}, kind: "Community", create: 1, next: 1}})
+	p.plan([]sight{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", CreateTime: 1, NextSeq: 1}}})
 	if diff := cmp.Diff(Streams{Due: 4, Resting: 1, Gone: 2, Empty: 1}, p.streams); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, i := range p.items {
-		if i.Next != 0 || i.Create != 0 || i.Frontier != p.known[i.stream()].Frontier {
+		if i.Next != 0 || i.CreateTime != 0 || i.Frontier != p.known[i.stream()].Frontier {
 			t.Errorf("%+v", i)
 		}
 		if i.Topic == "t" && !i.deadline.Equal(noon().Add(24*time.Hour)) {
@@ -143,7 +143,7 @@ func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
 		last int64
 		own  bool
 	}{{1, 0, false}, {2, 9, true}, {1, 9, true}, {0, 9, true}, {0, 0, true}} {
-		g := infoLine{GroupID: "c", Type: "Community", NextSeq: tc.next, LastMsgTime: tc.last, Topics: []topicLine{{TopicID: "t"}}}
+		g := infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", NextSeq: tc.next, LastTime: tc.last}, Topics: make([]infoLine, 1)}
 		if own := len(g.sights()) == 2; own != tc.own {
 			t.Errorf("NextMsgSeq %d, LastMsgTime %d: looked at %v", tc.next, tc.last, own)
 		}
@@ -160,7 +160,7 @@ func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
 	} {
 		h.envelope = envelope{format, "20261122T120000Z-01020304"}
 		for _, next := range []chat.Seq{0, 10} {
-			w, err := encodeInfo(h, []infoLine{{GroupID: "g", Type: "Public", NextSeq: next, LastMsgTime: hours(-3)}})
+			w, err := encodeInfo(h, []infoLine{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}, Type: "Public", NextSeq: next, LastTime: hours(-3)}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, Genesis: 1, Since: hours(-2)}}, groups[0].sights()...)
+			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}, groups[0].sights()...)
 			if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
 				t.Errorf("%s, next %d: %+v, since %v", name, next, p.streams, time.Unix(p.records[0].Since, 0).UTC())
 			}
@@ -189,7 +189,7 @@ func TestTheMostEndangeredComeFirst(t *testing.T) {
 		{Group: "all expired", Frontier: 5, Since: hours(-24 * 30)},
 	}
 	fresh := group("created an hour ago", 4, hours(0))
-	fresh.create = hours(-1)
+	fresh.CreateTime = hours(-1)
 	p := planned(Spec{}, known,
 		group("since yesterday", 9, hours(0)), group("expires soon, long", 9000, hours(0)), group("expires soon", 9, hours(0)),
 		group("all expired", 9, hours(-24*8)), group("never archived", 50, hours(0)), fresh,
@@ -233,7 +233,7 @@ func TestTheSamePlanIsMadeTwice(t *testing.T) {
 func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	records := []*record{
-		{Group: "@TGS#1", Type: "Public", Frontier: 7, Genesis: 5, Since: hours(0)},
+		{Group: "@TGS#1", Type: "Public", Frontier: 7, CreateTime: 5, Since: hours(0)},
 		{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
 		{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
 		{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},

@@ -48,7 +48,7 @@ func TestMoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
 		s.based(baseID)
 		s.results(2500, true)
 		for n := range 2500 {
-			s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
 		}
 		sum, err := s.sweep(nil, "tick", 40*time.Second)
 		for n := 0; err == nil && sum.Outcome == Continued && n < 3; n++ {
@@ -69,7 +69,7 @@ func TestResultsRepeatWhatThoseBeforeThemTell(t *testing.T) {
 	inScene(t, func(s *scene) {
 		const streams = 300
 		for n := range streams {
-			s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
 		}
 		s.groups[7].NextSeq = 100_000 // keeps the lane busy
 		var late, first atomic.Bool
@@ -106,7 +106,7 @@ func TestResultsDoNotGrowWithTheLane(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		for n := range 3 * maxRepeated {
-			s.groups = append(s.groups, Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10})
+			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
 		}
 		s.engine = func(export.Request) (export.Result, error) {
 			time.Sleep(20 * time.Millisecond)
@@ -136,13 +136,13 @@ func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		s.based(baseID,
-			&record{Group: "dissolved", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100},
-			&record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100},
+			&record{Group: "dissolved", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
+			&record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
 		)
 		s.results(3, false)
 		id := archive.NewRunID(time.Now())
 		w, err := encodeInfo(infoHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}},
-			[]infoLine{{GroupID: "idle", Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10}})
+			[]infoLine{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10}}})
 		s.write(layout.SweepInfo(id, 0), w, err)
 		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "tick", time.Minute)
 		known, _ := decodeKnown(s.read(layout.SweepKnown(id, 0)))
@@ -159,11 +159,11 @@ func TestBrokenHintsStopNoSweep(t *testing.T) {
 		layout.SweepLatest(), layout.SweepKnown(baseID, 0), layout.SweepPlan(baseID), layout.SweepResult(baseID, 0), layout.SweepResult(baseID, 1), layout.SweepResult(baseID, 2),
 	} {
 		inScene(t, func(s *scene) {
-			s.based(baseID, &record{Group: "idle", Type: "Public", Frontier: 10, Genesis: 1, Since: time.Now().Unix() - 100})
+			s.based(baseID, &record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
 			s.results(3, false)
 			time.Sleep(time.Hour) // the lane is lost
 			s.corrupt[key] = true
-			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, LastMsgTime: 5, NextSeq: 10}}
+			s.groups = []chat.Facts{{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
 			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
 			// g1 is in the second result alone.
@@ -184,7 +184,7 @@ func TestABrokenNewestResultHidesNoOther(t *testing.T) {
 			s.results(n, false)
 			time.Sleep(time.Hour)
 			s.corrupt[layout.SweepResult(baseID, n-1)] = true
-			s.groups = []Group{{ID: "idle", Type: "Public", CreateTime: 1, NextSeq: 1}}
+			s.groups = []chat.Facts{{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, NextSeq: 1}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
 			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
 			if err != nil || len(known) != n-1 {

@@ -14,11 +14,11 @@ import (
 )
 
 // longGroups are groups that one batch does not archive, the first the most urgent of all and the longest.
-func longGroups(n int) []Group {
-	groups := make([]Group, n)
+func longGroups(n int) []chat.Facts {
+	groups := make([]chat.Facts, n)
 	for i := range groups {
-		groups[i] = Group{
-			ID: fmt.Sprint("g", i), Type: "Public", NextSeq: 100_000, LastMsgTime: time.Now().Unix(),
+		groups[i] = chat.Facts{
+			Stream: chat.Stream{GroupID: fmt.Sprint("g", i)}, Type: "Public", NextSeq: 100_000, LastTime: time.Now().Unix(),
 			CreateTime: time.Now().Add(-time.Duration(150-10*i) * time.Hour).Unix(),
 		}
 	}
@@ -86,7 +86,7 @@ func TestAResultDoesNotRepeatThePlan(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		for n := range 6000 {
-			g := Group{ID: fmt.Sprint("g", n), Type: "Public", CreateTime: time.Now().Add(-50 * time.Hour).Unix(), LastMsgTime: time.Now().Unix(), NextSeq: 5000}
+			g := chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: time.Now().Add(-50 * time.Hour).Unix(), LastTime: time.Now().Unix(), NextSeq: 5000}
 			if n%1000 == 999 { // less urgent, and short
 				g.CreateTime, g.NextSeq = time.Now().Unix(), 5
 			}
@@ -124,7 +124,7 @@ func TestAPlanThatLacksAPieceEndsEarly(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		for n := range pieceItems + 10 {
-			s.groups = append(s.groups, Group{ID: fmt.Sprintf("g%04d", n), Type: "Public", NextSeq: 5, LastMsgTime: time.Now().Unix() - 3600, CreateTime: 1})
+			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprintf("g%04d", n)}, Type: "Public", NextSeq: 5, LastTime: time.Now().Unix() - 3600, CreateTime: 1})
 		}
 		if _, err := s.sweep(nil, "tick", 10*time.Minute); err != nil || len(s.lanes) != 1 {
 			t.Fatalf("%d lanes, %v", len(s.lanes), err)

@@ -30,17 +30,17 @@ type resultHeader struct {
 
 // outcome is what became of one stream of the plan.
 type outcome struct {
-	Group    string   `json:"g"`
-	Topic    string   `json:"t,omitempty"`
-	Outcome  string   `json:"o"`
-	Code     string   `json:"e,omitempty"`
-	Frontier chat.Seq `json:"f,omitempty"`
-	Genesis  int64    `json:"k,omitempty"` // CreateTime in the archive's genesis
-	Next     chat.Seq `json:"n,omitempty"` // NextMsgSeq when it was planned
-	Last     int64    `json:"l,omitempty"` // and the time of the newest message
-	Calm     bool     `json:"q,omitempty"` // the newest message was too old for others to be on their way
-	Began    int64    `json:"b,omitempty"` // when its last batch began, in seconds since 1970
-	At       int64    `json:"a,omitempty"` // when that ended
+	Group      string   `json:"g"`
+	Topic      string   `json:"t,omitempty"`
+	Outcome    string   `json:"o"`
+	Code       string   `json:"e,omitempty"`
+	Frontier   chat.Seq `json:"f,omitempty"`
+	CreateTime int64    `json:"k,omitempty"` // in the archive's genesis
+	Next       chat.Seq `json:"n,omitempty"` // NextMsgSeq when it was planned
+	Last       int64    `json:"l,omitempty"` // and the time of the newest message
+	Calm       bool     `json:"q,omitempty"` // the newest message was too old for others to be on their way
+	Began      int64    `json:"b,omitempty"` // when its last batch began, in seconds since 1970
+	At         int64    `json:"a,omitempty"` // when that ended
 }
 
 func (o *outcome) stream() chat.Stream { return chat.Stream{GroupID: o.Group, TopicID: o.Topic} }

@@ -44,16 +44,16 @@ func (d listing) GroupIDs(_ context.Context, _ uint64, _ int, kind string) ([]st
 	return ids, 0, err
 }
 
-func (d listing) GroupInfos(ctx context.Context, ids []string) ([]Group, error) {
+func (d listing) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error) {
 	time.Sleep(20 * time.Millisecond)
 	if d.info != nil {
 		if err := d.info(ctx, ids); err != nil {
 			return nil, err
 		}
 	}
-	groups := make([]Group, len(ids))
+	groups := make([]chat.Facts, len(ids))
 	for n, id := range ids {
-		groups[n] = Group{ID: id, Type: "Public", NextSeq: 5}
+		groups[n] = chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", NextSeq: 5}
 		if strings.HasPrefix(id, "@TGS#_") {
 			groups[n].Type = "Community"
 		}
@@ -61,14 +61,14 @@ func (d listing) GroupInfos(ctx context.Context, ids []string) ([]Group, error) 
 	return groups, nil
 }
 
-func (d listing) Topics(ctx context.Context, id string) ([]Topic, error) {
+func (d listing) Topics(ctx context.Context, id string) ([]chat.Facts, error) {
 	time.Sleep(20 * time.Millisecond)
 	if d.topics != nil {
 		if err := d.topics(ctx, id); err != nil {
 			return nil, err
 		}
 	}
-	return []Topic{{ID: "t", NextSeq: 5}}, nil
+	return []chat.Facts{{Stream: chat.Stream{GroupID: id, TopicID: "t"}, NextSeq: 5}}, nil
 }
 
 // groups returns 3 communities among n groups.
@@ -216,7 +216,7 @@ func TestACommunityWithoutTopicsIsNoFailure(t *testing.T) {
 				start: time.Now(), Request: Request{Deadline: time.Now().Add(time.Minute)},
 				Sweeper: &Sweeper{Caller: chatapi.NewCaller(retry.NewLimiter(50)), Directory: listing{topics: func(context.Context, string) error { return tc.err }}},
 			}).scan()
-			line := infoLine{GroupID: "@TGS#_c"}
+			line := infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "@TGS#_c"}}}
 			if err := s.topics(t.Context(), &line, tc.none); err != nil || line.TopicsCode != tc.want {
 				t.Errorf("%+v: code %q, %v", tc, line.TopicsCode, err)
 			}

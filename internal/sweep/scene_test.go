@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
@@ -23,7 +24,7 @@ type scene struct {
 	*Sweeper
 
 	t       *testing.T
-	groups  []Group
+	groups  []chat.Facts
 	engine  func(export.Request) (export.Result, error)
 	store   *memstore.Store
 	corrupt map[string]bool // keys whose objects cannot be read
@@ -63,24 +64,24 @@ func inScene(t *testing.T, f func(s *scene)) {
 func (s *scene) GroupIDs(context.Context, uint64, int, string) ([]string, uint64, error) {
 	ids := make([]string, len(s.groups))
 	for n := range s.groups {
-		ids[n] = s.groups[n].ID
+		ids[n] = s.groups[n].GroupID
 	}
 	return ids, 0, nil
 }
 
-func (s *scene) GroupInfos(_ context.Context, ids []string) ([]Group, error) {
-	byID := make(map[string]Group, len(s.groups))
+func (s *scene) GroupInfos(_ context.Context, ids []string) ([]chat.Facts, error) {
+	byID := make(map[string]chat.Facts, len(s.groups))
 	for _, g := range s.groups {
-		byID[g.ID] = g
+		byID[g.GroupID] = g
 	}
-	infos := make([]Group, len(ids))
+	infos := make([]chat.Facts, len(ids))
 	for n, id := range ids {
 		infos[n] = byID[id]
 	}
 	return infos, nil
 }
 
-func (s *scene) Topics(context.Context, string) ([]Topic, error) { return nil, nil }
+func (s *scene) Topics(context.Context, string) ([]chat.Facts, error) { return nil, nil }
 
 func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error) {
 	return s.engine(req)

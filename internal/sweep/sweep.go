@@ -28,32 +28,6 @@ const (
 	ListQPS = 1
 )
 
-// Group is what the directory says of a group. What it left out is zero.
-type Group struct {
-	ID          string
-	Type        string
-	Name        string
-	Owner       string
-	CreateTime  int64 // seconds since 1970
-	LastMsgTime int64 // seconds since 1970; 0 if there never was a message
-	NextSeq     chat.Seq
-	MemberNum   int64
-	NoTopics    bool // a community that is known to have none
-
-	Err error // the verdict on this one group; everything but ID is zero then
-}
-
-// Topic is what the directory says of a topic of a community.
-type Topic struct {
-	ID          string
-	Name        string
-	CreateTime  int64
-	LastMsgTime int64
-	NextSeq     chat.Seq
-
-	Err error // the verdict on this one topic
-}
-
 // Directory lists what the app has. Every method makes one attempt: the sweep paces and repeats calls by the class of
 // the error. Errors match the conditions of package chat. A directory is safe for concurrent use.
 type Directory interface {
@@ -62,9 +36,9 @@ type Directory interface {
 	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) (ids []string, following uint64, err error)
 	// GroupInfos describes up to infoPage groups, one for each id in the same order. A verdict on one group is in its Err;
 	// an error of the call that is about a group (chat.ErrGone and the like) means that one of them spoils it for all.
-	GroupInfos(ctx context.Context, ids []string) ([]Group, error)
+	GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error)
 	// Topics returns all topics of a community. chat.ErrUnsupported means that it has none, or that they are refused.
-	Topics(ctx context.Context, groupID string) ([]Topic, error)
+	Topics(ctx context.Context, groupID string) ([]chat.Facts, error)
 }
 
 // Store keeps objects, those below state/sweep/ here. It repeats transient failures itself as long as ctx allows, so an

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/logging"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/pending"
@@ -109,7 +110,7 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		return err
 	}
 	paced := pending.NewPaced(client, t.Config.ChatQPS)
-	var infos []pending.Info
+	var infos []chat.Facts
 	if o.all {
 		infos, err = pending.All(ctx, paced, func(int) {})
 	} else {

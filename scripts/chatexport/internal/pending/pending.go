@@ -19,9 +19,9 @@ import (
 // follow; Paced repeats.
 type Client interface {
 	// GroupInfos describes at most chatapi.MaxGroupInfos groups, in the order of ids; one that is gone has its own Err.
-	GroupInfos(ctx context.Context, ids []string) ([]chatapi.GroupInfo, error)
+	GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error)
 	// Topics returns all topics of a community; one that cannot be read has its own Err.
-	Topics(ctx context.Context, groupID string) ([]chatapi.Topic, error)
+	Topics(ctx context.Context, groupID string) ([]chat.Facts, error)
 	// GroupIDs returns at most limit ids (1 to chatapi.MaxGroupIDs) of the app's groups of one type, and where to go on: 0
 	// at first and at the end. An id may come twice.
 	GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error)
@@ -62,16 +62,6 @@ func (p *Paced) Page(ctx context.Context, q chat.Query) (page chat.Page, err err
 	return page, err
 }
 
-// Info is what Chat tells of one stream.
-type Info struct {
-	Stream      chat.Stream
-	Type        string
-	NextSeq     chat.Seq // the newest seq plus one; 0 if unknown
-	CreateTime  int64
-	LastMsgTime int64
-	Err         error // the service's verdict on this one stream
-}
-
 // groupIDs reads one page of the list of groups. The service takes one such call a second, whatever the app's quota is,
 // so these have a patience of their own and do not slow the others down.
 func groupIDs(ctx context.Context, p *Paced, next uint64) (ids []string, following uint64, err error) {
@@ -86,10 +76,10 @@ func groupIDs(ctx context.Context, p *Paced, next uint64) (ids []string, followi
 	return ids, following, nil
 }
 
-// Infos asks for each of the streams, 50 groups a call and all topics of a community in one. It returns one Info a stream,
+// Infos asks for each of the streams, 50 groups a call and all topics of a community in one. It returns the Facts of each,
 // in their order.
-func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]Info, error) {
-	found := map[chat.Stream]Info{}
+func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]chat.Facts, error) {
+	found := map[chat.Stream]chat.Facts{}
 	var groups, communities []string
 	for _, s := range streams {
 		switch {
@@ -105,8 +95,7 @@ func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]Info, error)
 			return nil, err
 		}
 		for _, g := range infos {
-			s := chat.Stream{GroupID: g.GroupID}
-			found[s] = Info{Stream: s, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}
+			found[g.Stream] = g
 		}
 	}
 	for _, id := range communities {
@@ -118,18 +107,18 @@ func Infos(ctx context.Context, p *Paced, streams []chat.Stream) ([]Info, error)
 			found[info.Stream] = info
 		}
 	}
-	infos := make([]Info, len(streams))
+	infos := make([]chat.Facts, len(streams))
 	for i, s := range streams {
 		info, ok := found[s]
 		if !ok {
-			info = Info{Stream: s, Err: chat.ErrGone}
+			info = chat.Facts{Stream: s, Err: chat.ErrGone}
 		}
 		infos[i] = info
 	}
 	return infos, nil
 }
 
-func groupInfos(ctx context.Context, p *Paced, ids []string) (infos []chatapi.GroupInfo, err error) {
+func groupInfos(ctx context.Context, p *Paced, ids []string) (infos []chat.Facts, err error) {
 	err = p.Do(ctx, func(ctx context.Context) error {
 		infos, err = p.Client.GroupInfos(ctx, ids)
 		return err
@@ -140,8 +129,8 @@ func groupInfos(ctx context.Context, p *Paced, ids []string) (infos []chatapi.Gr
 	return infos, nil
 }
 
-func topicsOf(ctx context.Context, p *Paced, groupID string) ([]Info, error) {
-	var topics []chatapi.Topic
+func topicsOf(ctx context.Context, p *Paced, groupID string) ([]chat.Facts, error) {
+	var topics []chat.Facts
 	err := p.Do(ctx, func(ctx context.Context) (err error) {
 		topics, err = p.Client.Topics(ctx, groupID)
 		return err
@@ -149,23 +138,13 @@ func topicsOf(ctx context.Context, p *Paced, groupID string) ([]Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the topics of %s: %w", groupID, err)
 	}
-	var infos []Info
-	for _, t := range topics {
-		if t.TopicID == "" {
-			continue
-		}
-		infos = append(infos, Info{
-			Stream: chat.Stream{GroupID: groupID, TopicID: t.TopicID}, Type: "Topic",
-			NextSeq: t.NextSeq, CreateTime: t.CreateTime, LastMsgTime: t.LastMsgTime, Err: t.Err,
-		})
-	}
-	return infos, nil
+	return slices.DeleteFunc(topics, func(t chat.Facts) bool { return t.TopicID == "" }), nil
 }
 
 // All returns every stream of the app that may have a history: its groups but AVChatRooms, and the topics of its
 // communities. progress is told how many groups were looked at.
-func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, error) {
-	var all []Info
+func All(ctx context.Context, p *Paced, progress func(groups int)) ([]chat.Facts, error) {
+	var all []chat.Facts
 	var next uint64
 	seen := map[string]bool{}
 	for {
@@ -197,24 +176,23 @@ func All(ctx context.Context, p *Paced, progress func(groups int)) ([]Info, erro
 	}
 }
 
-func add(ctx context.Context, p *Paced, all []Info, g chatapi.GroupInfo) ([]Info, error) {
+func add(ctx context.Context, p *Paced, all []chat.Facts, g chat.Facts) ([]chat.Facts, error) {
 	const room = "AVChatRoom"
 	if g.Type == room {
 		return all, nil
 	}
-	info := Info{Stream: chat.Stream{GroupID: g.GroupID}, Type: g.Type, NextSeq: g.NextSeq, CreateTime: g.CreateTime, LastMsgTime: g.LastMsgTime, Err: g.Err}
-	topics, err := Topics(ctx, p, info)
+	topics, err := Topics(ctx, p, g)
 	if err != nil {
 		return nil, err
 	}
 	if len(topics) == 0 {
-		topics = []Info{info}
+		topics = []chat.Facts{g}
 	}
 	return append(all, topics...), nil
 }
 
 // Topics returns the topics of a community, none for any other group.
-func Topics(ctx context.Context, p *Paced, info Info) ([]Info, error) {
+func Topics(ctx context.Context, p *Paced, info chat.Facts) ([]chat.Facts, error) {
 	const community = "Community"
 	if info.Type != community || info.Stream.TopicID != "" {
 		return nil, nil

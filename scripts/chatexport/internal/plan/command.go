@@ -100,7 +100,7 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		return err
 	}
 	paced := pending.NewPaced(client, t.Config.ChatQPS)
-	var infos []pending.Info
+	var infos []chat.Facts
 	if len(streams) == 0 {
 		infos, err = pending.All(ctx, paced, func(int) {})
 	} else {

@@ -95,7 +95,7 @@ func newPlanner(t *target.Target, o options, paced *pending.Paced) *planner {
 	}
 }
 
-func (p *planner) all(ctx context.Context, infos []pending.Info, console *cli.Console) (result, error) {
+func (p *planner) all(ctx context.Context, infos []chat.Facts, console *cli.Console) (result, error) {
 	r := result{At: p.now, QPS: p.qps, MemoryMB: p.memory, Streams: []stream{}}
 	var done atomic.Int64
 	stop := console.Follow("planning", "streams", int64(len(infos)), done.Load)
@@ -131,7 +131,7 @@ func (f *figures) add(other figures) {
 	f.Bytes += other.Bytes
 }
 
-func (p *planner) one(ctx context.Context, info pending.Info) (stream, error) {
+func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 	s := stream{Stream: info.Stream, GroupID: info.Stream.GroupID, TopicID: info.Stream.TopicID}
 	if info.Err != nil {
 		s.Error = info.Err.Error()

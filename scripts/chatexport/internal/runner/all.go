@@ -23,7 +23,7 @@ type Outcome struct {
 }
 
 // All exports the streams one after the other, and shows how it goes.
-func (r *Runner) All(ctx context.Context, t *target.Target, infos []pending.Info, console *cli.Console) (Outcome, error) {
+func (r *Runner) All(ctx context.Context, t *target.Target, infos []chat.Facts, console *cli.Console) (Outcome, error) {
 	out := Outcome{Where: t.Where, Complete: true, Streams: []Result{}}
 	if t.COS != nil {
 		if err := t.COS.Preflight(ctx); err != nil {
@@ -91,19 +91,19 @@ func (r *Result) line() string {
 }
 
 // Expand looks the streams up in Chat. A community stands for its topics.
-func Expand(ctx context.Context, p *pending.Paced, streams []chat.Stream) ([]pending.Info, error) {
+func Expand(ctx context.Context, p *pending.Paced, streams []chat.Stream) ([]chat.Facts, error) {
 	infos, err := pending.Infos(ctx, p, streams)
 	if err != nil {
 		return nil, err
 	}
-	var all []pending.Info
+	var all []chat.Facts
 	for _, info := range infos {
 		topics, err := pending.Topics(ctx, p, info)
 		if err != nil {
 			return nil, err
 		}
 		if len(topics) == 0 {
-			topics = []pending.Info{info}
+			topics = []chat.Facts{info}
 		}
 		all = append(all, topics...)
 	}

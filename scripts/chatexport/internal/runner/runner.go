@@ -201,9 +201,9 @@ func (s *source) Page(ctx context.Context, q chat.Query) (chat.Page, error) {
 }
 
 // Group implements export.Source.
-func (s *source) Group(ctx context.Context, stream chat.Stream) (chat.Group, error) {
+func (s *source) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
 	if s.interrupted.Load() {
-		return chat.Group{}, errInterrupted
+		return chat.Facts{}, errInterrupted
 	}
 	return s.Source.Group(ctx, stream)
 }

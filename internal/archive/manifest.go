@@ -63,6 +63,15 @@ func ChunkEntryOf(meta ChunkMeta, key string, size int64, crc uint64) ChunkEntry
 	return ChunkEntry{ChunkMeta: meta, Key: key, Bytes: size, CRC64: strconv.FormatUint(crc, 10)}
 }
 
+// Range returns the seqs that the chunk covers, for package chain.
+func (e ChunkEntry) Range() (lo, hi chat.Seq) { return e.Lo, e.Hi }
+
+// WrittenBy names the batch that wrote the chunk.
+func (e ChunkEntry) WrittenBy() string { return e.Writer }
+
+// Sums returns the object's sums.
+func (e ChunkEntry) Sums() (sha256, crc64 string) { return e.SHA256, e.CRC64 }
+
 // totalsOf returns the totals of chunks.
 func totalsOf(chunks []ChunkEntry) Totals {
 	var t Totals

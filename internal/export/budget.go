@@ -1,7 +1,6 @@
 package export
 
 import (
-	"sync/atomic"
 	"time"
 
 	"chatexport/internal/retry"
@@ -24,18 +23,6 @@ const (
 	maxLanding   = 2 * time.Second
 )
 
-// WriteTimes remembers how long writes to the store take lately, for all batches of a process, so that the reserve fits
-// the store. The zero value is ready, and safe for concurrent use.
-type WriteTimes struct{ slowest atomic.Int64 }
-
-// observe notes a write that took d. A slow one is forgotten by and by.
-func (w *WriteTimes) observe(d time.Duration) {
-	old := w.slowest.Load()
-	w.slowest.Store(max(int64(d), old-old/8)) // a lost update costs one observation
-}
-
-func (w *WriteTimes) reserve() time.Duration { return reserveWrites * time.Duration(w.slowest.Load()) }
-
 // budget divides the time of a batch: segments are begun until lastStart, pages may arrive until pullEnd, and what
 // follows must be over at deadline.
 type budget struct {
@@ -44,9 +31,9 @@ type budget struct {
 
 // newBudget keeps a reserve that fits the time and the writes, but never more than half of the time: the rest must be
 // enough to get on.
-func newBudget(now, deadline time.Time, writes time.Duration) budget {
+func newBudget(now, deadline time.Time, slowest time.Duration) budget {
 	total := max(0, deadline.Sub(now))
-	reserve := max(retry.Share(total, reserveShare, minReserve, maxReserve), writes)
+	reserve := max(retry.Share(total, reserveShare, minReserve, maxReserve), reserveWrites*slowest)
 	reserve = min(reserve, total/2)
 	pullEnd := deadline.Add(-reserve)
 	landing := retry.Share(pullEnd.Sub(now), landingShare, 0, maxLanding)

@@ -26,21 +26,6 @@ type Source interface {
 	Group(ctx context.Context, s chat.Stream) (chat.Facts, error)
 }
 
-// Store keeps objects by keys of package layout. It repeats transient failures itself as long as ctx allows, so an
-// error is final for this batch. Errors match the conditions of package objstore; where the store answered, they are
-// *objstore.Error and carry the store's clock. A store is safe for concurrent use.
-type Store interface {
-	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey.
-	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
-	// Head describes an object. ErrNotExist may be stale, or hide a missing bucket.
-	Head(ctx context.Context, key string) (objstore.Object, error)
-	// Create writes an object under a key that must be free, and is durable when it returns. ErrExist means that the key
-	// is taken, perhaps by this very write, whose first answer was lost; ErrUnknown that nobody knows.
-	Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
-	// Overwrite writes an object whether or not it exists.
-	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
-}
-
 // Requeuer hands a run on.
 type Requeuer interface {
 	// Continue publishes the event that continues the run of s: next is to come back as Request.Continuation. It repeats
@@ -62,12 +47,12 @@ type Limits struct {
 // after the other or side by side.
 type Engine struct {
 	Source   Source
-	Store    Store
+	Store    objstore.Store
 	Requeuer Requeuer
 	Caller   *retry.Caller // of the app's Chat API; each batch counts its own calls
 	Limits   Limits
-	Writes   *WriteTimes // shared like Limiter
-	Build    string      // the program's version, for manifests
+	Writes   *objstore.WriteTimes // shared by all batches of a process
+	Build    string               // the program's version, for manifests
 }
 
 // Request is one batch to do.
@@ -142,11 +127,76 @@ type Result struct {
 // does the work, or a standing verdict (gone, damaged, …) makes a repetition pointless. With an error the event must be
 // delivered again. The result is valid in both cases.
 func (e *Engine) Run(ctx context.Context, req Request) (Result, error) {
-	b := newBatch(e, req)
-	err := b.run(ctx)
+	b := &batch{session: newSession(e, req), haul: haul{hi: -1}}
+	err := b.conclude(ctx, b.work(ctx))
 	result := b.result()
 	if err != nil {
 		result.Code = codeOf(err)
 	}
 	return result, err
+}
+
+// work is the protocol, in the order of its writes: lease, genesis, chunks, and manifests as chunks become enough. README.md
+// says why they come in this order. Its error is what stopped it; nil means that the head is reached.
+func (b *batch) work(ctx context.Context) error {
+	var err error
+	b.hints, err = openHints(ctx, b.session)
+	b.tail = newTail(b.hints)
+	if err != nil {
+		return err
+	}
+	if b.hints.stops() {
+		return errHeld
+	}
+	if err := b.hints.recheck(ctx, b.tail.chunks); err != nil {
+		return err
+	}
+	if err := b.hints.lease(ctx); err != nil {
+		return err
+	}
+	if err := b.tail.find(ctx); err != nil {
+		return err
+	}
+	if b.timeIsUp() {
+		return errTimeUp
+	}
+	if b.goal, err = findHead(ctx, b.hints, b.tail); err != nil {
+		return err
+	}
+	if b.tail.genesis == nil {
+		if b.goal.to == 0 {
+			return nil // nothing to archive yet
+		}
+		if err := b.tail.begin(ctx, b.goal); err != nil {
+			return err
+		}
+	}
+	b.tail.head = b.goal.run
+	return advance(ctx, b.tail, b.goal, &b.haul)
+}
+
+func (b *batch) result() Result {
+	var created int64
+	if b.tail.genesis != nil {
+		created = b.tail.genesis.CreateTime
+	}
+	counts := b.reader.Caller.Counts()
+	return Result{
+		Stream: b.Stream, Run: b.runID, Hop: b.hops, Outcome: b.outcome,
+		Lo: b.haul.lo, Hi: b.haul.hi, Head: b.goal.to, Frontier: b.tail.frontier,
+		Chunks: b.haul.chunks, Counts: b.haul.counts, Bytes: b.haul.bytes,
+		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
+		ManifestSHA256: b.tail.manifests.newest, Next: b.handed, Writer: b.writer, Elapsed: time.Since(b.budget.start),
+		Code: b.code, CreateTime: created, Missed: b.tail.missed,
+	}
+}
+
+// Abandon records that a task was given up after enough attempts. The stream is not worse off: the next tick tries
+// again from its frontier.
+func (e *Engine) Abandon(ctx context.Context, req Request, cause error) error {
+	h, err := openHints(ctx, newSession(e, req))
+	if err != nil {
+		return err
+	}
+	return h.abandon(ctx, cause)
 }

@@ -8,149 +8,183 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
+	"chatexport/internal/pull"
 	"chatexport/internal/retry"
 )
 
-const (
-	// settlingAge is how old the newest message must be before a hole among the newest is taken for final: a seq is
-	// allotted before its message can be read.
-	settlingAge = 2 * time.Minute
-	// settlingSeqs is how many of the newest seqs may still be on their way.
-	settlingSeqs = 40
-	// toldAge is how old a caller's knowledge of a group may be.
-	toldAge = 10 * time.Minute
-)
+// toldAge is how old a caller's knowledge of a group may be.
+const toldAge = 10 * time.Minute
 
-// findHead reads the newest seq and decides how far this batch goes: to the smaller of the run's head and what can be
-// read now.
-func (b *batch) findHead(ctx context.Context) error {
-	ctx, cancel := b.pullContext(ctx)
-	defer cancel()
-	if err := b.readNewest(ctx); err != nil {
-		return err
-	}
-	if b.runHead == 0 && b.told() {
-		b.createTime = b.Known.CreateTime
-		if b.head < b.Known.NextSeq {
-			b.lastTime = b.Known.LastTime // else something newer has come meanwhile
-		}
-	} else if b.runHead == 0 || b.head == 0 || b.behind() {
-		group, err := b.group(ctx)
-		if err != nil && (b.head == 0 || b.behind() || ctx.Err() != nil) {
-			return err
-		}
-		if err != nil { // what can be read is not left to expire for want of what is told of it
-			b.Log.Warn().Str("code", codeOf(err)).Err(err).Msg("the run goes on without group information")
-		}
-		b.createTime, b.lastTime = group.CreateTime, group.LastTime
-		if b.head == 0 && group.NextSeq != 1 {
-			if err := b.lookAgain(ctx, group.NextSeq); err != nil {
-				return err
-			}
-			if b.head >= group.NextSeq {
-				b.lastTime = 0 // what is newest now came after the group was asked
-			}
-		}
-		if err := b.checkIdentity(group); err != nil {
-			return err
-		}
-	}
-	b.notice()
-	if b.genesis == nil {
-		return nil // begin settles the head: what may be missing depends on where the history begins
-	}
-	return b.settleHead(ctx, b.newest, b.frontier)
+// head is how far a batch goes, complete when findHead returns.
+type head struct {
+	to     chat.Seq // this batch works up to here; 0 if there is nothing yet
+	run    chat.Seq // the run's head, frozen by its first batch
+	walkTo chat.Seq // up to here, voids have been looked into and are to be walked
+
+	top      chat.Seq // the newest seq that can be read; 0 if there is none
+	newest   chat.Page
+	first    chat.Page  // the page that showed where the history begins; empty if none had to
+	floor    pull.Floor // of a stream without an archive: where that is to begin
+	created  int64      // when the group was created; 0 if unknown
+	lastTime int64      // of the group's newest message; 0 if unknown
+	allotted chat.Seq   // up to here, seqs were allotted so long ago that nothing is on its way any more
 }
 
-// notice remembers the newest seq from one batch to another. A group that is never quiet when a tick comes, or whose
-// newest message tells no time, would hold its holes open for ever, and with them all that is above, until it expires.
-// Seen without the newest seq as it was is another group's, or of one that lost its newest messages.
-func (b *batch) notice() {
-	seen, now := b.state.Seen, time.Now()
-	if seen != nil && seen.Seq <= b.head && !seen.At.After(now) {
-		if now.Sub(seen.At) < settlingAge {
-			return
+// findHead reads the newest seq and decides how far this batch goes: to the smaller of the run's head, which its first
+// batch settled, and what can be read now. For a stream without an archive it also finds where that is to begin.
+func findHead(ctx context.Context, h *hints, t *tail) (head, error) {
+	s := t.session
+	ctx, cancel := context.WithDeadline(ctx, s.budget.pullEnd)
+	defer cancel()
+	goal := head{run: t.head}
+	if err := goal.find(ctx, t); err != nil {
+		return head{}, err
+	}
+	goal.allotted = h.allotted(goal.top)
+	if goal.to = goal.top; goal.to == 0 {
+		return goal, nil
+	}
+	from := t.frontier
+	if t.genesis == nil {
+		begins, err := goal.begin(ctx, s)
+		if err != nil || !begins {
+			goal.to = 0
+			return goal, err
 		}
-		b.allotted = seen.Seq
+		from = goal.floor.First
 	}
-	if b.head > 0 {
-		b.state.Seen = &archive.Seen{Seq: b.head, At: now}
+	if goal.run == 0 {
+		var err error
+		if goal.run, err = goal.settled(ctx, s, from); err != nil {
+			return head{}, err
+		}
 	}
+	goal.to = min(goal.top, goal.run)
+	if t.genesis == nil {
+		switch {
+		case from > goal.top: // everything has expired: the archive begins behind it
+			goal.to = goal.top
+		case goal.to < from: // what there is may still be settling
+			goal.to = 0
+		}
+	}
+	return goal, nil
+}
+
+// begin finds where the history of a stream without an archive begins. It reports false if that cannot be told yet.
+func (h *head) begin(ctx context.Context, s *session) (bool, error) {
+	var err error
+	if h.floor, h.first, err = s.reader.Beginning(ctx, h.newest, s.void(1, 0, h.top)); err != nil {
+		return false, err
+	}
+	h.walkTo = h.floor.WalkTo
+	return h.floor.First <= h.mayCome(1) || !h.young(), nil // what seems to have expired may still be on its way
+}
+
+// find reads the newest page and, where they are needed, the facts of the group, which tell whether it is the archived one.
+func (h *head) find(ctx context.Context, t *tail) error {
+	if err := h.readNewest(ctx, t.session); err != nil {
+		return err
+	}
+	if h.run == 0 && h.told(t) {
+		h.created = t.Known.CreateTime
+		if h.top < t.Known.NextSeq {
+			h.lastTime = t.Known.LastTime // else something newer has come meanwhile
+		}
+		return nil
+	}
+	behind := t.above(h.top)
+	if h.run != 0 && h.top != 0 && !behind {
+		return nil
+	}
+	facts, err := readFacts(ctx, t.session)
+	if err != nil && (h.top == 0 || behind || ctx.Err() != nil) {
+		return err
+	}
+	if err != nil { // what can be read is not left to expire for want of what is told of it
+		t.Log.Warn().Str("code", codeOf(err)).Err(err).Msg("the run goes on without group information")
+	}
+	h.created, h.lastTime = facts.CreateTime, facts.LastTime
+	if h.top == 0 && facts.NextSeq != 1 {
+		if err := h.lookAgain(ctx, t, facts.NextSeq); err != nil {
+			return err
+		}
+		if h.top >= facts.NextSeq {
+			h.lastTime = 0 // what is newest now came after the group was asked
+		}
+	}
+	return h.identify(t, facts)
 }
 
 // told reports whether the caller knows of the group what a call would tell, and that it is the archived one. Anything
 // that speaks against it is asked for. A group that was recreated since the caller was told escapes this batch only if it
 // has had as many messages as the old one in those minutes; the next sweep sees it by its time of creation.
-func (b *batch) told() bool {
-	k := b.Known
-	if k == nil || k.CreateTime == 0 || k.NextSeq == 0 || time.Since(k.At) > toldAge || b.head < k.NextSeq-1 || b.behind() {
+func (h *head) told(t *tail) bool {
+	k := t.Known
+	if k == nil || k.CreateTime == 0 || k.NextSeq == 0 || time.Since(k.At) > toldAge || h.top < k.NextSeq-1 || t.above(h.top) {
 		return false
 	}
-	return b.head > 0 && (b.genesis == nil || b.genesis.CreateTime == 0 || b.genesis.CreateTime == k.CreateTime)
+	return h.top > 0 && (t.genesis == nil || t.genesis.CreateTime == 0 || t.genesis.CreateTime == k.CreateTime)
 }
 
 // readNewest reads the newest page. One that is short may have been cut at its top, which is then looked for by itself:
 // the smallest page that is not empty begins with it.
-func (b *batch) readNewest(ctx context.Context) error {
-	page, err := b.newestPage(ctx, chat.PageSize)
+func (h *head) readNewest(ctx context.Context, s *session) error {
+	read := func(number int) (chat.Page, error) {
+		page, err := s.reader.Page(ctx, 0, number)
+		if err != nil {
+			return page, fmt.Errorf("read the newest page: %w", err)
+		}
+		return page, nil
+	}
+	page, err := read(chat.PageSize)
 	if err != nil {
 		return err
 	}
 	if n := len(page.Elements); n > 0 && n < chat.PageSize && page.Finished != chat.FinishedInterval {
 		var top chat.Page
 		for n := 1; n < chat.PageSize && len(top.Elements) == 0; n++ {
-			if top, err = b.newestPage(ctx, n); err != nil {
+			if top, err = read(n); err != nil {
 				return err
 			}
 		}
 		page.Elements = append(page.Elements, top.Elements...)
 	}
-	b.newest, b.head = page, page.Newest()
+	h.newest, h.top = page, page.Newest()
 	return nil
-}
-
-func (b *batch) newestPage(ctx context.Context, number int) (chat.Page, error) {
-	page, err := b.reader.Page(ctx, 0, number)
-	if err != nil {
-		return page, fmt.Errorf("read the newest page: %w", err)
-	}
-	return page, nil
 }
 
 // lookAgain finds the head of a stream whose newest page was empty although it has had messages: for a moment, or since
 // the newest were deleted. next is the seq of the next message, 0 if unknown.
-func (b *batch) lookAgain(ctx context.Context, next chat.Seq) error {
-	if err := b.readNewest(ctx); err != nil {
+func (h *head) lookAgain(ctx context.Context, t *tail, next chat.Seq) error {
+	if err := h.readNewest(ctx, t.session); err != nil {
 		return err
 	}
 	top := next - 1 - chat.PageSize
-	if b.head > 0 || top < max(b.frontier, 1) {
+	if h.top > 0 || top < max(t.frontier, 1) {
 		return nil
 	}
-	page, err := b.reader.SurePage(ctx, top, chat.PageSize)
+	page, err := t.reader.SurePage(ctx, top, chat.PageSize)
 	if err != nil {
 		return fmt.Errorf("read below the newest page: %w", err)
 	}
-	b.newest, b.head = page, page.Newest()
-	if b.head == 0 {
-		b.head = max(0, next-1-settlingSeqs) // what is above may still be on its way
+	h.newest, h.top = page, page.Newest()
+	if h.top == 0 {
+		h.top = max(0, next-1-settlingSeqs) // what is above may still be on its way
 	}
 	return nil
 }
 
-// behind reports whether the newest seq lies below what is archived.
-func (b *batch) behind() bool { return b.genesis != nil && b.head > 0 && b.head < b.frontier-1 }
-
-// checkIdentity makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
-func (b *batch) checkIdentity(group chat.Facts) error {
-	if b.genesis == nil {
+// identify makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
+func (h *head) identify(t *tail, facts chat.Facts) error {
+	if t.genesis == nil {
 		return nil
 	}
-	if was := b.genesis.CreateTime; was != 0 && group.CreateTime != 0 && was != group.CreateTime {
-		return recreated("the group was created at %d, the archived one at %d", group.CreateTime, was)
+	if was := t.genesis.CreateTime; was != 0 && facts.CreateTime != 0 && was != facts.CreateTime {
+		return recreated("the group was created at %d, the archived one at %d", facts.CreateTime, was)
 	}
-	if (b.behind() || b.head == 0 && group.NextSeq > 0) && group.NextSeq < b.frontier {
-		return recreated("the group's newest seq is %d, and %d is archived", b.head, b.frontier-1)
+	if (t.above(h.top) || h.top == 0 && facts.NextSeq > 0) && facts.NextSeq < t.frontier {
+		return recreated("the group's newest seq is %d, and %d is archived", h.top, t.frontier-1)
 	}
 	return nil
 }
@@ -162,85 +196,21 @@ func recreated(format string, args ...any) error {
 	}
 }
 
-// settleHead keeps the head below the first of the newest seqs that may still be on its way, and freezes the run's
-// head. Nothing below from is looked at. The head of a run that is under way was settled when it began.
-func (b *batch) settleHead(ctx context.Context, newest chat.Page, from chat.Seq) error {
-	if b.runHead == 0 {
-		settled, err := b.settled(ctx, newest, from)
-		if err != nil {
-			return err
-		}
-		b.runHead = settled
-	}
-	b.head = min(b.head, b.runHead)
-	return nil
-}
-
-func (b *batch) settled(ctx context.Context, newest chat.Page, from chat.Seq) (chat.Seq, error) {
-	head := b.head
-	if !b.young(newest, head) {
-		return head, nil
-	}
-	from = max(from, head-settlingSeqs+1, b.allotted+1)
-	there := make(map[chat.Seq]bool, settlingSeqs)
-	note := func(elements []chat.Element) chat.Seq { // returns the first seq that is still missing
-		for i := range elements {
-			if e := &elements[i]; e.Retained() {
-				there[e.Seq] = true
-			}
-		}
-		for there[from] {
-			from++
-		}
-		return from
-	}
-	missing := note(newest.Elements)
-	if below := head - chat.PageSize; below >= missing {
-		page, err := b.reader.Page(ctx, below, chat.PageSize)
-		if err != nil {
-			return 0, fmt.Errorf("read below the newest page: %w", err)
-		}
-		missing = note(page.Elements)
-	}
-	if missing > head {
-		return head, nil
-	}
-	// A page that was cut lacks messages that are there.
-	seg, err := b.reader.Segment(ctx, missing, head)
-	if err != nil {
-		return 0, fmt.Errorf("look for what is missing among the newest messages: %w", err)
-	}
-	b.newest = chat.Page{} // it lacks what may have come since
-	return note(seg.Elements) - 1, nil
-}
-
-// young reports whether the newest message is so new that others may still be on their way. Where neither the message
-// nor the group says how new it is, it may be: the next tick is soon enough for it.
-func (b *batch) young(p chat.Page, head chat.Seq) bool {
-	newest := b.lastTime
-	for i := range p.Elements {
-		if e := &p.Elements[i]; e.Seq == head {
-			newest = max(newest, e.Time)
-		}
-	}
-	return newest == 0 || time.Since(time.Unix(newest, 0)) < settlingAge
-}
-
-// group asks what the service tells about the stream. An app may lack the permission: then nothing is known.
-func (b *batch) group(ctx context.Context) (chat.Facts, error) {
-	var group chat.Facts
-	err := b.reader.Caller.Call(ctx, func(ctx context.Context) error {
+// readFacts asks what the service tells about the stream. An app may lack the permission: then nothing is known.
+func readFacts(ctx context.Context, s *session) (chat.Facts, error) {
+	var facts chat.Facts
+	err := s.reader.Caller.Call(ctx, func(ctx context.Context) error {
 		var err error
-		group, err = b.Source.Group(ctx, b.Stream)
+		facts, err = s.Source.Group(ctx, s.Stream)
 		return err
 	})
 	if err == nil {
-		return group, nil
+		return facts, nil
 	}
 	if retry.ClassOf(err) == retry.Permanent && (errors.Is(err, chat.ErrUnsupported) || errors.Is(err, chat.ErrGone)) {
 		// The history answered a moment ago, so this is a refusal to tell, not the end of the group.
-		b.Log.Debug().Err(err).Msg("group information is not available")
+		s.Log.Debug().Err(err).Msg("group information is not available")
 		return chat.Facts{}, nil
 	}
-	return group, fmt.Errorf("read group information: %w", err)
+	return facts, fmt.Errorf("read group information: %w", err)
 }

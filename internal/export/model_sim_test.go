@@ -17,6 +17,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 	"chatexport/internal/retry"
 )
@@ -140,7 +141,7 @@ func newSim(t simT, s setting) *sim {
 		caller := chatapi.NewCaller(retry.NewLimiter(manyCalls))
 		caller.Policy.Jitter = func(bound time.Duration) time.Duration { return bound / 2 }
 		m.deploy[i] = &export.Engine{
-			Caller: caller, Writes: &export.WriteTimes{},
+			Caller: caller, Writes: &objstore.WriteTimes{},
 			Limits: export.Limits{SDKAppID: simAppID, Span: s.Span[i], ChunkBytes: 1 << 20, MaxHops: 10_000, Concurrency: s.Concurrency[i]},
 		}
 	}

@@ -52,7 +52,7 @@ func TestAChunkThatIsNotWhatWasWrittenStandsUntilSomebodyMendsIt(t *testing.T) {
 					t.Error("a batch that could not look at the chunk succeeded")
 				}
 				s.stands("chunk_corrupt")
-				abandoned := &export.Engine{Store: s.store, Caller: chatapi.NewCaller(s.limiter), Writes: &export.WriteTimes{}}
+				abandoned := &export.Engine{Store: s.store, Caller: chatapi.NewCaller(s.limiter), Writes: &objstore.WriteTimes{}}
 				must(t, abandoned.Abandon(t.Context(), export.Request{Stream: s.stream, Log: zerolog.Nop()}, errors.New("no answer")))
 				s.stands("chunk_corrupt")
 

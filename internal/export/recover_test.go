@@ -65,7 +65,7 @@ func newWreck(t *testing.T, n, archived int, head time.Duration) *wreck {
 		return memstore.Fault{}, nil
 	})
 	w.engine = &export.Engine{
-		Source: client, Store: view, Requeuer: w, Caller: chatapi.NewCaller(retry.NewLimiter(100)), Writes: new(export.WriteTimes),
+		Source: client, Store: view, Requeuer: w, Caller: chatapi.NewCaller(retry.NewLimiter(100)), Writes: new(objstore.WriteTimes),
 		Limits: export.Limits{SDKAppID: world.SDKAppID, Span: 100_000, ChunkBytes: 1 << 24, MaxHops: 1000, Concurrency: 4},
 	}
 	return w

@@ -91,7 +91,7 @@ func (s *scene) batch(o turn) (export.Result, error) {
 		o.limit = 10 * time.Second
 	}
 	engine := &export.Engine{
-		Source: sceneSource{s, o}, Requeuer: sceneQueue{s, o}, Caller: chatapi.NewCaller(s.limiter), Writes: &export.WriteTimes{},
+		Source: sceneSource{s, o}, Requeuer: sceneQueue{s, o}, Caller: chatapi.NewCaller(s.limiter), Writes: &objstore.WriteTimes{},
 		Store: s.store.View(name, func(_ context.Context, c memstore.Call) (memstore.Fault, error) {
 			if o.before == nil {
 				return memstore.Fault{}, nil

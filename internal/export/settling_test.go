@@ -118,7 +118,7 @@ func TestHolesAmongTheNewestAreFinalAfterAWhile(t *testing.T) {
 func TestTheHeadOfARunIsFrozen(t *testing.T) {
 	t.Parallel()
 	const n = 6000
-	w := world.New(t, world.Options{TimeLimit: 3 * time.Second, Env: map[string]string{"EXPORT_SPAN": "300"}})
+	w := world.New(t, world.Options{TimeLimit: 3 * time.Second, Env: map[string]string{"EXPORT_SPAN": "300", "CHAT_QPS": "100"}})
 	s := addGroup(t, w, "g", 1, n, plain)
 	w.Chat.SetOnCall(func(c chatemu.Call) {
 		if c.Query.HasSeq && c.N%10 == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chain"
 	"chatexport/internal/chat"
 	"chatexport/internal/objstore"
 	"chatexport/internal/pull"
@@ -18,44 +19,28 @@ type verdict struct {
 	status string // one of the standing statuses of package archive
 	code   string // machine-readable reason
 	text   string // what was found, and what the operator can do
+
+	lo    chat.Seq // of the chunk that is not what was written
+	crc64 string   // that it should have, in decimal
 }
 
 func (v *verdict) Error() string { return v.status + ": " + v.text }
 
-func damaged(code, format string, args ...any) error {
-	return &verdict{status: archive.StatusDamaged, code: code, text: fmt.Sprintf(format, args...) + "; nothing was overwritten, look at it with verify"}
-}
-
-func isVerdict(err error) bool {
-	_, ok := errors.AsType[*verdict](err)
-	return ok
-}
-
-// stand records a verdict and ends the run.
-func (b *batch) stand(ctx context.Context, v *verdict) error {
-	b.outcome, b.code = Outcome(v.status), v.code
-	b.Log.Warn().Str("status", v.status).Str("code", v.code).Msg(v.text)
-	failure := b.stateError(v.code, v.text)
-	if b.suspect != nil {
-		failure.Frontier, failure.CRC64 = b.suspect.Frontier, b.suspect.CRC64
+// verdictOf returns the verdict that an error is, nil if delivering the event again may help.
+func verdictOf(err error) *verdict {
+	if v, ok := errors.AsType[*verdict](err); ok {
+		return v
 	}
-	b.settle(ctx, v.status, failure, nil)
-	return nil
-}
-
-// finishIfGone lists what is archived of a stream that no longer exists, and turns the source's conditions into
-// verdicts. Other errors, nil included, pass unchanged.
-func (b *batch) finishIfGone(ctx context.Context, err error) error {
+	if c, ok := errors.AsType[*chain.CorruptError](err); ok {
+		return corrupt(c.Key, c.Lo, c.CRC64)
+	}
 	switch {
-	case errors.Is(err, chat.ErrGone):
-		if b.genesis != nil {
-			if err := b.hopSurely(ctx); err != nil {
-				return err // where time is up and the run is handed on, the next batch finds the group gone, too
-			}
-			if err := b.listAll(ctx, archive.StatusGone); err != nil {
-				return err
-			}
+	case errors.Is(err, objstore.ErrVersioned): // every further write could overwrite something
+		return &verdict{
+			status: archive.StatusFailed, code: codeVersioned,
+			text: "versioning was enabled on the bucket, which makes create-only writes void; use a bucket that never had it: " + err.Error(),
 		}
+	case errors.Is(err, chat.ErrGone):
 		return &verdict{
 			status: archive.StatusGone, code: codeOf(err),
 			text: "the group or topic no longer exists and its remaining history is lost; what was archived is kept: " + err.Error(),
@@ -63,9 +48,26 @@ func (b *batch) finishIfGone(ctx context.Context, err error) error {
 	case errors.Is(err, chat.ErrUnsupported):
 		return &verdict{status: archive.StatusUnsupported, code: codeOf(err), text: err.Error()}
 	default:
-		return err
+		return nil
 	}
 }
+
+func damaged(code, format string, args ...any) *verdict {
+	return &verdict{status: archive.StatusDamaged, code: code, text: fmt.Sprintf(format, args...) + "; nothing was overwritten, look at it with verify"}
+}
+
+// corrupt is the verdict on an own chunk that is stored with other bytes than were written.
+func corrupt(key string, lo chat.Seq, crc64 string) *verdict {
+	v := damaged(codeCorrupt, "%s is not what was written; remove it, and its messages are pulled again as far as they are retained", key)
+	v.lo, v.crc64 = lo, crc64
+	return v
+}
+
+// Codes that are read again: by hints.recheck, and by operators' programs.
+const (
+	codeCorrupt   = "chunk_corrupt"
+	codeVersioned = "versioned_bucket"
+)
 
 // coded is implemented by errors that carry the service's own code.
 type coded interface {
@@ -90,7 +92,7 @@ func codeOf(err error) string {
 	case errors.Is(err, chat.ErrMalformed):
 		return "malformed_page"
 	case errors.Is(err, objstore.ErrVersioned):
-		return "versioned_bucket"
+		return codeVersioned
 	case errors.Is(err, objstore.ErrCorrupt):
 		return "checksum"
 	case errors.Is(err, errNoProgress):

@@ -15,6 +15,7 @@ import (
 	"chatexport/internal/event"
 	"chatexport/internal/export"
 	"chatexport/internal/logging"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
@@ -24,7 +25,7 @@ import (
 
 var (
 	_ export.Source   = (*chatapi.Client)(nil)
-	_ export.Store    = (*cosstore.Store)(nil)
+	_ objstore.Store    = (*cosstore.Store)(nil)
 	_ export.Requeuer = (*continuer)(nil)
 )
 
@@ -36,7 +37,7 @@ type instance struct {
 	store     *cosstore.Store
 	caller    *retry.Caller
 	listPace  *retry.Limiter // of the list of groups, which has a quota of its own
-	writes    *export.WriteTimes
+	writes    *objstore.WriteTimes
 	transport *http.Transport // of the cloud API
 	checked   bool            // the preflight has passed
 }
@@ -72,7 +73,7 @@ func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error
 	}
 	return &instance{
 		config: c, log: log, source: source, store: store,
-		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(export.WriteTimes), transport: transport,
+		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: transport,
 	}, nil
 }
 

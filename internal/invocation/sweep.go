@@ -14,12 +14,13 @@ import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/objstore"
 	"chatexport/internal/sweep"
 )
 
 var (
 	_ sweep.Directory = (*chatapi.Client)(nil)
-	_ sweep.Store     = export.Store(nil)
+	_ sweep.Store     = objstore.Store(nil)
 	_ sweep.Engine    = (*export.Engine)(nil)
 	_ sweep.Publisher = sweepContinuer{}
 )

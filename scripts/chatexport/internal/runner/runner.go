@@ -21,6 +21,7 @@ import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 	"chatexport/internal/export"
+	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 	"chatexport/internal/version"
 	"chatexport/scripts/chatexport/internal/target"
@@ -84,7 +85,7 @@ func New(t *target.Target, batch time.Duration, log zerolog.Logger) (*Runner, er
 	return &Runner{
 		Batch: batch, Log: log, store: t.Store, source: s, owner: ownerOf(t.Where),
 		engine: &export.Engine{
-			Source: s, Store: t.Engine, Caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), Writes: new(export.WriteTimes), Build: version.String(),
+			Source: s, Store: t.Engine, Caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), Writes: new(objstore.WriteTimes), Build: version.String(),
 			Limits: export.Limits{
 				SDKAppID: c.ChatSDKAppID, Span: chat.Seq(c.ExportSpan), ChunkBytes: c.ExportChunkBytes,
 				Exhaustive: c.ExportVoid == config.VoidExhaustive, MaxHops: c.ExportMaxHops, Concurrency: c.ChatConcurrency,

@@ -18,7 +18,7 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
-	"chatexport/internal/export"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -60,7 +60,7 @@ type Target struct {
 	Config config.Config // variables that the command does not need may be placeholders
 	Where  string        // the archive, for people
 	Store  catalog.Store // what readers take; nil without the need
-	Engine export.Store  // the same, for the engine, which writes
+	Engine objstore.Store  // the same, for the engine, which writes
 	COS    *cosstore.Store
 	Getenv func(string) string
 

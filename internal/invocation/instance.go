@@ -1,20 +1,14 @@
 package invocation
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-
-	"github.com/rs/zerolog"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
-	"chatexport/internal/event"
 	"chatexport/internal/export"
-	"chatexport/internal/logging"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
@@ -25,14 +19,13 @@ import (
 
 var (
 	_ export.Source   = (*chatapi.Client)(nil)
-	_ objstore.Store    = (*cosstore.Store)(nil)
-	_ export.Requeuer = (*continuer)(nil)
+	_ objstore.Store  = (*cosstore.Store)(nil)
+	_ export.Requeuer = (*visit)(nil)
 )
 
 // instance is what lives as long as the process: configuration, connection pools, and the pace of the calls.
 type instance struct {
 	config    config.Config
-	log       zerolog.Logger
 	source    *chatapi.Client
 	store     *cosstore.Store
 	caller    *retry.Caller
@@ -42,11 +35,7 @@ type instance struct {
 	checked   bool            // the preflight has passed
 }
 
-func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error) {
-	log := logging.New(logs, c.LogLevel).With().Str("build", version.String()).Logger()
-	for _, warning := range c.Warnings() {
-		log.Warn().Msg(warning)
-	}
+func newInstance(c config.Config, dial Dialer) (*instance, error) {
 	base := c.ChatEndpoint
 	if base == "" {
 		var err error
@@ -72,7 +61,7 @@ func newInstance(c config.Config, logs io.Writer, dial Dialer) (*instance, error
 		transport.DialContext = dial
 	}
 	return &instance{
-		config: c, log: log, source: source, store: store,
+		config: c, source: source, store: store,
 		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: transport,
 	}, nil
 }
@@ -89,12 +78,24 @@ func (i *instance) preflight(ctx context.Context) error {
 	return nil
 }
 
-// scope is what lives as long as one invocation: the credentials, and what was made with them.
-type scope struct {
-	*instance
-	platform  Platform
-	publisher publisher
-	engine    *export.Engine
+// wake makes the instance ready for an invocation: the platform freezes the process between them, and peers hang up
+// meanwhile. Credentials are another's every time.
+func (i *instance) wake(c config.Credentials) {
+	i.store.SetCredentials(cosstore.Credentials{SecretID: c.SecretID.Reveal(), SecretKey: c.SecretKey.Reveal(), Token: c.Token.Reveal()})
+	i.source.CloseIdleConnections()
+	i.store.CloseIdleConnections()
+	i.transport.CloseIdleConnections()
+}
+
+func (v *visit) newEngine() *export.Engine {
+	return &export.Engine{
+		Source: v.source, Store: v.store, Requeuer: v, Caller: v.caller, Writes: v.writes, Build: version.String(),
+		Limits: export.Limits{
+			SDKAppID: v.config.ChatSDKAppID, Span: chat.Seq(v.config.ExportSpan), ChunkBytes: v.config.ExportChunkBytes,
+			Exhaustive: v.config.ExportVoid == config.VoidExhaustive, MaxHops: v.config.ExportMaxHops,
+			Concurrency: v.config.ChatConcurrency,
+		},
+	}
 }
 
 // publisher hands an event to the next invocation. It retries by itself; after an error the event may have been
@@ -103,68 +104,16 @@ type publisher interface {
 	Publish(ctx context.Context, payload []byte) error
 }
 
-func (i *instance) scope(getenv func(string) string, p Platform, log zerolog.Logger) (*scope, error) {
-	credentials, err := config.LoadCredentials(getenv)
-	if err != nil {
-		return nil, fmt.Errorf("read credentials: %w", err)
-	}
-	i.store.SetCredentials(cosstore.Credentials{
-		SecretID: credentials.SecretID.Reveal(), SecretKey: credentials.SecretKey.Reveal(), Token: credentials.Token.Reveal(),
-	})
-	// The platform freezes the process between invocations, and peers hang up meanwhile.
-	i.source.CloseIdleConnections()
-	i.store.CloseIdleConnections()
-	i.transport.CloseIdleConnections()
-
-	s := &scope{instance: i, platform: complete(p, config.LoadPlatform(getenv), i.config)}
-	s.publisher = s.newPublisher(credentials)
-	s.engine = &export.Engine{
-		Source: i.source, Store: i.store, Requeuer: &continuer{publisher: s.publisher}, Caller: i.caller, Writes: i.writes,
-		Build: version.String(),
-		Limits: export.Limits{
-			SDKAppID: i.config.ChatSDKAppID, Span: chat.Seq(i.config.ExportSpan), ChunkBytes: i.config.ExportChunkBytes,
-			Exhaustive: i.config.ExportVoid == config.VoidExhaustive, MaxHops: i.config.ExportMaxHops,
-			Concurrency: i.config.ChatConcurrency,
-		},
-	}
-	log.Debug().Str("function", s.platform.Function).Str("version", s.platform.Version).Msg("invocation begins")
-	return s, nil
-}
-
-// complete fills what the invocation did not say from the environment; the region of COS is the function's, too, where
-// nothing else tells it, since both should be in one region anyway.
-func complete(p Platform, env config.Platform, c config.Config) Platform {
-	p.Function = cmp.Or(p.Function, env.Function)
-	p.Version = cmp.Or(p.Version, env.Version)
-	p.Namespace = cmp.Or(p.Namespace, env.Namespace)
-	p.Region = cmp.Or(p.Region, env.Region, c.COSRegion)
-	return p
-}
-
-func (s *scope) newPublisher(c config.Credentials) publisher {
+func (v *visit) newPublisher(c config.Credentials) publisher {
 	credentials := requeue.Credentials{SecretID: c.SecretID.Reveal(), SecretKey: c.SecretKey.Reveal(), Token: c.Token.Reveal()}
-	if s.config.Requeue == config.RequeueCMQ {
+	if v.config.Requeue == config.RequeueCMQ {
 		return requeue.NewCMQ(requeue.CMQConfig{
-			Region: s.platform.Region, Topic: s.config.CMQTopic, Endpoint: s.config.CloudEndpoint,
-			Credentials: credentials, Transport: s.transport,
+			Region: v.platform.Region, Topic: v.config.CMQTopic, Endpoint: v.config.CloudEndpoint,
+			Credentials: credentials, Transport: v.transport,
 		})
 	}
 	return requeue.NewInvoke(requeue.InvokeConfig{
-		Region: s.platform.Region, Function: s.platform.Function, Namespace: s.platform.Namespace,
-		Qualifier: s.platform.Version, Endpoint: s.config.CloudEndpoint, Credentials: credentials, Transport: s.transport,
+		Region: v.platform.Region, Function: v.platform.Function, Namespace: v.platform.Namespace,
+		Qualifier: v.platform.Version, Endpoint: v.config.CloudEndpoint, Credentials: credentials, Transport: v.transport,
 	})
-}
-
-// continuer publishes continuations of the engine as events of the function.
-type continuer struct{ publisher publisher }
-
-// Continue implements export.Requeuer.
-func (c *continuer) Continue(ctx context.Context, s chat.Stream, next []byte) error {
-	task := event.For(s)
-	task.V, task.Continue = event.Version, next
-	body, err := task.Encode()
-	if err != nil {
-		return fmt.Errorf("encode continuation: %w", err)
-	}
-	return c.publisher.Publish(ctx, body)
 }

@@ -6,10 +6,10 @@
 package invocation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +21,7 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/logging"
+	"chatexport/internal/retry"
 	"chatexport/internal/version"
 )
 
@@ -74,36 +75,40 @@ func (h *Handler) DialWith(dial Dialer) { h.dial = dial }
 func (h *Handler) Invoke(ctx context.Context, p Platform, payload []byte) ([]byte, error) {
 	start := time.Now()
 	deadline := deadlineOf(ctx, p, start)
-	deadline = deadline.Add(-max(minMargin, min(maxMargin, time.Duration(marginShare*float64(deadline.Sub(start))))))
+	deadline = deadline.Add(-retry.Share(deadline.Sub(start), marginShare, minMargin, maxMargin))
 	// The context's own deadline may be absurd (a zero deadline arrives as 1970): it is replaced, cancellation is kept.
 	ctx, cancel := keepCancel(ctx, deadline)
 	defer cancel()
 
-	if err := h.prepare(); err != nil {
-		log := logging.New(h.logs, "info")
-		log.Error().Str("build", version.String()).Str("request_id", p.RequestID).Err(err).Str("outcome", "error").Msg("configuration is not usable")
+	if err := h.prepare(p); err != nil {
+		log := h.log("info", p)
+		log.Error().Err(err).Str("outcome", "error").Msg("configuration is not usable")
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	log := h.instance.log.With().Str("request_id", p.RequestID).Logger()
-	scope, err := h.instance.scope(h.getenv, p, log)
+	log := h.log(h.instance.config.LogLevel, p)
+	credentials, err := config.LoadCredentials(h.getenv)
 	if err != nil {
 		log.Error().Err(err).Str("outcome", "error").Msg("invocation cannot be served")
-		return nil, err
+		return nil, fmt.Errorf("read credentials: %w", err)
 	}
+	h.instance.wake(credentials)
 	if err := h.instance.preflight(ctx); err != nil {
 		log.Error().Err(err).Str("outcome", "error").Msg("preflight")
 		return nil, fmt.Errorf("preflight: %w", err)
 	}
 	v := &visit{
-		scope: scope, event: event.Decode(payload), owner: ownerOf(payload),
-		start: start, deadline: deadline, log: log,
+		instance: h.instance, platform: complete(p, config.LoadPlatform(h.getenv), h.instance.config),
+		event: event.Decode(payload), owner: ownerOf(payload), start: start, deadline: deadline, log: log,
 	}
+	v.publisher = v.newPublisher(credentials)
+	v.engine = v.newEngine()
+	log.Debug().Str("function", v.platform.Function).Str("version", v.platform.Version).Msg("invocation begins")
 	return v.serve(ctx)
 }
 
 // prepare reads the configuration and builds the clients, once. After an error the next invocation tries again: an
 // operator may have mended the variables meanwhile.
-func (h *Handler) prepare() error {
+func (h *Handler) prepare(p Platform) error {
 	if h.instance != nil {
 		return nil
 	}
@@ -111,12 +116,27 @@ func (h *Handler) prepare() error {
 	if err != nil {
 		return err
 	}
-	i, err := newInstance(c, h.logs, h.dial)
-	if err != nil {
-		return err
+	log := h.log(c.LogLevel, p)
+	for _, warning := range c.Warnings() {
+		log.Warn().Msg(warning)
 	}
-	h.instance = i
-	return nil
+	h.instance, err = newInstance(c, h.dial)
+	return err
+}
+
+// log returns the logger of an invocation.
+func (h *Handler) log(level string, p Platform) zerolog.Logger {
+	return logging.New(h.logs, level).With().Str("build", version.String()).Str("request_id", p.RequestID).Logger()
+}
+
+// complete fills what the invocation did not say from the environment; the region of COS is the function's, too, where
+// nothing else tells it, since both should be in one region anyway.
+func complete(p Platform, env config.Platform, c config.Config) Platform {
+	p.Function = cmp.Or(p.Function, env.Function)
+	p.Version = cmp.Or(p.Version, env.Version)
+	p.Namespace = cmp.Or(p.Namespace, env.Namespace)
+	p.Region = cmp.Or(p.Region, env.Region, c.COSRegion)
+	return p
 }
 
 // deadlineOf returns when the platform ends the invocation, as far as it said so believably.
@@ -159,26 +179,4 @@ func keepCancel(ctx context.Context, deadline time.Time) (context.Context, conte
 func ownerOf(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return hex.EncodeToString(sum[:16])
-}
-
-func encodeSummary(s summary) ([]byte, error) {
-	body, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode summary: %w", err)
-	}
-	return body, nil
-}
-
-// visit is the serving of one event.
-type visit struct {
-	*scope
-	event    event.Event
-	owner    string
-	start    time.Time
-	deadline time.Time
-	log      zerolog.Logger
-
-	summary  summary
-	handedOn int
-	longest  time.Duration // of the batches so far
 }

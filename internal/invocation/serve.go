@@ -3,14 +3,18 @@ package invocation
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/retry"
 	"chatexport/internal/sweep"
 )
 
@@ -24,6 +28,23 @@ const (
 	// groupsPerTask keeps a task of handed-on groups far below the size of an event, however long their ids.
 	groupsPerTask = 200
 )
+
+// visit is the serving of one event, as long as an invocation.
+type visit struct {
+	*instance
+
+	platform  Platform
+	publisher publisher
+	engine    *export.Engine
+	event     event.Event
+	owner     string // names the event in leases
+	start     time.Time
+	deadline  time.Time
+	log       zerolog.Logger
+
+	summary summary
+	longest time.Duration // of the batches so far
+}
 
 // unit is one thing to serve: a stream, or a batch of a sweep.
 type unit struct {
@@ -45,23 +66,21 @@ func (v *visit) serve(ctx context.Context) ([]byte, error) {
 			failure = errors.Join(failure, v.handOn(ctx, units[i:]))
 			break
 		}
-		if err := v.serveOne(ctx, u, len(units)); err != nil {
-			failure = errors.Join(failure, err)
-		}
+		failure = errors.Join(failure, v.serveOne(ctx, u, len(units) == 1))
 	}
 	v.summary.ElapsedMS = time.Since(v.start).Milliseconds()
-	v.summary.HandedOn = v.handedOn
-	body, err := encodeSummary(v.summary)
-	switch {
-	case failure == nil:
-		return body, err
-	case v.handedOn > 0:
-		// A redelivery would hand the same things on once more: what failed now is left to the next tick.
-		v.log.Error().Err(failure).Str("outcome", "error").Msg("part of the event is left to the next tick")
-		return body, err
-	default:
+	if failure != nil && v.summary.HandedOn == 0 {
 		return nil, failure
 	}
+	if failure != nil {
+		// A redelivery would hand the same things on once more: what failed now is left to the next tick.
+		v.log.Error().Err(failure).Str("outcome", "error").Msg("part of the event is left to the next tick")
+	}
+	body, err := json.Marshal(v.summary)
+	if err != nil {
+		return nil, fmt.Errorf("encode summary: %w", err)
+	}
+	return body, nil
 }
 
 // units lists what there is to do. A sweep that cannot be understood is refused like an event that cannot.
@@ -91,66 +110,75 @@ func (v *visit) units() []unit {
 }
 
 func (v *visit) timeIsShort() bool {
-	return time.Until(v.deadline) < max(startFactor*v.longest, time.Duration(startShare*float64(v.deadline.Sub(v.start))))
+	least := time.Duration(startShare * float64(v.deadline.Sub(v.start)))
+	return time.Until(v.deadline) < max(startFactor*v.longest, least)
 }
 
-// serveOne does one batch. The error is for the platform: the event is to be delivered again.
-func (v *visit) serveOne(ctx context.Context, u unit, of int) error {
-	if u.sweeps() {
-		return v.serveSweep(ctx, u, of)
+// serveOne does one batch. The error is for the platform: the event is to be delivered again. What the platform does not
+// deliver again is handed on by itself if it fails, so that it stops neither the others of its event nor a partition.
+func (v *visit) serveOne(ctx context.Context, u unit, alone bool) error {
+	again := alone && u.attempt.N == 0 && v.event.Kind != event.KindCKafka
+	deadline := v.deadline
+	if !again { // it must be handed on even if it fails at the last moment, and what comes after it, too
+		deadline = deadline.Add(-retry.Share(v.deadline.Sub(v.start), handOnShare, 0, maxHandOn))
 	}
-	again, deadline := v.terms(u, of)
-	log := v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger()
-	req := export.Request{
-		Stream: u.stream, Continuation: u.task.Continue, Owner: v.owner, RequestID: v.platform.RequestID,
-		Deadline: deadline, Log: log,
-	}
-	if u.attempt.N > 0 {
-		// What failed may have left its lease, and writes that are still under way.
-		req.Owner, req.Predecessors = cmp.Or(u.attempt.Owner, v.owner), u.attempt.Failed
-	}
-	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
+	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	result, err := v.engine.Run(bounded, req)
-	v.longest = max(v.longest, result.Elapsed)
-	v.report(log, result, err)
-	if result.Outcome == export.Continued {
-		v.handedOn++
+	began := time.Now()
+	batch := v.export
+	if u.sweeps() {
+		batch = v.sweep
 	}
+	failed, err := batch(bounded, u, deadline)
+	v.longest = max(v.longest, time.Since(began))
+	switch {
+	case err == nil:
+		return nil
+	case again:
+		return err
+	case u.attempt.N >= maxAttempts:
+		v.giveUp(ctx, u, err)
+		return nil
+	}
+	if handing := v.tryAgain(ctx, u, failed); handing != nil {
+		return errors.Join(err, handing)
+	}
+	return nil
+}
+
+// export does one batch of a stream. With an error comes what the next attempt is to know.
+func (v *visit) export(ctx context.Context, u unit, deadline time.Time) (attempt, error) {
+	req := v.request(u, deadline)
+	result, err := v.engine.Run(ctx, req)
+	v.report(req.Log, result, err)
 	if result.Outcome == archive.StatusFailed {
 		v.checked = false // perhaps the bucket has changed: look at it again before the next write
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		err = fmt.Errorf("export %s: %w", u.stream, err)
 	}
-	if again {
-		return fmt.Errorf("export %s: %w", u.stream, err)
-	}
-	return v.failed(ctx, u, req, result.Writer, err)
+	return attempt{Owner: req.Owner, Failed: append(u.attempt.Failed, result.Writer)}, err
 }
 
-// terms returns whether the platform delivers the event again if the unit fails, and when the unit must be over. What it
-// does not deliver again must be handed on, even if it fails at the last moment, and what comes after it, too.
-func (v *visit) terms(u unit, of int) (again bool, deadline time.Time) {
-	if of == 1 && u.attempt.N == 0 && v.event.Kind != event.KindCKafka {
-		return true, v.deadline
+func (v *visit) request(u unit, deadline time.Time) export.Request {
+	return export.Request{
+		Stream: u.stream, Continuation: u.task.Continue, RequestID: v.platform.RequestID, Deadline: deadline,
+		Log: v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger(),
+		// What failed before may have left its lease, and writes that are still under way.
+		Owner: cmp.Or(u.attempt.Owner, v.owner), Predecessors: u.attempt.Failed,
 	}
-	return false, v.deadline.Add(-min(maxHandOn, time.Duration(handOnShare*float64(v.deadline.Sub(v.start)))))
 }
 
-// failed hands a task that failed on by itself, so that it stops neither the others of its event nor a partition. After
-// enough attempts it is recorded in the stream's state; a later tick tries again. writer is the batch that failed.
-func (v *visit) failed(ctx context.Context, u unit, req export.Request, writer string, cause error) error {
-	if u.attempt.N >= maxAttempts {
-		if err := v.engine.Abandon(ctx, req, cause); err != nil {
-			req.Log.Warn().Err(err).Msg("failure not recorded")
-		}
-		return nil
+// giveUp ends the attempts. A stream's state tells of it, and a later tick tries again.
+func (v *visit) giveUp(ctx context.Context, u unit, cause error) {
+	if u.sweeps() {
+		v.log.Error().Err(cause).Msg("the batch is given up; the next sweep sees to what it would have done")
+		return
 	}
-	if err := v.tryAgain(ctx, u, attempt{Owner: req.Owner, Failed: append(u.attempt.Failed, writer)}); err != nil {
-		return errors.Join(fmt.Errorf("export %s: %w", u.stream, cause), err)
+	req := v.request(u, v.deadline)
+	if err := v.engine.Abandon(ctx, req, cause); err != nil {
+		req.Log.Warn().Err(err).Msg("failure not recorded")
 	}
-	return nil
 }
 
 // tryAgain hands a task that failed on, with what the next attempt is to know.
@@ -190,6 +218,13 @@ func (v *visit) handOn(ctx context.Context, units []unit) error {
 	return failure
 }
 
+// Continue implements export.Requeuer.
+func (v *visit) Continue(ctx context.Context, s chat.Stream, next []byte) error {
+	task := event.For(s)
+	task.V, task.Continue = event.Version, next
+	return v.publish(ctx, task)
+}
+
 func (v *visit) publish(ctx context.Context, task event.Task) error {
 	body, err := task.Encode()
 	if err != nil {
@@ -199,6 +234,6 @@ func (v *visit) publish(ctx context.Context, task event.Task) error {
 	if err := v.publisher.Publish(ctx, body); err != nil {
 		return fmt.Errorf("hand on: %w", err)
 	}
-	v.handedOn++
+	v.summary.HandedOn++
 	return nil
 }

@@ -3,7 +3,6 @@ package invocation
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +21,7 @@ var (
 	_ sweep.Directory = (*chatapi.Client)(nil)
 	_ sweep.Store     = objstore.Store(nil)
 	_ sweep.Engine    = (*export.Engine)(nil)
-	_ sweep.Publisher = sweepContinuer{}
+	_ sweep.Publisher = (*visit)(nil)
 )
 
 // sweepSummary is what a batch of a sweep or a lane did.
@@ -37,42 +36,25 @@ type sweepSummary struct {
 	Messages int64          `json:"messages,omitempty"`
 }
 
-// serveSweep does one batch of a sweep. The error is for the platform: the event is to be delivered again.
-func (v *visit) serveSweep(ctx context.Context, u unit, of int) error {
-	again, deadline := v.terms(u, of)
-	req := sweep.Request{
+// sweep does one batch of a sweep.
+func (v *visit) sweep(ctx context.Context, u unit, deadline time.Time) (attempt, error) {
+	s, err := v.sweeper().Run(ctx, u.spec, u.task.Continue, sweep.Request{
 		Owner: v.owner, RequestID: v.platform.RequestID, Deadline: deadline, Log: v.log,
 		Observe: func(log zerolog.Logger, r export.Result, err error) {
 			v.summary.Served++
 			logBatch(log, summaryOf(r, err).Outcome, r, err)
 		},
-	}
-	bounded, cancel := context.WithDeadline(ctx, req.Deadline)
-	defer cancel()
-	s, err := v.sweeper().Run(bounded, u.spec, u.task.Continue, req)
-	v.longest = max(v.longest, s.Elapsed)
+	})
 	v.reportSweep(s, err)
-	if s.Outcome == sweep.Continued || s.Outcome == sweep.Planned {
-		v.handedOn++
+	if err != nil {
+		err = fmt.Errorf("sweep: %w", err)
 	}
-	switch {
-	case err == nil:
-		return nil
-	case again:
-		return fmt.Errorf("sweep: %w", err)
-	case u.attempt.N >= maxAttempts:
-		v.log.Error().Err(err).Msg("the batch is given up; the next sweep sees to what it would have done")
-		return nil
-	}
-	if failed := v.tryAgain(ctx, u, attempt{}); failed != nil {
-		return errors.Join(fmt.Errorf("sweep: %w", err), failed)
-	}
-	return nil
+	return attempt{}, err
 }
 
 func (v *visit) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
-		Directory: v.source, Store: v.store, Engine: v.engine, Publisher: sweepContinuer{v.publisher},
+		Directory: v.source, Store: v.store, Engine: v.engine, Publisher: v,
 		Caller: v.caller, ListPace: v.listPace,
 		Settings: sweep.Settings{
 			QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
@@ -116,18 +98,11 @@ func outcomeFields(outcomes map[string]int) func(*zerolog.Event) {
 	}
 }
 
-// sweepContinuer publishes continuations of sweeps as events of the function.
-type sweepContinuer struct{ publisher publisher }
-
 // ContinueSweep implements sweep.Publisher.
-func (c sweepContinuer) ContinueSweep(ctx context.Context, spec sweep.Spec, next []byte) error {
+func (v *visit) ContinueSweep(ctx context.Context, spec sweep.Spec, next []byte) error {
 	raw, err := json.Marshal(spec)
 	if err != nil {
-		return fmt.Errorf("encode continuation of the sweep: %w", err)
+		return fmt.Errorf("encode the sweep: %w", err)
 	}
-	body, err := event.Task{V: event.Version, Sweep: raw, Continue: next}.Encode()
-	if err != nil {
-		return fmt.Errorf("encode continuation of the sweep: %w", err)
-	}
-	return c.publisher.Publish(ctx, body)
+	return v.publish(ctx, event.Task{V: event.Version, Sweep: raw, Continue: next})
 }

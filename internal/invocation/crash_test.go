@@ -90,7 +90,7 @@ type crashed struct {
 	err       error
 }
 
-const crashGroup = 230 // messages of the first run: three batches
+const crashGroup = 300 // messages of the first run: three batches
 
 // exportWithCrash does a run of three batches and, when the group has grown, a second tick. It ends with a tick that
 // finds nothing new.

@@ -25,9 +25,9 @@ func TestAGroupOfEverySizeIsArchivedWholeAtAKnownCost(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		messages int
-		calls    int // newest page and group information; above 20 messages the first page; then the pages below the newest
+		calls    int // newest page and group information, then the pages below the newest
 	}{
-		{1, 2}, {19, 2}, {20, 2}, {21, 4}, {40, 4}, {205, 13},
+		{1, 2}, {19, 2}, {20, 2}, {21, 3}, {40, 3}, {205, 12},
 	} {
 		w := world.New(t, world.Options{})
 		s := w.Group("@TGS#1", tc.messages)

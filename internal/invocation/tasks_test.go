@@ -277,7 +277,7 @@ func TestWhatThereIsNoTimeForIsHandedOn(t *testing.T) {
 func TestContinuationsWithoutTimeAreHandedOnAsTheyCame(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{TimeLimit: 3 * time.Second, Chat: chatemu.Options{Latency: 300 * time.Millisecond}})
+		s := newSite(t, world.Options{TimeLimit: 3 * time.Second, Chat: chatemu.Options{Latency: 450 * time.Millisecond}})
 		one, two, three := s.Group("one", 30), s.Group("two", 30), s.Group("three", 30)
 		last := own(t, "three", `{"cursor":21,"after":1,"head":30,"run":"20261122T083000Z-0badcafe","hop":7}`, `{"n":1}`)
 		d, err := s.only("request", ckafka("one", "two", string(last)))

@@ -157,6 +157,8 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 		"event larger than the platform sends": {strings.Repeat(" ", event.MaxEventBytes) + "a", "at most"},
 		"task larger than a queue sends":       {`{"group_id":"` + strings.Repeat("a", 1<<20) + `"}`, "at most"},
 		"hostile nesting":                      {deep, "nested deeper"},
+		"nested one too deep":                  {strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101), "nested deeper"},
+		"hostile nesting in a timer's message": {`{"Type":"Timer","TriggerName":"t","Message":"` + strings.Repeat(`{\"a\":`, 200) + `"}`, "nested deeper"},
 		"hostile nesting in a record":          {`{"Records":[{"CMQ":{"msgBody":"` + strings.Repeat(`{\"a\":`, 200) + `"}}]}`, "nested deeper"},
 		"control characters in a bare id":      {"a\x00b", "control characters"},
 		"control characters in an id":          {`{"group_id":"a\u0007"}`, "control characters"},

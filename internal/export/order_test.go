@@ -51,33 +51,6 @@ func TestAContinuationIsPublishedAfterItsChunkIsStored(t *testing.T) {
 	})
 }
 
-// A cursor that the archive does not bear out must not make a hole.
-func TestAWrongCursorMakesNoHole(t *testing.T) {
-	t.Parallel()
-	for name, cursor := range map[string]export.Continuation{
-		"no such chunk":         {Cursor: 121, After: 101},
-		"another end":           {Cursor: 61, After: 51},
-		"a chunk far below":     {Cursor: 151, After: 1},
-		"after above cursor":    {Cursor: 60, After: 101},
-		"behind the newest seq": {Cursor: 4294967296, After: 51},
-		"nothing":               {Cursor: 0, After: 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newScene(t, 100)
-				s.done(export.Complete, turn{})
-				s.grow(old(100)...)
-				cursor.Head, cursor.Run, cursor.Hop = 200, archive.NewRunID(time.Now()), 3
-				if r, err := s.batch(turn{cont: &cursor}); err != nil || r.Outcome != export.Complete {
-					t.Errorf("the batch ends with %q, %v", r.Outcome, err)
-				}
-				s.whole()
-			})
-		})
-	}
-}
-
 func TestSeqsThatDidNotComeAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,10 @@ func stands(t *testing.T, w *world.World, s chat.Stream, status, code string) {
 // standsUnder is stands while the store does not work as it should.
 func standsUnder(t *testing.T, w *world.World, s chat.Stream, fault cosemu.FaultFunc, status, code string) {
 	t.Helper()
+	advice := map[string]string{ // what an operator must read
+		archive.StatusDamaged: "nothing was overwritten, look at it with verify", archive.StatusGone: "what was archived is kept",
+		archive.StatusRecreated: "give the new group another COS_PREFIX", archive.StatusMismatch: "COS_PREFIX",
+	}
 	before := snapshot(t, w)
 	for range 2 {
 		w.COS.SetFault(fault)
@@ -32,7 +37,7 @@ func standsUnder(t *testing.T, w *world.World, s chat.Stream, fault cosemu.Fault
 			t.Errorf("the invocation ended with outcome %q, error %v, want %q and success", out.Outcome, err, status)
 		}
 		got := state(t, w, s)
-		if got.Status != status || got.Error == nil || got.Error.Code != code || got.Error.Text == "" || got.Lease != nil {
+		if got.Status != status || got.Error == nil || got.Error.Code != code || got.Error.Text == "" || !strings.Contains(got.Error.Text, advice[status]) || got.Lease != nil {
 			t.Errorf("state %+v, error %+v, want status %q, code %q and no lease", got, got.Error, status, code)
 		}
 	}

@@ -11,90 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/invocation"
 )
-
-// A continuation tells where to go on, and the archive knows better: a cursor that does not fit is ignored with a
-// warning, and never makes a hole.
-func TestACursorThatDoesNotFitTheArchiveIsIgnored(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		fresh   bool
-		proceed string // the continuation
-		warning string // empty: the cursor is right
-	}{
-		"right":                     {proceed: `"cursor":61,"after":41`},
-		"right, and behind":         {proceed: `"cursor":41,"after":21`},
-		"far ahead":                 {proceed: `"cursor":201,"after":181`, warning: "does not fit the archive"},
-		"ahead of a chunk":          {proceed: `"cursor":81,"after":41`, warning: "does not fit the archive"},
-		"within a chunk":            {proceed: `"cursor":71,"after":51`, warning: "does not fit the archive"},
-		"without the chunk before":  {proceed: `"cursor":61`, warning: "does not fit the archive"},
-		"beyond the last seq":       {proceed: `"cursor":4294967296,"after":4294967295`, warning: "does not fit the archive"},
-		"after above the cursor":    {proceed: `"cursor":61,"after":81`, warning: "does not fit the archive"},
-		"of a stream without one":   {fresh: true, proceed: `"cursor":61,"after":41`, warning: "the stream has no archive"},
-		"a head far below":          {proceed: `"cursor":61,"after":41,"head":5`},
-		"a head far above":          {proceed: `"cursor":61,"after":41,"head":4294967295`},
-		"nothing but a run and hop": {proceed: `"run":"20261122T083000Z-0badcafe","hop":3`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bubble(t, func(t *testing.T) {
-				s := newSite(t, world.Options{Env: map[string]string{"EXPORT_SPAN": "20"}})
-				stream := s.Group("@TGS#1", 60)
-				if !tc.fresh {
-					s.tick(stream)
-				}
-				must(t, s.Chat.Generate(stream, 60, plain))
-				out, err := s.only("request", own(t, "@TGS#1", `{`+tc.proceed+`}`, ""))
-				if err != nil {
-					t.Fatal(out, err)
-				}
-				if tc.warning != "" != strings.Contains(s.Logs.String(), "is ignored") || !strings.Contains(s.Logs.String(), tc.warning) {
-					t.Errorf("want the warning %q, got %s", tc.warning, s.Logs)
-				}
-				s.tick(stream) // a head that was too low leaves the rest to it
-				if err := s.sound(stream); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-// A run that has had too many batches ends with a state that says so; the next tick goes on from there.
-func TestTheHopLimitEndsARun(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{
-			TimeLimit: 2 * time.Second, Chat: chatemu.Options{Latency: 200 * time.Millisecond},
-			Env: map[string]string{"EXPORT_MAX_HOPS": "2", "CHAT_CONCURRENCY": "1", "EXPORT_SPAN": "40"},
-		})
-		stream := s.Group("@TGS#1", 600)
-		s.tick(stream)
-		if diff := cmp.Diff([]string{"continued", "continued", "hop_limit"}, s.outcomes("@TGS#1")); diff != "" {
-			t.Errorf("batches (-want +got):\n%s", diff)
-		}
-		before := s.state(stream)
-		if before.Status != archive.StatusFailed || before.Error == nil || before.Error.Code != "hop_limit" ||
-			!strings.Contains(before.Error.Text, "EXPORT_MAX_HOPS") || before.Lease != nil || len(s.failures) > 0 {
-			t.Errorf("state %+v, error %+v, failures %v", before, before.Error, s.failures)
-		}
-		for range 20 {
-			s.tick(stream)
-		}
-		if err := s.sound(stream); err != nil {
-			t.Error(err)
-		}
-		// An event may claim any number of hops: it only ends the sooner.
-		if out, err := s.only("request", own(t, "@TGS#1", `{"run":"20261122T083000Z-0badcafe","hop":1073741824}`, "")); err != nil {
-			t.Error(out, err)
-		}
-	})
-}
 
 func TestAllProblemsOfTheConfigurationAreReportedTogether(t *testing.T) {
 	t.Parallel()

@@ -3,8 +3,6 @@ package invocation_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,116 +14,7 @@ import (
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
-	"chatexport/internal/layout"
 )
-
-// Plain http would show UserSig, tokens and messages to the network: it is refused before anything is sent, but for
-// loopback.
-func TestPlainHTTPIsRefusedButForLoopback(t *testing.T) {
-	t.Parallel()
-	for _, variable := range []string{"CHAT_ENDPOINT", "COS_ENDPOINT", "CLOUD_ENDPOINT"} {
-		for _, host := range []string{
-			"example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "0.0.0.0", "[::]", "169.254.0.23", "user@example.com",
-			"2130706433", "0x7f.1", "127.0.0.1@example.com", "[::ffff:10.0.0.1]",
-		} {
-			t.Run(variable+" "+host, func(t *testing.T) {
-				t.Parallel()
-				bubble(t, func(t *testing.T) {
-					s := newSite(t, world.Options{})
-					stream := s.Group("@TGS#1", 5)
-					s.Env[variable] = "http://" + host
-					out, err := s.once(stream)
-					if err == nil || !strings.Contains(err.Error(), variable) {
-						t.Errorf("got %s, %v; want an error that names %s", out, err, variable)
-					}
-					if n := s.Chat.Counters().Calls + len(s.COS.Log()) + len(s.Cloud.Calls()); n > 0 {
-						t.Errorf("%d requests were sent", n)
-					}
-				})
-			})
-		}
-	}
-}
-
-// The emulators know no real secret and check little: they are for this machine only.
-func TestEmulatorsListenOnLoopbackOnly(t *testing.T) {
-	t.Parallel()
-	for _, address := range []string{"0.0.0.0:0", "[::]:0", ":0", "10.0.0.1:0", "example.com:0", "localhost:0"} {
-		if _, stop, err := chatemu.New(chatemu.Options{SDKAppID: 1, SecretKey: "k"}).Start(t.Context(), address); err == nil {
-			t.Errorf("the Chat emulator listens on %s: %v", address, stop())
-		}
-		cloud := cloudemu.New(cloudemu.Config{})
-		if _, err := cloud.Listen(t.Context(), address); err == nil {
-			t.Errorf("the emulator of the cloud API listens on %s: %v", address, cloud.Close())
-		}
-		cos, _, err := cosemu.Start(cosemu.Options{
-			Root: t.TempDir(), Buckets: []cosemu.Bucket{{Name: world.Bucket}}, Addr: address,
-			Credentials: cosemu.StaticCredential("id", cosemu.Credential{SecretKey: "key"}),
-		})
-		if err == nil {
-			t.Errorf("the COS emulator listens on %s: %v", address, cos.Close())
-		}
-	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v4/group_open_http_svc/group_msg_get_simple", http.NoBody)
-	request.RemoteAddr = "10.0.0.2:1234"
-	answer := httptest.NewRecorder()
-	chatemu.New(chatemu.Options{SDKAppID: 1, SecretKey: "k"}).ServeHTTP(answer, request)
-	if answer.Code != http.StatusForbidden {
-		t.Errorf("a request from another machine is answered with %d", answer.Code)
-	}
-}
-
-// An event is bounded in size and depth before it is decoded, and one that is refused costs one object and no call.
-func TestHugeAndDeepEventsAreRejected(t *testing.T) {
-	t.Parallel()
-	deep := func(n int) string { return strings.Repeat(`{"group_id":`, n) + `"a"` + strings.Repeat("}", n) }
-	for name, payload := range map[string]string{
-		"7 MB":                     `{"group_id": "` + strings.Repeat("x", 7<<20) + `"}`,
-		"7 MB of white space":      strings.Repeat(" ", 7<<20) + `{"group_id": "a"}`,
-		"depth 101":                deep(101),
-		"depth 1000000":            strings.Repeat("[", 1_000_000),
-		"a deep message":           `{"Type": "Timer", "TriggerName": "t", "Message": ` + string(quoted(t, deep(200))) + `}`,
-		"a record of 2 MB":         `{"Records": [{"CMQ": {"msgBody": "` + strings.Repeat("x", 2<<20) + `"}}]}`,
-		"a continuation of itself": `{"v": 1, "continue": "eyJjb250aW51ZSI6ImUzMD0ifQ=="}`,
-		"not UTF-8":                "{\"group_id\": \"\xff\xfe\"}",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bubble(t, func(t *testing.T) {
-				s := newSite(t, world.Options{})
-				out, err := s.deliver(cloudemu.Delivery{RequestID: "request", Payload: []byte(payload), Attempt: 1})
-				if err != nil || !strings.Contains(out, `"rejected":1`) {
-					t.Fatalf("%s, %v", out, err)
-				}
-				kept := s.objects()
-				if len(kept) != 1 || !strings.HasPrefix(kept[0], layout.RejectedPrefix) || s.Chat.Counters().Calls > 0 {
-					t.Errorf("objects %v, %d calls of the Chat API", kept, s.Chat.Counters().Calls)
-				}
-				if len(out) > 1000 || len(s.Logs.String()) > 5000 {
-					t.Errorf("the answer has %d bytes, the log %d", len(out), len(s.Logs.String()))
-				}
-			})
-		})
-	}
-}
-
-func quoted(t *testing.T, text string) []byte {
-	t.Helper()
-	body, err := json.Marshal(text)
-	must(t, err)
-	return body
-}
-
-// objects lists all objects.
-func (s *site) objects() []string {
-	s.t.Helper()
-	var keys []string
-	for entry, err := range s.Store.List(s.t.Context(), "", "") {
-		must(s.t, err)
-		keys = append(keys, entry.Key)
-	}
-	return keys
-}
 
 // hostileIDs are group ids as an attacker would choose them who may name groups.
 func hostileIDs() []string {

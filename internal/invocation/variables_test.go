@@ -46,6 +46,17 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 				t.Errorf("%d calls at a time", got)
 			}
 		}},
+		"EXPORT_MAX_HOPS": {
+			map[string]string{"EXPORT_MAX_HOPS": "1", "CHAT_CONCURRENCY": "1", "EXPORT_SPAN": "20"}, chatemu.Options{Latency: 6 * time.Second},
+			func(t *testing.T, s *site, stream chat.Stream) {
+				if diff := cmp.Diff([]string{"continued", "hop_limit"}, s.outcomes(stream.GroupID)); diff != "" {
+					t.Errorf("batches (-want +got):\n%s", diff)
+				}
+				for range 5 {
+					s.tick(stream)
+				}
+			},
+		},
 		"EXPORT_SPAN": {map[string]string{"EXPORT_SPAN": "70"}, chatemu.Options{}, func(t *testing.T, s *site, stream chat.Stream) {
 			metas, _ := s.chain(stream)
 			var his []chat.Seq

@@ -96,7 +96,7 @@ func must(t *testing.T, err error) {
 }
 
 // The same as in internal/invocation for every call, here for a spread of them, with a real process that really dies.
-func TestAKilledProcessLeavesAWholeArchive(t *testing.T) {
+func TestCrash_LeavesAWholeArchive(t *testing.T) {
 	t.Parallel()
 	calls, _ := exportWithKill(t, &killer{})
 	points := 16

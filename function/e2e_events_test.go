@@ -49,7 +49,7 @@ func encode(t *testing.T, v any) []byte {
 	return raw
 }
 
-func TestEveryEventIsExportedOverSeveralHops(t *testing.T) {
+func TestEvents_AreExportedOverSeveralHops(t *testing.T) {
 	t.Parallel()
 	one, two := chat.Stream{GroupID: "@TGS#1"}, chat.Stream{GroupID: "two"}
 	topic := chat.Stream{GroupID: community, TopicID: topicID}

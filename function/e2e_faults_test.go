@@ -2,8 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +13,7 @@ import (
 	"chatexport/internal/emulator/world"
 )
 
-func TestCredentialsAreThoseOfEachInvocation(t *testing.T) {
+func TestCredentials_AreThoseOfEachInvocation(t *testing.T) {
 	t.Parallel()
 	var issued []cloudemu.Credential
 	for n := range 40 {
@@ -53,7 +51,7 @@ func TestCredentialsAreThoseOfEachInvocation(t *testing.T) {
 	}
 }
 
-func TestADeadlineThatCannotBeIsIgnored(t *testing.T) {
+func TestDeadline_ThatCannotBeIsIgnored(t *testing.T) {
 	t.Parallel()
 	const century = 100 * 365 * 24 * time.Hour
 	for name, c := range map[string]scfemu.Config{
@@ -76,7 +74,7 @@ func TestADeadlineThatCannotBeIsIgnored(t *testing.T) {
 	}
 }
 
-func TestAnEventThatIsKilledAtTheTimeLimitLosesNothing(t *testing.T) {
+func TestDeadline_KillLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, same := range []bool{false, true} {
 		t.Run(fmt.Sprintf("same request id %v", same), func(t *testing.T) {
@@ -117,39 +115,7 @@ func TestAnEventThatIsKilledAtTheTimeLimitLosesNothing(t *testing.T) {
 	}
 }
 
-func TestARedeliveredEventIsNotStoppedByItsOwnLease(t *testing.T) {
-	t.Parallel()
-	var s *stage
-	var once sync.Once
-	o := world.Options{}
-	o.COS.Fault = func(r *cosemu.Request) *cosemu.Fault {
-		if r.Op == cosemu.OpPut && strings.HasSuffix(r.Key, ".gz") {
-			once.Do(func() { s.platform.Kill() })
-		}
-		return nil
-	}
-	s = begin(t, o, scfemu.Config{})
-	group := s.Group("@TGS#1", 60)
-	other, own := s.Timer(group), s.Timer(group)
-	// The event's first delivery dies with its lease written. Another tick finds the lease, the second delivery its own.
-	s.Push(own)
-	s.Push(other)
-	served := s.serve()
-	var got []string
-	for _, v := range served {
-		outcome := ""
-		if b := batches([]scfemu.Invocation{v}); len(b) > 0 {
-			outcome = fmt.Sprint(b[0]["outcome"])
-		}
-		got = append(got, fmt.Sprintf("%d %s", v.Status, outcome))
-	}
-	if want := "[439  200 already_running 200 complete]"; fmt.Sprint(got) != want {
-		t.Errorf("invocations ended with %v, want %s", got, want)
-	}
-	s.wantComplete(group, 60)
-}
-
-func TestCrashesAndLostAnswersLeaveASoundArchive(t *testing.T) {
+func TestFaults_LeaveASoundArchive(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(v scfemu.Invocation) scfemu.Fault{
 		"killed at any moment": func(v scfemu.Invocation) scfemu.Fault {
@@ -174,7 +140,7 @@ func TestCrashesAndLostAnswersLeaveASoundArchive(t *testing.T) {
 	}
 }
 
-func TestInstancesSideBySideShareTheWork(t *testing.T) {
+func TestInstances_ShareTheWork(t *testing.T) {
 	t.Parallel()
 	s := begin(t, world.Options{}, scfemu.Config{Instances: 2, MaxUses: 3})
 	one, two := s.Group("one", 500), s.Group("two", 500)

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"fmt"
 	"io/fs"
 	"maps"
 	"strings"
@@ -32,7 +31,7 @@ func (s *stage) rejected() int {
 }
 
 // Whatever comes, the process neither panics nor exits, and what cannot be understood is kept.
-func TestEveryGoldenEventSucceedsInOneProcess(t *testing.T) {
+func TestGoldenEvents_SucceedInOneProcess(t *testing.T) {
 	t.Parallel()
 	s := begin(t, world.Options{TimeLimit: 20 * time.Second, Env: map[string]string{"CHAT_QPS": "200"}}, scfemu.Config{})
 	names, err := fs.Glob(testdata.Events(), "*.json")
@@ -64,20 +63,8 @@ func TestEveryGoldenEventSucceedsInOneProcess(t *testing.T) {
 	}
 }
 
-func TestGoodAndBadRecordsOfAPartition(t *testing.T) {
-	t.Parallel()
-	s := begin(t, world.Options{}, scfemu.Config{})
-	group := s.Group("@TGS#1", 300)
-	s.Push(ckafka(t, `{"group_id":`, "@TGS#1", "", `{"group_id":"@TGS#1","topic_id":"-"}`))
-	s.mustServe()
-	if got := s.rejected(); got != 3 {
-		t.Errorf("%d rejected objects, want 3", got)
-	}
-	s.wantComplete(group, 300)
-}
-
 // What an operator got wrong is in the error that the platform shows, all of it.
-func TestAFunctionThatIsSetUpWrongSaysWhatToDo(t *testing.T) {
+func TestSetup_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		environment map[string]string
@@ -106,7 +93,7 @@ func TestAFunctionThatIsSetUpWrongSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestTheProcessTellsNoSecretAndNoMessage(t *testing.T) {
+func TestSecrets_AreToldToNobody(t *testing.T) {
 	t.Parallel()
 	const closed = "http://127.0.0.1:1"
 	for name, o := range map[string]world.Options{
@@ -173,25 +160,4 @@ func onPut(f *cosemu.Fault) cosemu.FaultFunc {
 
 func always(f *cloudemu.Fault) func(*cloudemu.Call) *cloudemu.Fault {
 	return func(*cloudemu.Call) *cloudemu.Fault { return f }
-}
-
-// A group's export is stopped by the hop limit in the binary, too, and the next tick goes on.
-func TestTheHopLimitOfTheBinary(t *testing.T) {
-	t.Parallel()
-	s := begin(t, world.Options{Env: map[string]string{"EXPORT_MAX_HOPS": "1"}}, scfemu.Config{})
-	group := s.Group("@TGS#1", 600)
-	for range 3 {
-		s.Push(s.Timer(group))
-		s.mustServe()
-	}
-	outcomes := fmt.Sprint(func() (all []any) {
-		for _, b := range batches(s.platform.Invocations()) {
-			all = append(all, b["outcome"])
-		}
-		return all
-	}())
-	if !strings.HasPrefix(outcomes, "[continued hop_limit") || strings.Contains(outcomes, "continued continued") {
-		t.Errorf("batches ended with %s", outcomes)
-	}
-	s.wantComplete(group, 600)
 }

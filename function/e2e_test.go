@@ -180,7 +180,7 @@ func (s *stage) wantComplete(stream chat.Stream, hi chat.Seq) {
 	}
 }
 
-func TestATimerEventIsExportedOverSeveralHops(t *testing.T) {
+func TestEvents_OfTheTimerAreExportedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	s := begin(t, world.Options{}, scfemu.Config{Freeze: true})
 	group := s.Group("@TGS#1", 900)
@@ -197,34 +197,28 @@ func TestATimerEventIsExportedOverSeveralHops(t *testing.T) {
 	s.wantComplete(group, 930)
 }
 
-func TestADirectInvocationIsExportedOverSeveralHops(t *testing.T) {
+func TestEvents_OfInvokeAreHandedOnToTheFunctionItself(t *testing.T) {
 	t.Parallel()
-	for name, payload := range map[string]string{
-		"task": `{"group_id": "@TGS#1"}`, "bare id": `@TGS#1`, "quoted id": `"@TGS#1"`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := begin(t, world.Options{}, scfemu.Config{})
-			group := s.Group("@TGS#1", 800)
-			v, err := s.platform.Invoke(t.Context(), []byte(payload))
-			for err == nil && late(v) {
-				v, err = s.platform.Invoke(t.Context(), []byte(payload))
-			}
-			if err != nil || v.Status != scfemu.StatusOK {
-				t.Fatalf("status %d: %s: %v", v.Status, v.Error, err)
-			}
-			s.checkOutput(v)
-			served := append([]scfemu.Invocation{v}, s.mustServe()...)
-			wantHops(t, served, group, 3)
-			s.wantComplete(group, 800)
-			for _, c := range s.Cloud.Calls() {
-				if c.Action != "Invoke" || c.Function != world.Function || c.Namespace != "default" || c.Qualifier != "$LATEST" {
-					t.Errorf("continuation went to %+v", c)
-				}
-				if !bytes.Contains(c.Payload, []byte(`"continue"`)) || len(c.Payload) > 300 || strings.Contains(string(c.Payload), world.CloudKey) {
-					t.Errorf("continuation %s", c.Payload)
-				}
-			}
-		})
+	s := begin(t, world.Options{}, scfemu.Config{})
+	group := s.Group("@TGS#1", 800)
+	payload := []byte(`{"group_id": "@TGS#1"}`)
+	v, err := s.platform.Invoke(t.Context(), payload)
+	for err == nil && late(v) {
+		v, err = s.platform.Invoke(t.Context(), payload)
+	}
+	if err != nil || v.Status != scfemu.StatusOK {
+		t.Fatalf("status %d: %s: %v", v.Status, v.Error, err)
+	}
+	s.checkOutput(v)
+	served := append([]scfemu.Invocation{v}, s.mustServe()...)
+	wantHops(t, served, group, 3)
+	s.wantComplete(group, 800)
+	for _, c := range s.Cloud.Calls() {
+		if c.Action != "Invoke" || c.Function != world.Function || c.Namespace != "default" || c.Qualifier != "$LATEST" {
+			t.Errorf("continuation went to %+v", c)
+		}
+		if !bytes.Contains(c.Payload, []byte(`"continue"`)) || len(c.Payload) > 300 || strings.Contains(string(c.Payload), world.CloudKey) {
+			t.Errorf("continuation %s", c.Payload)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func defaults() config.Config {
 	}
 }
 
-func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
+func TestDefaults_AreThoseDocumented(t *testing.T) {
 	t.Parallel()
 	got, err := config.Load(env())
 	if err != nil {
@@ -57,7 +57,7 @@ func TestLoadGivesTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
-func TestLoadReadsEveryVariable(t *testing.T) {
+func TestVariables_AreAllRead(t *testing.T) {
 	t.Parallel()
 	got, err := config.Load(env(
 		"CHAT_SDKAPPID", " 1600000000\n", "CHAT_SECRET_KEY", secret+"\n", "CHAT_ADMIN", "root", "CHAT_REGION", "Singapore",
@@ -106,7 +106,7 @@ func problems(t *testing.T, err error) []string {
 	return names
 }
 
-func TestLoadReportsAllProblemsTogether(t *testing.T) {
+func TestProblems_AreReportedTogether(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(func(string) string { return "" })
 	want := []string{"CHAT_SDKAPPID", "CHAT_SECRET_KEY", "COS_BUCKET", "COS_REGION"}
@@ -122,7 +122,7 @@ func TestLoadReportsAllProblemsTogether(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWhatCannotWork(t *testing.T) {
+func TestProblems_AreWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	for variable, values := range map[string][]string{
 		"CHAT_SDKAPPID":       {"0", "-1", "abc", "4294967296", "1.5", "undefined"},
@@ -159,7 +159,7 @@ func TestLoadRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestLoadWantsATopicForCMQ(t *testing.T) {
+func TestProblems_AreCMQWithoutATopic(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(env("REQUEUE", "cmq"))
 	if diff := cmp.Diff([]string{"CMQ_TOPIC"}, problems(t, err)); diff != "" {
@@ -171,7 +171,7 @@ func TestLoadWantsATopicForCMQ(t *testing.T) {
 	}
 }
 
-func TestPrefixGetsItsTrailingSlashOnce(t *testing.T) {
+func TestPrefix_GetsItsTrailingSlashOnce(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{"": "", "a": "a/", "a/": "a/", "a/b=1/c.d": "a/b=1/c.d/", strings.Repeat("a", 127): strings.Repeat("a", 127) + "/"} {
 		got, err := config.Load(env("COS_PREFIX", value))
@@ -181,7 +181,7 @@ func TestPrefixGetsItsTrailingSlashOnce(t *testing.T) {
 	}
 }
 
-func TestSecretNeverShowsItself(t *testing.T) {
+func TestSecret_NeverShowsItself(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(env())
 	if err != nil {
@@ -205,7 +205,7 @@ func TestSecretNeverShowsItself(t *testing.T) {
 	}
 }
 
-func TestLoadCredentials(t *testing.T) {
+func TestCredentials_AreRead(t *testing.T) {
 	t.Parallel()
 	full := []string{"TENCENTCLOUD_SECRETID", "AKIDx", "TENCENTCLOUD_SECRETKEY", "key", "TENCENTCLOUD_SESSIONTOKEN", "token"}
 	got, err := config.LoadCredentials(env(full...))
@@ -231,7 +231,7 @@ func TestLoadCredentials(t *testing.T) {
 	}
 }
 
-func TestLoadPlatform(t *testing.T) {
+func TestPlatform_IsRead(t *testing.T) {
 	t.Parallel()
 	got := config.LoadPlatform(env("SCF_FUNCTIONNAME", "f", "SCF_FUNCTIONVERSION", "$LATEST", "SCF_NAMESPACE", "default", "TENCENTCLOUD_REGION", "ap-guangzhou"))
 	if diff := cmp.Diff(config.Platform{Function: "f", Version: "$LATEST", Namespace: "default", Region: "ap-guangzhou"}, got); diff != "" {

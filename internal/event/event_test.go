@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"strings"
@@ -97,7 +98,7 @@ func payloads(tb testing.TB) map[string][]byte {
 	return found
 }
 
-func TestDecodeReadsEveryGoldenPayload(t *testing.T) {
+func TestGoldenPayloads_AreRead(t *testing.T) {
 	t.Parallel()
 	want := golden()
 	found := payloads(t)
@@ -150,7 +151,7 @@ func compareRejected(t *testing.T, want map[int]string, got []event.Rejection) {
 	}
 }
 
-func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
+func TestRejection_OfWhatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat(`{"a":`, 2_000_000/5) + "1" + strings.Repeat("}", 2_000_000/5)
 	for name, tc := range map[string]struct{ payload, reason string }{
@@ -202,7 +203,7 @@ func TestDecodeRefusesWhatCannotBeMeant(t *testing.T) {
 	}
 }
 
-func TestDecodeServesTheGoodGroupsOfATaskAndRejectsTheOthers(t *testing.T) {
+func TestRejection_OfSomeGroupsServesTheOthers(t *testing.T) {
 	t.Parallel()
 	got := event.Decode([]byte(`{"groups":["a",{"group_id":""},{"group_id":"b"},{"topic_id":"x"}]}`))
 	want := []chat.Stream{{GroupID: "a"}, {GroupID: "b"}}
@@ -212,19 +213,29 @@ func TestDecodeServesTheGoodGroupsOfATaskAndRejectsTheOthers(t *testing.T) {
 	compareRejected(t, map[int]string{0: "groups[1]"}, got.Rejected)
 }
 
-func TestDecodeKeepsAContinuationBesideATaskOfTheSameGroup(t *testing.T) {
+func TestDuplicates_HideNoContinuation(t *testing.T) {
 	t.Parallel()
-	got := event.Decode([]byte(`{"Records":[
-		{"CMQ":{"msgBody":"a"}},
-		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"continue\":\"AAAA\"}"}},
-		{"CMQ":{"msgBody":"{\"continue\":\"AAAA\",\"group_id\":\"a\",\"v\":1}"}},
-		{"CMQ":{"msgBody":"{\"group_id\":\"a\",\"v\":1,\"attempt\":\"AAAA\"}"}}]}`))
-	if len(got.Tasks) != 3 || len(got.Rejected) != 0 {
-		t.Errorf("got %+v", got)
+	for name, bodies := range map[string][]string{ // the last one is what one of the others is
+		"groups":        {`a`, `{"group_id":"a","v":1,"continue":"AAAA"}`, `{"group_id":"a","v":1,"attempt":"AAAA"}`, `{"groups":["a"]}`},
+		"continuations": {`{"group_id":"a","v":1,"continue":"AAAA"}`, `{"group_id":"b","v":1,"continue":"AAAA"}`, `{"v":1,"continue":"AAAA","group_id":"b"}`},
+		"sweeps":        {`{"sweep":{}}`, `{"sweep":{},"v":1,"continue":"AAAA"}`, `{"sweep":{},"v":1,"continue":"AAAB"}`, `{"v":1,"sweep":{},"continue":"AAAA"}`},
+	} {
+		var records []string
+		for _, body := range bodies {
+			quoted, err := json.Marshal(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			records = append(records, `{"CMQ":{"msgBody":`+string(quoted)+`}}`)
+		}
+		got := event.Decode([]byte(`{"Records":[` + strings.Join(records, ",") + `]}`))
+		if len(got.Tasks) != len(bodies)-1 || len(got.Rejected) != 0 {
+			t.Errorf("%s: got %+v", name, got)
+		}
 	}
 }
 
-func TestDecodeRejectsUnderDistinctNumbers(t *testing.T) {
+func TestRejection_HasTheNumberOfItsRecord(t *testing.T) {
 	t.Parallel()
 	got := event.Decode([]byte(`{"Records":[{"CMQ":{"msgBody":"{"}},{"CMQ":{"msgBody":"ok"}},{"CMQ":{"topicName":"t","msgId":"7","msgBody":"["}}]}`))
 	if len(got.Rejected) != 2 || got.Rejected[0].N != 0 || got.Rejected[1].N != 2 {
@@ -238,7 +249,7 @@ func TestDecodeRejectsUnderDistinctNumbers(t *testing.T) {
 	}
 }
 
-func TestReasonsNeverQuoteTheBody(t *testing.T) {
+func TestRejection_NeverQuotesTheBody(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	for _, payload := range []string{
@@ -256,7 +267,7 @@ func TestReasonsNeverQuoteTheBody(t *testing.T) {
 	}
 }
 
-func TestEncodeIsReadBackUnchanged(t *testing.T) {
+func TestTask_IsReadBackUnchanged(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		id := rapid.StringMatching(`[!-~]{1,48}`)
@@ -282,7 +293,7 @@ func TestEncodeIsReadBackUnchanged(t *testing.T) {
 	})
 }
 
-func TestEncodeRefusesWhatAnEventCannotHold(t *testing.T) {
+func TestTask_IsRefusedWhereNoEventCouldHoldIt(t *testing.T) {
 	t.Parallel()
 	task := event.Task{Groups: make([]event.Group, 5000)}
 	for i := range task.Groups {

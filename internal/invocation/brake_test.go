@@ -19,7 +19,7 @@ func poison(groupID string, from chat.Seq) chatemu.FaultFunc {
 
 // A batch that moves nothing publishes nothing: the platform's own deliveries end it, and a day of ticks tries again a
 // bounded number of times. When the fault is mended, the next tick makes the archive whole.
-func TestAStreamThatFailsForGoodDoesNotComeBackByItself(t *testing.T) {
+func TestBrake_StreamThatFailsForGoodDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	for _, from := range []chat.Seq{0, 1, 201} { // nothing can be read; nothing by seq; nothing from the middle on
 		t.Run(fmt.Sprintf("from seq %d", from), func(t *testing.T) {

@@ -142,7 +142,7 @@ func old(n int) []chatemu.Message {
 }
 
 // Whenever the process dies, the archive ends up the same, and little is pulled twice.
-func TestACrashAtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
+func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
 	t.Parallel()
 	var want crashed
 	bubble(t, func(t *testing.T) { want = exportWithCrash(t, &crash{}, 1, time.Minute) })

@@ -236,17 +236,17 @@ func runFaults(t *testing.T, cases []faultCase) {
 	}
 }
 
-func TestFaultsOfCOS(t *testing.T) {
+func TestFaults_OfCOS(t *testing.T) {
 	t.Parallel()
 	runFaults(t, cosFaults())
 }
 
-func TestFaultsOfChat(t *testing.T) {
+func TestFaults_OfChat(t *testing.T) {
 	t.Parallel()
 	runFaults(t, chatFaults())
 }
 
-func TestFaultsOfTheCloudAPI(t *testing.T) {
+func TestFaults_OfTheCloudAPI(t *testing.T) {
 	t.Parallel()
 	runFaults(t, cloudFaults())
 }
@@ -254,7 +254,7 @@ func TestFaultsOfTheCloudAPI(t *testing.T) {
 var update = flag.Bool("update", false, "write the table of faults into the README of internal/export")
 
 // What the README of the engine says about faults is what the tests prove.
-func TestTheTableOfFaultsIsInTheREADME(t *testing.T) {
+func TestFaults_TableIsInTheREADME(t *testing.T) {
 	const path = "../export/README.md"
 	const begin, end = "<!-- faults: go test ./internal/invocation -run README -update -->\n", "<!-- end of faults -->\n"
 	raw, err := os.ReadFile(path)

@@ -14,7 +14,7 @@ import (
 
 // A process dies in the middle of a batch and leaves its lease behind. Its event, delivered again, is not stopped by
 // that, whatever the platform calls the new request; another event is.
-func TestARedeliveryIsNotStoppedByTheLeaseOfItsDeadPredecessor(t *testing.T) {
+func TestOwner_RedeliveryIsNotStoppedByTheLeaseOfItsDeadPredecessor(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	s := w.Group("@TGS#1", 205)

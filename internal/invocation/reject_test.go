@@ -78,7 +78,7 @@ func records(kind, members string, bodies []string) []byte {
 }
 
 // Whatever an event says, the invocation succeeds: what means something is served, the rest is kept for a person.
-func TestEveryGoldenEventSucceedsAndWhatCannotBeUnderstoodIsKept(t *testing.T) {
+func TestRejection_IsKeptForEveryGoldenEvent(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -134,7 +134,7 @@ func wantRejections(t *testing.T, name string, e event.Event, before, after map[
 }
 
 // What is wrong with a sweep's filter is found out later than what is wrong with a record.
-func TestARejectedSweepIsKeptUnderItsRecordsNumber(t *testing.T) {
+func TestRejection_OfASweepHasItsRecordsNumber(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -152,7 +152,7 @@ func TestARejectedSweepIsKeptUnderItsRecordsNumber(t *testing.T) {
 }
 
 // Good records are exported, bad ones kept, and the next delivery of the same event changes nothing.
-func TestGoodAndBadRecordsOfOneEvent(t *testing.T) {
+func TestRejection_OfSomeRecordsServesTheOthers(t *testing.T) {
 	t.Parallel()
 	for kind, payload := range map[string][]byte{
 		"ckafka": ckafka(`one`, `{"group_id": `, `{"groups":[{"group_id":"two"},{"group_id":7.5e}]}`, ``, `{"group_id":"two"}`, `{"topic_id":"x"}`),
@@ -182,7 +182,7 @@ func TestGoodAndBadRecordsOfOneEvent(t *testing.T) {
 	}
 }
 
-func TestARejectionThatCannotBeKeptComesAgain(t *testing.T) {
+func TestRejection_ThatCannotBeKeptComesAgain(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		o := world.Options{}
@@ -210,7 +210,7 @@ func TestARejectionThatCannotBeKeptComesAgain(t *testing.T) {
 }
 
 // A producer that broke fills whole batches of a partition; they must not block it.
-func TestAWholeBatchOfBadRecordsFitsIntoAShortTimeLimit(t *testing.T) {
+func TestRejection_OfAWholeBatchFitsIntoAShortTimeLimit(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		o := world.Options{TimeLimit: 10 * time.Second}
@@ -224,7 +224,7 @@ func TestAWholeBatchOfBadRecordsFitsIntoAShortTimeLimit(t *testing.T) {
 	})
 }
 
-func TestEventsWithoutARequestIDAreKeptApart(t *testing.T) {
+func TestRejection_WithoutARequestIDIsKeptApart(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

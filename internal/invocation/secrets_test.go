@@ -76,7 +76,7 @@ func leaks() []leak {
 }
 
 // Whatever happens, no secret and nothing of a message stands in a log line, an error, an answer or a state.
-func TestNoSecretAndNoMessageIsToldToAnybody(t *testing.T) {
+func TestSecrets_AreToldToNobody(t *testing.T) {
 	t.Parallel()
 	for _, tc := range leaks() {
 		t.Run(tc.name, func(t *testing.T) {

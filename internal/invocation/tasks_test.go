@@ -65,7 +65,7 @@ func (s *site) outcomes(group string) []string {
 
 const attempt = `{"group_id":"bad","v":1,"attempt":{"n":%d}}`
 
-func TestATaskThatFailsIsHandedOnAloneAndRecordedInTheEnd(t *testing.T) {
+func TestTasks_ThatFailAreHandedOnAloneAndRecordedInTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		event func(s *site) []byte
@@ -120,7 +120,7 @@ func breaks(group string, n int64) chatemu.FaultFunc {
 	}
 }
 
-func TestATaskThatRecoversIsExported(t *testing.T) {
+func TestTasks_ThatRecoverAreExported(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		const perDelivery = 6 // attempts that a batch makes of a call
@@ -139,7 +139,7 @@ func TestATaskThatRecoversIsExported(t *testing.T) {
 
 // A single task that handed nothing on is the platform's to deliver again, whatever queue it came by; after its last
 // delivery the next tick goes on.
-func TestASingleTaskThatFailsIsLeftToThePlatform(t *testing.T) {
+func TestTasks_ThatFailAloneAreLeftToThePlatform(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string][]byte{"invoke": []byte("bad"), "cmq": cmq("bad")} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestASingleTaskThatFailsIsLeftToThePlatform(t *testing.T) {
 }
 
 // A continuation that came in a queue's batch keeps its place, and counts its attempts.
-func TestAContinuationThatFailsKeepsItsCursor(t *testing.T) {
+func TestTasks_ThatFailKeepTheirContinuation(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{Env: map[string]string{"EXPORT_SPAN": "20"}})
@@ -195,7 +195,7 @@ func TestAContinuationThatFailsKeepsItsCursor(t *testing.T) {
 }
 
 // Where nothing can be handed on, only a redelivery keeps the event. Where something was, a redelivery would double it.
-func TestAnEventFailsOnlyWhereNothingOfItWasHandedOn(t *testing.T) {
+func TestTasks_FailTheirEventOnlyWhereNothingWasHandedOn(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		refuse func(c *cloudemu.Call) bool
@@ -238,7 +238,7 @@ func TestAnEventFailsOnlyWhereNothingOfItWasHandedOn(t *testing.T) {
 }
 
 // Whatever is not served is handed on in time, ticks together and continuations as they came.
-func TestWhatThereIsNoTimeForIsHandedOn(t *testing.T) {
+func TestTasks_WithoutTimeAreHandedOn(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]time.Duration{"3 s": 3 * time.Second, "60 s": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestWhatThereIsNoTimeForIsHandedOn(t *testing.T) {
 	}
 }
 
-func TestContinuationsWithoutTimeAreHandedOnAsTheyCame(t *testing.T) {
+func TestTasks_WithoutTimeKeepTheirContinuation(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 3 * time.Second, Chat: chatemu.Options{Latency: 450 * time.Millisecond}})
@@ -298,7 +298,7 @@ func TestContinuationsWithoutTimeAreHandedOnAsTheyCame(t *testing.T) {
 }
 
 // A batch that hangs until its end must leave time to hand its task on: a partition would stand still otherwise.
-func TestATaskThatFailsAtTheLastMomentIsHandedOn(t *testing.T) {
+func TestTasks_ThatFailAtTheLastMomentAreHandedOn(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string][]byte{
 		"CKafka":         ckafka("one"),

@@ -41,7 +41,7 @@ func (p pace) options(limit time.Duration) world.Options {
 
 // Whatever is slow, an invocation ends itself before the platform does, has got on, and hands the rest on, until the
 // group is archived. Nothing fails on the way.
-func TestTheSoftStopComesBeforeTheDeadlineWhateverIsSlow(t *testing.T) {
+func TestTime_SoftStopComesBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
 	for _, tc := range []struct {
@@ -108,7 +108,7 @@ func TestTheSoftStopComesBeforeTheDeadlineWhateverIsSlow(t *testing.T) {
 }
 
 // A limit that cannot suffice is told to the operator in time, instead of a kill at the deadline that tells nothing.
-func TestALimitThatCannotSufficeIsToldInTime(t *testing.T) {
+func TestTime_LimitThatCannotSufficeIsToldInTime(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]pace{
 		"Chat answers after 5 s":        {chat: 5 * time.Second},
@@ -139,7 +139,7 @@ func TestALimitThatCannotSufficeIsToldInTime(t *testing.T) {
 }
 
 // What the platform says of the deadline may be zero, absurd or missing.
-func TestAbsurdDeadlinesAreReplacedByTheLimit(t *testing.T) {
+func TestTime_AbsurdDeadlineIsReplacedByTheLimit(t *testing.T) {
 	t.Parallel()
 	at := func(when time.Time) func(context.Context) (context.Context, context.CancelFunc) {
 		return func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -195,7 +195,7 @@ var ours = regexp.MustCompile(`(?m)^chatexport/internal/(export|invocation|chata
 
 // When the handler has returned, nothing runs any more: no goroutine of ours, and no request in the next hour. (Not
 // parallel: other tests have goroutines of ours, too.)
-func TestNothingRunsAfterTheHandlerHasReturned(t *testing.T) { //nolint:paralleltest // see above
+func TestTime_NothingRunsAfterTheHandlerHasReturned(t *testing.T) { //nolint:paralleltest // see above
 	for name, p := range map[string]pace{
 		"all well":       {chat: 20 * time.Millisecond},
 		"time runs out":  {chat: 300 * time.Millisecond},

@@ -3,10 +3,8 @@ package invocation_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,16 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/invocation"
-	"chatexport/internal/layout"
 )
 
 // Every variable does what the table says; what is read wrong is proved in package config.
-func TestEveryVariableTakesEffect(t *testing.T) {
+func TestVariables_TakeEffect(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		env   map[string]string
@@ -47,7 +43,8 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 			}
 		}},
 		"EXPORT_MAX_HOPS": {
-			map[string]string{"EXPORT_MAX_HOPS": "1", "CHAT_CONCURRENCY": "1", "EXPORT_SPAN": "20"}, chatemu.Options{Latency: 6 * time.Second},
+			map[string]string{"EXPORT_MAX_HOPS": "1", "CHAT_CONCURRENCY": "1", "EXPORT_SPAN": "20"},
+			chatemu.Options{Latency: 6 * time.Second},
 			func(t *testing.T, s *site, stream chat.Stream) {
 				if diff := cmp.Diff([]string{"continued", "hop_limit"}, s.outcomes(stream.GroupID)); diff != "" {
 					t.Errorf("batches (-want +got):\n%s", diff)
@@ -106,7 +103,7 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 }
 
 // Without endpoints, each service is where its region says.
-func TestRegionsNameTheServices(t *testing.T) {
+func TestVariables_NameTheServicesByRegion(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -146,67 +143,52 @@ func TestRegionsNameTheServices(t *testing.T) {
 	})
 }
 
-// What is sent with a chunk keeps it write-once and whole.
-func TestAChunkIsWrittenWithTheDocumentedHeaders(t *testing.T) {
+func TestVariables_ProblemsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		var mu sync.Mutex
-		seen := make(map[string]http.Header)
-		s := newSite(t, world.Options{Wrap: func(service string, next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if service == "cos" && r.Method == http.MethodPut {
-					mu.Lock()
-					seen[strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 2)[0]] = r.Header.Clone()
-					mu.Unlock()
-				}
-				next.ServeHTTP(w, r)
-			})
-		}})
-		s.tick(s.Group("@TGS#1", 30))
-		mu.Lock()
-		defer mu.Unlock()
-		for folder, want := range map[string][]string{
-			"data": {"application/gzip", "true"}, "manifest": {"application/json", "true"}, "state": {"application/json", ""},
-		} {
-			h := seen[folder]
-			got := []string{h.Get("Content-Type"), h.Get("X-Cos-Forbid-Overwrite")}
-			if diff := cmp.Diff(want, got); diff != "" || h.Get("Content-Md5") == "" || h.Get("Content-Encoding") != "" {
-				t.Errorf("%s/: headers %v (-want +got):\n%s", folder, h, diff)
+		s := newSite(t, world.Options{})
+		stream := s.Group("@TGS#1", 30)
+		right := maps.Clone(s.Env)
+		wrong := map[string]string{
+			"CHAT_SDKAPPID": "app", "CHAT_SECRET_KEY": "", "CHAT_ADMIN": "two words", "CHAT_REGION": "atlantis", "CHAT_ENDPOINT": "http://example.com",
+			"CHAT_QPS": "0", "CHAT_CONCURRENCY": "1e3", "COS_BUCKET": "no-appid", "COS_REGION": "${env:REGION}", "COS_PREFIX": "../x",
+			"COS_ENDPOINT": "ftp://127.0.0.1", "REQUEUE": "kafka", "CMQ_TOPIC": "9", "CLOUD_ENDPOINT": "http://8.8.8.8", "EXPORT_SPAN": "-1",
+			"EXPORT_CHUNK_BYTES": "16 MB", "EXPORT_VOID": "maybe", "EXPORT_MAX_HOPS": "many", "CHAT_RETENTION_DAYS": "week", "LOG_LEVEL": "loud",
+		}
+		maps.Copy(s.Env, wrong)
+		h := s.Instance() // one instance: it must serve as soon as an operator has mended the variables
+		call := func() (string, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			out, err := h.Invoke(ctx, invocation.Platform{RequestID: "request", Function: world.Function}, s.Timer(stream))
+			return string(out), err
+		}
+		_, err := call()
+		if err == nil {
+			t.Fatal("served with a configuration that cannot work")
+		}
+		for name, value := range wrong {
+			if !strings.Contains(err.Error(), name+": ") || !strings.Contains(s.Logs.String(), name+": ") {
+				t.Errorf("the error, or its log line, does not name %s: %v", name, err)
+			}
+			if len(value) > 3 && strings.Contains(err.Error(), value) {
+				t.Errorf("the error quotes the value of %s", name)
 			}
 		}
-	})
-}
-
-// A manifest lists 500 chunks at most: it is written as soon as there are so many, and the run's last one ends it.
-func TestManifestsAreWrittenAsSoonAsTheyAreFull(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{TimeLimit: 10 * time.Minute, Env: map[string]string{"EXPORT_SPAN": "1"}})
-		stream := s.Group("@TGS#1", 510)
-		s.tick(stream)
+		if n := s.Chat.Counters().Calls + len(s.COS.Counts()) + len(s.Cloud.Calls()); n != 0 {
+			t.Errorf("%d calls were made", n)
+		}
+		maps.Copy(s.Env, right)
+		for name := range wrong {
+			if _, ok := right[name]; !ok {
+				delete(s.Env, name)
+			}
+		}
+		if out, err := call(); err != nil {
+			t.Fatal(out, err)
+		}
 		if err := s.sound(stream); err != nil {
 			t.Error(err)
-		}
-		var got []string
-		for _, lo := range []chat.Seq{1, 501} {
-			body, _, err := s.Store.Get(t.Context(), layout.Manifest(stream, lo))
-			must(t, err)
-			m, err := archive.ParseManifest(body)
-			must(t, err)
-			got = append(got, fmt.Sprint(m.Status, " ", m.Lo, "-", m.Hi, " ", m.Totals.Chunks))
-		}
-		if diff := cmp.Diff([]string{"partial 1-500 500", "complete 501-510 10"}, got); diff != "" {
-			t.Errorf("manifests (-want +got):\n%s", diff)
-		}
-		var order []string
-		for _, r := range s.COS.Log() {
-			if r.Method == http.MethodPut && r.Status == http.StatusOK && !strings.HasPrefix(r.Key, "state/") {
-				order = append(order, r.Key)
-			}
-		}
-		at := slices.Index(order, layout.Manifest(stream, 1))
-		if before := slices.Index(order, layout.Chunk(stream, 500)); at < before || at > before+3 {
-			t.Errorf("the first manifest was write %d, the 500th chunk %d", at, before)
 		}
 	})
 }

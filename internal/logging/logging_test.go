@@ -13,7 +13,7 @@ import (
 	"chatexport/internal/logging"
 )
 
-func TestALineIsOneFlatObjectInUTC(t *testing.T) {
+func TestLogger_WritesOneFlatObjectInUTC(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // its clock begins at 2000-01-01
 		var out bytes.Buffer
@@ -41,7 +41,7 @@ func TestALineIsOneFlatObjectInUTC(t *testing.T) {
 	})
 }
 
-func TestLevels(t *testing.T) {
+func TestLogger_HasFourLevels(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[string]int{"debug": 4, "info": 3, "warn": 2, "error": 1, "": 3, "loud": 3, "trace": 3, "disabled": 3} {
 		var out bytes.Buffer

@@ -68,7 +68,7 @@ func continuation(t *testing.T) (event.Task, []byte) {
 	return task, payload
 }
 
-func TestPublishedPayloadArrivesAsTheSameTask(t *testing.T) {
+func TestPublish_ArrivesAsTheSameTask(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(nil)
 	base, err := cloud.Listen(t.Context(), "127.0.0.1:0")
@@ -113,7 +113,7 @@ func first(n int, fault cloudemu.Fault) func(*cloudemu.Call) *cloudemu.Fault {
 	}
 }
 
-func TestPublishRepeatsWhatMayPass(t *testing.T) {
+func TestPublish_RepeatsWhatMayPass(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		fault  cloudemu.Fault
@@ -150,7 +150,7 @@ func TestPublishRepeatsWhatMayPass(t *testing.T) {
 	}
 }
 
-func TestPublishGivesUpOnWhatCannotPass(t *testing.T) {
+func TestPublish_GivesUpOnWhatCannotPass(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		publisher, code, advice string
@@ -196,7 +196,7 @@ func TestPublishGivesUpOnWhatCannotPass(t *testing.T) {
 	}
 }
 
-func TestPublishEndsWithItsContext(t *testing.T) {
+func TestPublish_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]cloudemu.Fault{"no answer": {Hang: true}, "throttled": {Code: "RequestLimitExceeded"}} {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestPublishRefusesWithoutACall(t *testing.T) {
+func TestPublish_RefusesWithoutACall(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(nil)
 	good := requeue.InvokeConfig{Region: region, Function: "chatexport", Namespace: "prod", Qualifier: "7", Credentials: credentials(), Transport: cloud.Transport()}
@@ -271,7 +271,7 @@ func TestPublishRefusesWithoutACall(t *testing.T) {
 	})
 }
 
-func TestErrorsNeverShowCredentialsOrPayload(t *testing.T) {
+func TestErrors_NeverShowCredentialsOrPayload(t *testing.T) {
 	t.Parallel()
 	answers := map[string]http.HandlerFunc{
 		"service error": func(w http.ResponseWriter, r *http.Request) {

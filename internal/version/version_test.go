@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestABuildIsNamedByItsCommit(t *testing.T) {
+func TestVersion_NamesTheCommit(t *testing.T) {
 	t.Parallel()
 	const hash = "f0809c2aa13b00000000000000000000000000ff"
 	for _, test := range []struct{ revision, time, modified, want string }{

@@ -21,7 +21,7 @@ func firstTick() map[cosemu.Op]int {
 	}
 }
 
-func TestAGroupOfEverySizeIsArchivedWholeAtAKnownCost(t *testing.T) {
+func TestCost_OfAGroupOfEverySize(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		messages int
@@ -46,7 +46,7 @@ func TestAGroupOfEverySizeIsArchivedWholeAtAKnownCost(t *testing.T) {
 	}
 }
 
-func TestAGroupWithoutMessagesHasStateOnly(t *testing.T) {
+func TestCost_OfAGroupWithoutMessagesIsAState(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	s := w.Group("@TGS#1", 0)
@@ -70,7 +70,7 @@ func TestAGroupWithoutMessagesHasStateOnly(t *testing.T) {
 	}
 }
 
-func TestALaterTickTakesWhatIsNewAtAKnownCost(t *testing.T) {
+func TestCost_OfALaterTick(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	s := w.Group("@TGS#1", 205)

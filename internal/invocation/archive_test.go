@@ -3,8 +3,13 @@ package invocation_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,7 +57,7 @@ func elements() []element {
 	}
 }
 
-func TestEveryLineIsWhatTheServiceSent(t *testing.T) {
+func TestArchive_LinesAreWhatTheServiceSent(t *testing.T) {
 	t.Parallel()
 	for name, quirks := range map[string]chatemu.Quirks{"as it is": {}, "pretty-printed pages": {PrettyEvery: 1}, "pages cut by bytes": {PageBytes: 1 << 10}} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +97,7 @@ func TestEveryLineIsWhatTheServiceSent(t *testing.T) {
 }
 
 // Chunks are gzip of NDJSON as they lie in the bucket, with their metadata as HTTP has it.
-func TestAChunkIsStoredAsDocumented(t *testing.T) {
+func TestArchive_ChunkIsStoredAsDocumented(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{Env: map[string]string{"COS_PREFIX": "app one"}})
@@ -157,4 +162,69 @@ func (s *site) manifests(stream chat.Stream) {
 	if batches := s.Logs.Batches(); batches[0]["manifest_sha256"] != s.state(stream).ManifestAfter.SHA256 {
 		s.t.Errorf("the log line of the batch does not anchor the manifest: %v", batches[0])
 	}
+}
+
+// What is sent with a chunk keeps it write-once and whole.
+func TestArchive_IsWrittenWithTheDocumentedHeaders(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		var mu sync.Mutex
+		seen := make(map[string]http.Header)
+		s := newSite(t, world.Options{Wrap: func(service string, next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if service == "cos" && r.Method == http.MethodPut {
+					mu.Lock()
+					seen[strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 2)[0]] = r.Header.Clone()
+					mu.Unlock()
+				}
+				next.ServeHTTP(w, r)
+			})
+		}})
+		s.tick(s.Group("@TGS#1", 30))
+		mu.Lock()
+		defer mu.Unlock()
+		for folder, want := range map[string][]string{
+			"data": {"application/gzip", "true"}, "manifest": {"application/json", "true"}, "state": {"application/json", ""},
+		} {
+			h := seen[folder]
+			got := []string{h.Get("Content-Type"), h.Get("X-Cos-Forbid-Overwrite")}
+			if diff := cmp.Diff(want, got); diff != "" || h.Get("Content-Md5") == "" || h.Get("Content-Encoding") != "" {
+				t.Errorf("%s/: headers %v (-want +got):\n%s", folder, h, diff)
+			}
+		}
+	})
+}
+
+// A manifest lists 500 chunks at most: it is written as soon as there are so many, and the run's last one ends it.
+func TestArchive_ManifestIsWrittenAsSoonAsItIsFull(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{TimeLimit: 10 * time.Minute, Env: map[string]string{"EXPORT_SPAN": "1"}})
+		stream := s.Group("@TGS#1", 510)
+		s.tick(stream)
+		if err := s.sound(stream); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, lo := range []chat.Seq{1, 501} {
+			body, _, err := s.Store.Get(t.Context(), layout.Manifest(stream, lo))
+			must(t, err)
+			m, err := archive.ParseManifest(body)
+			must(t, err)
+			got = append(got, fmt.Sprint(m.Status, " ", m.Lo, "-", m.Hi, " ", m.Totals.Chunks))
+		}
+		if diff := cmp.Diff([]string{"partial 1-500 500", "complete 501-510 10"}, got); diff != "" {
+			t.Errorf("manifests (-want +got):\n%s", diff)
+		}
+		var order []string
+		for _, r := range s.COS.Log() {
+			if r.Method == http.MethodPut && r.Status == http.StatusOK && !strings.HasPrefix(r.Key, "state/") {
+				order = append(order, r.Key)
+			}
+		}
+		at := slices.Index(order, layout.Manifest(stream, 1))
+		if before := slices.Index(order, layout.Chunk(stream, 500)); at < before || at > before+3 {
+			t.Errorf("the first manifest was write %d, the 500th chunk %d", at, before)
+		}
+	})
 }

@@ -31,7 +31,7 @@ var streamKey = regexp.MustCompile(`^tenant-a/(data|manifest|state)/gid=((?:[A-Z
 
 // Whatever a group is called, everything written for it lies below its own prefix, and what it is called cannot forge a
 // line of the log.
-func TestAHostileGroupIDCannotLeaveItsPrefixOrForgeALogLine(t *testing.T) {
+func TestHostileID_CannotLeaveItsPrefixOrForgeALogLine(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{Env: map[string]string{"COS_PREFIX": "tenant-a", "LOG_LEVEL": "debug"}})
@@ -94,7 +94,7 @@ func printableOnly(t *testing.T, of, text string) {
 }
 
 // What a service answers is no more trusted than an id: it cannot forge a line of the log or of the error either.
-func TestAnAnswerCannotForgeALogLine(t *testing.T) {
+func TestHostileAnswer_CannotForgeALogLine(t *testing.T) {
 	t.Parallel()
 	const evil = "ok\n{\"level\":\"info\",\"message\":\"batch\",\"outcome\":\"complete\"}\r\n\x1b[2J\u009b31m"
 	for name, fault := range map[string]func(*site){

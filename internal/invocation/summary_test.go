@@ -1,10 +1,8 @@
 package invocation_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -14,61 +12,10 @@ import (
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/emulator/world"
-	"chatexport/internal/invocation"
 )
 
-func TestAllProblemsOfTheConfigurationAreReportedTogether(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{})
-		stream := s.Group("@TGS#1", 30)
-		right := maps.Clone(s.Env)
-		wrong := map[string]string{
-			"CHAT_SDKAPPID": "app", "CHAT_SECRET_KEY": "", "CHAT_ADMIN": "two words", "CHAT_REGION": "atlantis", "CHAT_ENDPOINT": "http://example.com",
-			"CHAT_QPS": "0", "CHAT_CONCURRENCY": "1e3", "COS_BUCKET": "no-appid", "COS_REGION": "${env:REGION}", "COS_PREFIX": "../x",
-			"COS_ENDPOINT": "ftp://127.0.0.1", "REQUEUE": "kafka", "CMQ_TOPIC": "9", "CLOUD_ENDPOINT": "http://8.8.8.8", "EXPORT_SPAN": "-1",
-			"EXPORT_CHUNK_BYTES": "16 MB", "EXPORT_VOID": "maybe", "EXPORT_MAX_HOPS": "many", "CHAT_RETENTION_DAYS": "week", "LOG_LEVEL": "loud",
-		}
-		maps.Copy(s.Env, wrong)
-		h := s.Instance() // one instance: it must serve as soon as an operator has mended the variables
-		call := func() (string, error) {
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			out, err := h.Invoke(ctx, invocation.Platform{RequestID: "request", Function: world.Function}, s.Timer(stream))
-			return string(out), err
-		}
-		_, err := call()
-		if err == nil {
-			t.Fatal("served with a configuration that cannot work")
-		}
-		for name, value := range wrong {
-			if !strings.Contains(err.Error(), name+": ") || !strings.Contains(s.Logs.String(), name+": ") {
-				t.Errorf("the error, or its log line, does not name %s: %v", name, err)
-			}
-			if len(value) > 3 && strings.Contains(err.Error(), value) {
-				t.Errorf("the error quotes the value of %s", name)
-			}
-		}
-		if n := s.Chat.Counters().Calls + len(s.COS.Counts()) + len(s.Cloud.Calls()); n != 0 {
-			t.Errorf("%d calls were made", n)
-		}
-		maps.Copy(s.Env, right)
-		for name := range wrong {
-			if _, ok := right[name]; !ok {
-				delete(s.Env, name)
-			}
-		}
-		if out, err := call(); err != nil {
-			t.Fatal(out, err)
-		}
-		if err := s.sound(stream); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // The answer has what an operator asks for first, and one line a stream has the rest.
-func TestTheAnswerAndTheLogLineOfABatch(t *testing.T) {
+func TestSummary_AndLogLineOfABatch(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 2 * time.Second, Chat: chatemu.Options{Latency: 200 * time.Millisecond}, Env: map[string]string{"CHAT_CONCURRENCY": "1"}})
@@ -120,7 +67,7 @@ func TestTheAnswerAndTheLogLineOfABatch(t *testing.T) {
 }
 
 // However many streams an event names, the answer stays short.
-func TestTheAnswerStaysShort(t *testing.T) {
+func TestSummary_StaysShort(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

@@ -11,7 +11,7 @@ import (
 
 const bom = "\uFEFF"
 
-func TestAByteOrderMarkIsNoPartOfATask(t *testing.T) {
+func TestByteOrderMark_IsNoPartOfATask(t *testing.T) {
 	t.Parallel()
 	group := event.Task{GroupID: "g"}
 	for name, tt := range map[string]struct {
@@ -44,7 +44,7 @@ func TestAByteOrderMarkIsNoPartOfATask(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoIDIsNotTakenForABareOne(t *testing.T) {
+func TestBareID_IsNotTakenFromWhatIsNone(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ payload, reason string }{
 		"only a byte order mark":           {bom, "empty"},
@@ -73,7 +73,7 @@ func TestWhatIsNoIDIsNotTakenForABareOne(t *testing.T) {
 	}
 }
 
-func TestAnIDThatIsNamedAsOneMayBeginLikeJSON(t *testing.T) {
+func TestNamedID_MayBeginLikeJSON(t *testing.T) {
 	t.Parallel()
 	got := event.Decode([]byte(`{"group_id":"{a}"}`))
 	if diff := cmp.Diff([]event.Task{{GroupID: "{a}"}}, got.Tasks); diff != "" || len(got.Rejected) != 0 {

@@ -17,7 +17,7 @@ import (
 
 // A batch that fails may not get rid of its lease. What is handed on for it is another event, which that lease must not
 // stop: nobody else goes on.
-func TestTheLeaseOfAFailedTaskDoesNotStopItsRetry(t *testing.T) {
+func TestAttempt_IsNotStoppedByTheLeaseOfTheOneBefore(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -55,7 +55,7 @@ func TestTheLeaseOfAFailedTaskDoesNotStopItsRetry(t *testing.T) {
 }
 
 // A PUT of a batch that failed may arrive when its retry is under way: that is no other delivery's, which would go on.
-func TestALateWriteOfAFailedTaskDoesNotEndItsRetry(t *testing.T) {
+func TestAttempt_IsNotEndedByALateWriteOfTheOneBefore(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -100,4 +100,23 @@ func TestALateWriteOfAFailedTaskDoesNotEndItsRetry(t *testing.T) {
 			t.Error("the run was lost:", landed, s.outcomes("bad"), err)
 		}
 	})
+}
+
+// What no invocation can have written is no attempt: the task is served as if it had never failed.
+func TestAttempt_UnreadableIsTheFirst(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("x", 65)
+	for _, told := range []string{
+		`x`, `[]`, `{"n":"1"}`, `{"n":-1}`, `{"n":4}`, `{"n":1e30}`, `{"n":1,"owner":"a b"}`, `{"n":1,"owner":"` + id + `"}`,
+		`{"n":1,"failed":["a","b","c","d"]}`, `{"n":1,"failed":["\n"]}`, `{"n":1,"failed":"a"}`,
+	} {
+		bubble(t, func(t *testing.T) {
+			s := newSite(t, world.Options{Chat: chatemu.Options{Fault: breaks("bad", 1<<30)}})
+			s.Group("bad", 30)
+			_, err := s.only("request", own(t, "bad", "", told))
+			if err == nil || len(s.published()) > 0 || !strings.Contains(s.Logs.String(), "as if it had never failed") {
+				t.Errorf("%s: error %v, published %q, logs %s", told, err, s.published(), s.Logs)
+			}
+		})
+	}
 }

@@ -84,12 +84,6 @@ func (o object) natural(name string) (int64, error) {
 	return n, err
 }
 
-// flag reports whether a member is 1 or true.
-func (o object) flag(name string) bool {
-	digits := o.digits(name)
-	return digits == "1" || digits == "true"
-}
-
 // denied reports whether a member is there, and 0 or false.
 func (o object) denied(name string) bool {
 	digits := o.digits(name)

@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"chatexport/internal/archive"
@@ -97,9 +96,6 @@ func storeAll(ctx context.Context, t *tail, chunks <-chan archive.Chunk, done *h
 			Body: chunk.Body, ContentType: contentGzip, Metadata: chunk.Meta.Metadata(),
 		})
 		if err != nil {
-			if errors.Is(err, objstore.ErrVersioned) {
-				return false, err
-			}
 			return false, fmt.Errorf("write chunk: %w", err)
 		}
 		if mine {

@@ -36,7 +36,9 @@ type Observed struct {
 var _ Store = (*Observed)(nil)
 
 // Observe begins to look at a store. writes is shared by all batches of a process.
-func Observe(store Store, writes *WriteTimes) *Observed { return &Observed{store: store, writes: writes} }
+func Observe(store Store, writes *WriteTimes) *Observed {
+	return &Observed{store: store, writes: writes}
+}
 
 // Since reports whether an object that was stored at a time is surely younger than the batch. Only the store's own clock
 // can be compared with Last-Modified, and only in whole seconds; in doubt it is not.

@@ -8,10 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"chatexport/testdata"
 )
@@ -149,67 +146,4 @@ func tree(t *testing.T, folder string) map[string]string {
 		t.Fatal(err)
 	}
 	return files
-}
-
-func TestCommandLinesThatCannotBeUsedExitWith2(t *testing.T) {
-	t.Parallel()
-	full := t.TempDir()
-	if err := os.WriteFile(filepath.Join(full, "mine"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	bad := filepath.Join(t.TempDir(), "bad.ndjson")
-	if err := os.WriteFile(bad, []byte("{\"time\":1,\"from\":\"a\",\"text\":\"b\"}\nnonsense\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	empty := filepath.Join(t.TempDir(), "empty.ndjson")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(t.TempDir(), "out")
-	for _, tc := range []struct {
-		args []string
-		text string // in what is said
-	}{
-		{[]string{"nonsense"}, `unknown command "nonsense"`},
-		{[]string{"completion"}, `unknown command "completion"`},
-		{[]string{"demo", "x"}, `unknown command "x"`},
-		{[]string{"demo", "--nonsense"}, "unknown flag: --nonsense"},
-		{[]string{"demo", "--qps", "many"}, `invalid argument "many"`},
-		{[]string{"demo", "--out", out, "--qps", "0"}, "--qps is not an integer from 1 to "},
-		{[]string{"demo", "--out", out, "--qps", "0", "--span", "-1"}, "--span is not an integer"},
-		{[]string{"demo", "--out", out, "--chunk-bytes", "5"}, "--chunk-bytes is not"},
-		{[]string{"demo", "--out", out, "--latency", "-1s"}, "--latency -1s is not between"},
-		{[]string{"demo", "--out", out, "--latency", "1m"}, "--latency 1m0s is not between"},
-		{[]string{"demo", "--out", out, "--time-limit", "10ms"}, "--time-limit 10ms is not between"},
-		{[]string{"demo", "--out", out, "--messages", "-1"}, "--messages -1 is negative"},
-		{[]string{"demo", "--out", ""}, "--out is empty"},
-		{[]string{"demo", "--out", full}, "is not empty and no demo's folder"},
-		{[]string{"demo", "--out", out, "--data", filepath.Join(full, "none")}, "no such file"},
-		{[]string{"demo", "--out", out, "--data", bad}, "line 2"},
-		{[]string{"demo", "--out", out, "--data", empty}, "has no messages"},
-	} {
-		got := command(t.Context(), tc.args...)
-		if got.code != 2 || !strings.Contains(got.stderr, tc.text) || got.stdout != "" {
-			t.Errorf("%q: exit code %d, stdout %q, stderr %q, want code 2 and %q", tc.args, got.code, got.stdout, got.stderr, tc.text)
-		}
-	}
-	if _, err := os.Stat(out); !os.IsNotExist(err) {
-		t.Errorf("a refused command line left something in --out: %v", err)
-	}
-	if diff := cmp.Diff(map[string]string{"mine": ""}, tree(t, full)); diff != "" {
-		t.Errorf("a foreign folder was touched:\n%s", diff)
-	}
-}
-
-func TestHelpShowsAnExample(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{nil, {"--help"}, {"demo", "--help"}} {
-		got := command(t.Context(), args...)
-		if got.code != 0 || !strings.Contains(got.stdout, "Examples:") || !strings.Contains(got.stdout, "Exit codes: 0 good") {
-			t.Errorf("%q: exit code %d\n%s%s", args, got.code, got.stdout, got.stderr)
-		}
-		if strings.Contains(got.stdout, "completion") {
-			t.Errorf("%q speaks of completion:\n%s", args, got.stdout)
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/clitest"
 )
 
@@ -22,29 +23,25 @@ func operator(t *testing.T, args ...string) invocation {
 	return invocation{}
 }
 
-func TestEveryCommandTellsHowToUseIt(t *testing.T) {
+func TestHelp_TellsHowToUseEveryCommand(t *testing.T) {
 	t.Parallel()
-	root := newRoot()
-	for _, cmd := range operate(clitest.Env(nil)) {
-		if found, _, err := root.Find([]string{cmd.Name()}); err != nil || found.Name() != cmd.Name() {
-			t.Errorf("%s is no command of the root", cmd.Name())
+	for _, cmd := range newRoot().Commands() {
+		if cmd.Hidden || cmd.Name() == "help" {
+			continue
 		}
-		help := operator(t, cmd.Name(), "--help")
-		for _, want := range []string{"Usage:", "Examples:\n  chatexport " + cmd.Name(), "--json", "Exit codes: 0 good, 1 something is wrong, 2 usage or configuration, 3 a service failed"} {
-			if help.code != 0 || !strings.Contains(help.stdout, want) {
-				t.Errorf("%s --help has no %q:\n%s", cmd.Name(), want, help.stdout)
+		help := command(t.Context(), cmd.Name(), "--help").stdout
+		for _, want := range []string{"Usage:", "Examples:\n  chatexport " + cmd.Name(), "--json", "JSON", cli.ExitCodes} {
+			if !strings.Contains(help, want) {
+				t.Errorf("%s --help has no %q:\n%s", cmd.Name(), want, help)
 			}
 		}
-		if !strings.Contains(help.stdout, "JSON") {
-			t.Errorf("%s --help does not tell the form of its JSON", cmd.Name())
-		}
-		if wrong := operator(t, cmd.Name(), "--no-such-flag"); wrong.code != 2 || !strings.Contains(wrong.stderr, "--help") {
+		if wrong := command(t.Context(), cmd.Name(), "--no-such-flag"); wrong.code != 2 || !strings.Contains(wrong.stderr, "--help") {
 			t.Errorf("%s: a wrong flag gives exit code %d: %s", cmd.Name(), wrong.code, wrong.stderr)
 		}
 	}
 }
 
-func TestInterruptedCommandsEndCleanly(t *testing.T) {
+func TestInterruption_EndsEveryCommandCleanly(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, folder, "--messages", "50")
@@ -66,7 +63,7 @@ func TestInterruptedCommandsEndCleanly(t *testing.T) {
 }
 
 // The examples of the documentation, on the archive that a fresh clone can make.
-func TestEveryCommandWorksOnTheDemosArchive(t *testing.T) {
+func TestDemo_IsEnoughForEveryCommand(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, folder, "--messages", "500")

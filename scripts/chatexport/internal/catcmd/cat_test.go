@@ -1,7 +1,6 @@
 package catcmd_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"chatexport/internal/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
-	"chatexport/internal/layout"
 	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/clitest"
 )
@@ -169,52 +167,5 @@ func TestTextIsForReadingAndHarmless(t *testing.T) {
 	}
 	if got := run(t, dir, group().GroupID, "--media", "--tail", "1").Stdout; strings.Count(got, `"seq":6`) != 3 || strings.Count(got, "\n") != 3 {
 		t.Errorf("media of the last message:\n%s", got)
-	}
-}
-
-func TestExitCodes(t *testing.T) {
-	t.Parallel()
-	store, dir := clitest.Folder(t)
-	clitest.Sound(t, store, group())
-	id := group().GroupID
-	for args, want := range map[string]int{
-		id:                              0,
-		"":                              2,
-		"other":                         2,
-		id + " " + id:                   2,
-		id + " --since yesterday":       2,
-		id + " --since 2h --until 3h":   2,
-		id + " --head 1 --tail 1":       2,
-		id + " --text --media":          2,
-		id + " --from-seq 9 --to-seq 8": 2,
-		id + " --tail -1":               2,
-	} {
-		if r := run(t, dir, strings.Fields(args)...); r.Code != want {
-			t.Errorf("%q: exit code %d, want %d: %s", args, r.Code, want, r.Stderr)
-		}
-	}
-	clitest.Edit(t, dir, layout.Chunk(group(), 21), func(body []byte) []byte { body[30] ^= 1; return body })
-	if r := run(t, dir, id); r.Code != 1 || strings.Count(r.Stdout, "\n") != 20 {
-		t.Errorf("damaged chunk: exit code %d after %d lines: %s", r.Code, strings.Count(r.Stdout, "\n"), r.Stderr)
-	}
-	clitest.Edit(t, dir, layout.Manifest(group(), 1), func([]byte) []byte { return []byte("{}") })
-	if r := run(t, dir, id); r.Code != 1 {
-		t.Errorf("damaged manifest: exit code %d: %s", r.Code, r.Stderr)
-	}
-}
-
-func TestEveryMessageOfTheServiceCanBeRead(t *testing.T) {
-	t.Parallel()
-	w := world.New(t, world.Options{})
-	s := w.Group("g", 300)
-	w.Tick(s)
-	for _, form := range []string{"--json", "--text", "--media"} {
-		r := clitest.Run(t, catcmd.Command(clitest.Env(w.Env)), "g", form)
-		if n := strings.Count(r.Stdout, "\n"); r.Code != 0 || form != "--media" && n != 300 || n == 0 {
-			t.Errorf("%s: exit code %d, %d lines: %s", form, r.Code, n, r.Stderr)
-		}
-	}
-	if text := fmt.Sprint(clitest.Run(t, catcmd.Command(clitest.Env(w.Env)), "g", "--text")); strings.ContainsAny(text, "\x1b\b") {
-		t.Error("control characters are printed")
 	}
 }

@@ -127,22 +127,6 @@ func TestMostBoundsThePage(t *testing.T) {
 	}
 }
 
-func TestExitCodes(t *testing.T) {
-	t.Parallel()
-	dir := build(t)
-	for args, want := range map[string]int{
-		"":             2,
-		"--dir " + dir: 2,
-		"--dir " + dir + " --out " + dir + "/no/such/folder/x.html": 2,
-		"--dir " + dir + "x --out x.html":                           2,
-		"--dir " + dir + " --out x.html --most 0":                   2,
-	} {
-		if r := clitest.Run(t, report.Command(clitest.Env(nil)), strings.Fields(args)...); r.Code != want {
-			t.Errorf("%q: exit code %d, want %d: %s", args, r.Code, want, r.Stderr)
-		}
-	}
-}
-
 // A real browser shows the page, light and dark. The screenshots go to REPORT_SCREENSHOTS, if that is set, to be looked at.
 func TestBrowserShowsThePage(t *testing.T) {
 	t.Parallel()

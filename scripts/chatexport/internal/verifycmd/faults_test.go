@@ -15,7 +15,19 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/clitest"
+	"chatexport/scripts/chatexport/internal/verifycmd"
 )
+
+func group() chat.Stream { return chat.Stream{GroupID: "@TGS#1"} }
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
 
 // planted is a fault in the sound archive.
 type planted struct {
@@ -81,14 +93,14 @@ func faults() map[string]planted {
 	}
 }
 
-func TestPlantedFaultsAreFoundAndNamed(t *testing.T) {
+func TestPlantedFault_IsFoundAndNamed(t *testing.T) {
 	t.Parallel()
 	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store, dir := clitest.Folder(t)
 			fault.plant(t, clitest.Sound(t, store, group()), dir)
-			r := run(t, append(fault.args, "--dir", dir)...)
+			r := clitest.Run(t, verifycmd.Command(clitest.Env(nil)), append(fault.args, "--dir", dir)...)
 			if r.Code != 1 || !strings.Contains(r.Stdout, ": "+string(fault.kind)+": ") || !strings.Contains(r.Stdout, "NOT SOUND") {
 				t.Errorf("exit code %d, want 1 and a finding %q\n%s%s", r.Code, fault.kind, r.Stdout, r.Stderr)
 			}
@@ -108,7 +120,9 @@ func forgetChecksums(t *testing.T, dir string) {
 			Key      string           `json:"key"`
 			Versions []map[string]any `json:"versions"`
 		}
-		decode(t, string(read(t, path)), &rec)
+		if err := json.Unmarshal(read(t, path), &rec); err != nil {
+			t.Fatal(err)
+		}
 		body, err := os.ReadFile(clitest.File(dir, rec.Key))
 		if err != nil {
 			continue

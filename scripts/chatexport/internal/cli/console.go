@@ -8,22 +8,24 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
-	"github.com/schollz/progressbar/v3"
+
+	"chatexport/internal/panics"
 )
 
 const (
-	barPeriod  = 100 * time.Millisecond // between two pictures of a bar
-	linePeriod = 5 * time.Second        // between two lines where there is no terminal
-	barWidth   = 30
+	terminalPeriod = 100 * time.Millisecond // between two pictures of the line at the bottom of a terminal
+	linePeriod     = 5 * time.Second        // between two lines where there is no terminal
+
+	erase = "\r\x1b[K" // the line that the cursor is in
 )
 
-// Console shows what goes on while a command works: lines, and below them a bar on a terminal. It is safe for
-// concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.
+// Console shows what goes on while a command works: lines, and on a terminal one below them that says how far it is. It
+// is safe for concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.
 type Console struct {
 	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
-	bar      *progressbar.ProgressBar // nil when none is shown
+	bottom   string // the line below all others, on a terminal
 }
 
 // NewConsole shows on w.
@@ -44,40 +46,39 @@ func (c *Console) Line(format string, args ...any) {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bar == nil {
+	if c.bottom == "" {
 		return c.w.Write(p)
 	}
-	_ = c.bar.Clear()
-	n, err := c.w.Write(p)
-	_ = c.bar.RenderBlank()
-	return n, err
+	if _, err := io.WriteString(c.w, erase+string(p)+c.bottom); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
-// Follow shows how done grows to total until stop is called: a bar on a terminal, a line every few seconds otherwise.
-// A negative total is unknown. done must not use the console.
+// Follow shows how done grows to total until stop is called: on a terminal in the line at the bottom, otherwise in a
+// line every few seconds. A negative total is unknown. done must not use the console.
 func (c *Console) Follow(title, noun string, total int64, done func() int64) (stop func()) {
 	period := linePeriod
 	if c.terminal {
-		period = barPeriod
-		c.begin(title, total)
+		period = terminalPeriod
 	}
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer func() {
-			if p := recover(); p != nil {
-				c.Line("progress is not shown any more: %v", p)
+		err := panics.Caught(func() error {
+			ticker := time.NewTicker(period)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-quit:
+					return nil
+				case <-ticker.C:
+					c.show(title, noun, done(), total)
+				}
 			}
-		}()
-		ticker := time.NewTicker(period)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-ticker.C:
-				c.show(title, noun, done(), total)
-			}
+		})
+		if err != nil {
+			c.Line("progress is not shown any more: %v", err)
 		}
 	}()
 	return func() {
@@ -87,35 +88,27 @@ func (c *Console) Follow(title, noun string, total int64, done func() int64) (st
 	}
 }
 
-func (c *Console) begin(title string, total int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(c.w), progressbar.OptionSetDescription(title),
-		progressbar.OptionSetWidth(barWidth), progressbar.OptionShowCount(), progressbar.OptionUseANSICodes(true),
-		progressbar.OptionSetRenderBlankState(true), progressbar.OptionClearOnFinish())
-}
-
 func (c *Console) show(title, noun string, done, total int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bar != nil {
-		if done < total || total < 0 { // a bar that is full is over, and could not be cleared any more
-			_ = c.bar.Set64(done)
-		}
-		return
-	}
 	of := ""
 	if total >= 0 {
 		of = " of " + Count(total)
 	}
-	_, _ = fmt.Fprintf(c.w, "%s: %s%s %s\n", title, Count(done), of, noun)
+	line := fmt.Sprintf("%s: %s%s %s", title, Count(done), of, noun)
+	if !c.terminal {
+		c.Line("%s", line)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bottom = line
+	_, _ = io.WriteString(c.w, erase+line)
 }
 
 func (c *Console) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bar != nil {
-		_ = c.bar.Clear()
-		c.bar = nil
+	if c.bottom != "" {
+		_, _ = io.WriteString(c.w, erase)
+		c.bottom = ""
 	}
 }

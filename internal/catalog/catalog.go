@@ -35,6 +35,12 @@ type Store interface {
 // ErrNoArchive means that a stream has no genesis: nothing is archived of it.
 var ErrNoArchive = errors.New("nothing is archived of this stream")
 
+// Damaged reports whether err means that an object of an archive is not what it should be, whoever read it: something
+// is wrong with the archive, not with the store.
+func Damaged(err error) bool {
+	return errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt)
+}
+
 // Streams returns the streams that have a state, a genesis or a manifest, sorted by their keys. Chunks are not listed:
 // there may be very many of them.
 func Streams(ctx context.Context, store Store) ([]chat.Stream, error) {

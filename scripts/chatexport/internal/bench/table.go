@@ -74,7 +74,7 @@ func (s *section) print(w io.Writer, quota int) {
 			decimal(r.COSReads, 0), decimal(r.GBSeconds, 1), decimal(r.StartMillis, 1),
 		})
 	}
-	_, _ = fmt.Fprintf(w, "\n%s: %s\n%s", s.Name, s.Title, cli.Table(rows, func(column int) bool { return column == 0 }))
+	_, _ = fmt.Fprintf(w, "\n%s: %s\n%s", s.Name, s.Title, cli.Table(rows, 0))
 	s.compare(w)
 	for _, f := range s.Rows {
 		if len(f.Shares) == 3 {
@@ -106,7 +106,7 @@ func project(w io.Writer, f figures) {
 			decimal(millions*r.GBSeconds, 0), cli.Count(int64(millions * r.COSWrites)), decimal(n*r.BytesPerMessage/1e9, 2),
 		})
 	}
-	_, _ = fmt.Fprintf(w, "\nprojected from the first row; multiply by your region's prices\n%s", cli.Table(rows, func(int) bool { return false }))
+	_, _ = fmt.Fprintf(w, "\nprojected from the first row; multiply by your region's prices\n%s", cli.Table(rows))
 }
 
 func decimal(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }

@@ -19,7 +19,6 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
-	"chatexport/internal/objstore"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
 )
@@ -137,7 +136,7 @@ func run(ctx context.Context, o options, getenv func(string) string, id string, 
 // ended is the command's end by a failure: an archive that is not what it should be is something wrong, not a service's
 // failure.
 func ended(ctx context.Context, err error) error {
-	if errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt) {
+	if catalog.Damaged(err) {
 		return cli.Wrong(err)
 	}
 	return cli.Failed(ctx, err)

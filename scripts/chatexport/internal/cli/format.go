@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +32,13 @@ func Count[T ~int | ~int64](n T) string {
 // StreamName is what tables call a stream: the id that is enough to name it, since a topic's names its community, too.
 func StreamName(s chat.Stream) string { return cmp.Or(s.TopicID, s.GroupID) }
 
-// Plural writes a count with its noun: "1 chunk", "2 chunks".
+// Plural writes a count with its noun: "1 chunk", "2 batches".
 func Plural[T ~int | ~int64](n T, noun string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case strings.HasSuffix(noun, "ch"):
+		noun += "e"
 	}
 	return Count(n) + " " + noun + "s"
 }
@@ -60,9 +64,9 @@ func Seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// Table aligns rows in columns: those that left says to the left, all others to the right. The last column is not
-// padded.
-func Table(rows [][]string, left func(column int) bool) string {
+// Table aligns rows in columns: those of left, where -1 is the last one, to the left, all others to the right. The last
+// column is not padded.
+func Table(rows [][]string, left ...int) string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -80,7 +84,7 @@ func Table(rows [][]string, left func(column int) bool) string {
 			if i > 0 {
 				line.WriteString("  ")
 			}
-			if left(i) {
+			if slices.Contains(left, i) || i == len(row)-1 && slices.Contains(left, -1) {
 				line.WriteString(cell + pad)
 			} else {
 				line.WriteString(pad + cell)

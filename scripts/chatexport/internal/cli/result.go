@@ -8,6 +8,14 @@ import (
 	"io"
 )
 
+// Result prints what came of a command: v for programs, or text for people.
+func Result(w io.Writer, asJSON bool, v any, text string) error {
+	if asJSON {
+		return JSON(w, v)
+	}
+	return Print(w, text)
+}
+
 // JSON prints a result for programs.
 func JSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

@@ -159,8 +159,7 @@ func table(o outcome) string {
 		rows = append(rows, []string{fmt.Sprintf("and %s, all sound", cli.Plural(n, "group")), "", "", "", "", ""})
 	}
 	row("all", o.Messages, chunks, bytes, batches, "")
-	last := len(rows[0]) - 1
-	return cli.Table(rows, func(column int) bool { return column == 0 || column == last })
+	return cli.Table(rows, 0, -1)
 }
 
 func (d *demo) archive() string { return filepath.Join(d.options.out, bucket) }

@@ -21,8 +21,7 @@ import (
 type options struct {
 	target    target.Flags
 	group     string
-	function  string
-	namespace string
+	function  target.Function
 	timeLimit time.Duration
 	memory    int
 	json      bool
@@ -60,11 +59,10 @@ Members are only ever added.
 	f := cmd.Flags()
 	o.target.RegisterServices(f)
 	f.StringVar(&o.group, "group", "", "`GROUP` to read a page of and to publish a tick for")
-	f.StringVar(&o.function, "function", "", "`name` of the function (default: SCF_FUNCTIONNAME, or "+target.DeployedFunction+")")
-	f.StringVar(&o.namespace, "namespace", "", "`name` of the function's namespace (default: SCF_NAMESPACE, or default)")
+	o.function.Register(f)
 	f.DurationVar(&o.timeLimit, "time-limit", target.DeployedTimeLimit, "of the deployed function, as in serverless.yml")
 	f.IntVar(&o.memory, "memory", target.DeployedMemory, "of the deployed function in `MB`, as in serverless.yml")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
@@ -116,12 +114,7 @@ func run(ctx context.Context, o options, getenv func(string) string, out io.Writ
 		return cli.Failed(ctx, ctx.Err())
 	}
 	r := result{Healthy: found == nil, Checks: e.checks}
-	if o.json {
-		err = cli.JSON(out, r)
-	} else {
-		err = cli.Print(out, text(r))
-	}
-	if err != nil {
+	if err := cli.Result(out, o.json, r, text(r)); err != nil {
 		return err
 	}
 	return found
@@ -157,7 +150,7 @@ func text(r result) string {
 		}
 		rows = append(rows, []string{string(c.Result), c.Name, line})
 	}
-	b.WriteString(cli.Table(rows, func(int) bool { return true }))
+	b.WriteString(cli.Table(rows, 0, 1, 2))
 	fmt.Fprintf(&b, "%d ok, %d warnings, %d failed, %d skipped\n", counts[ok], counts[warning], counts[failed], counts[skipped])
 	return b.String()
 }

@@ -40,7 +40,9 @@ func (e *examination) queue(ctx context.Context, v variables) {
 // invoke tries Invoke with a version that does not exist.
 func (e *examination) invoke(ctx context.Context, v variables) {
 	const name = "hand-over"
-	p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace, Qualifier: noVersion})
+	function := e.function
+	function.Qualifier = noVersion
+	p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, function)
 	err := p.Publish(ctx, []byte(`{"doctor":true}`))
 	failure, found := errors.AsType[*requeue.Error](err)
 	switch {
@@ -62,7 +64,7 @@ func (e *examination) tick(ctx context.Context, v variables) {
 		body, err = event.For(s).Encode()
 	}
 	if err == nil {
-		p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, target.Function{Name: e.function, Namespace: e.namespace})
+		p := target.NewPublisher(v.config, v.credentials, e.target.Getenv, e.function)
 		// A crash right after this: a tick, which finds nothing to do or does it.
 		err = p.Publish(ctx, body)
 	}

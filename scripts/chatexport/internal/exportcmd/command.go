@@ -67,7 +67,7 @@ Members are only ever added. Keep manifest_sha256 somewhere else than the archiv
 	f.BoolVar(&o.all, "all", false, "export every group and topic of the app")
 	f.DurationVar(&o.batch, "batch", runner.DefaultBatch, "longest `time` of a batch, 1s to 15m")
 	f.BoolVar(&o.log, "log", false, "show the engine's log lines")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
@@ -80,10 +80,7 @@ func (o *options) check(args []string) error {
 	if o.out != "" && o.target.Dir != "" {
 		problems = append(problems, errors.New("--out and --dir exclude one another"))
 	}
-	if o.batch < least || o.batch > most {
-		problems = append(problems, fmt.Errorf("--batch %s is not between %s and %s", o.batch, least, most))
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, cli.Between("--batch", o.batch, least, most))...)
 }
 
 func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
@@ -128,16 +125,13 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		return err
 	}
 	outcome, err := r.All(ctx, t, infos, console)
-	if printed := report(out, o, outcome); printed != nil {
+	if printed := cli.Result(out, o.json, outcome, text(outcome)); printed != nil {
 		return printed
 	}
 	return err
 }
 
-func report(out io.Writer, o options, r runner.Outcome) error {
-	if o.json {
-		return cli.JSON(out, r)
-	}
+func text(r runner.Outcome) string {
 	var b strings.Builder
 	var messages int64
 	for i := range r.Streams {
@@ -147,5 +141,5 @@ func report(out io.Writer, o options, r runner.Outcome) error {
 		}
 	}
 	fmt.Fprintf(&b, "%s of %s archived in %s\n", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)
-	return cli.Print(out, b.String())
+	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,23 +67,17 @@ JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "
 	f.IntVar(&o.qps, "qps", 0, "calls a second of the plan (default: CHAT_QPS)")
 	f.IntVar(&o.memory, "memory", target.DeployedMemory, "of the function in `MB`")
 	f.DurationVar(&o.timeLimit, "time-limit", target.DeployedTimeLimit, "of the function")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
 func (o *options) check() error {
 	const most, maxMemory = 900 * time.Second, 3072
-	var problems []error
-	if o.qps < 0 {
-		problems = append(problems, fmt.Errorf("--qps %d is negative", o.qps))
-	}
-	if o.memory < 64 || o.memory > maxMemory {
-		problems = append(problems, fmt.Errorf("--memory %d is not between 64 and %d", o.memory, maxMemory))
-	}
-	if o.timeLimit < time.Second || o.timeLimit > most {
-		problems = append(problems, fmt.Errorf("--time-limit %s is not between 1s and %s", o.timeLimit, most))
-	}
-	return errors.Join(problems...)
+	return errors.Join(
+		cli.Between("--qps", o.qps, 0, math.MaxInt),
+		cli.Between("--memory", o.memory, 64, maxMemory),
+		cli.Between("--time-limit", o.timeLimit, time.Second, most),
+	)
 }
 
 func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
@@ -114,14 +109,10 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 	if err != nil {
 		return cli.Failed(ctx, err)
 	}
-	if o.json {
-		err = cli.JSON(out, r)
-	} else {
-		err = cli.Print(out, text(r))
+	if err := cli.Result(out, o.json, r, text(r)); err != nil {
+		return err
 	}
 	switch {
-	case err != nil:
-		return err
 	case r.Total.AtRisk:
 		return cli.Wrong(errors.New("messages may expire before they are archived, see above"))
 	case r.refused() > 0:

@@ -25,22 +25,14 @@ func text(r result) string {
 	}
 	rows = append(rows, append([]string{"all", "", ""}, append(r.Total.cells(), "")...))
 	var b strings.Builder
-	last := len(rows[0]) - 1
-	b.WriteString(cli.Table(rows, func(column int) bool { return column == 0 || column == last }))
+	b.WriteString(cli.Table(rows, 0, -1))
 	for i := range r.Streams {
 		if s := &r.Streams[i]; s.Error != "" {
 			fmt.Fprintf(&b, "%s: %s\n", cli.StreamName(s.Stream), s.Error)
 		}
 	}
-	fmt.Fprintf(&b, "at %d calls a second, with %d MB; %s, %s\n", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), batches(r.Total.Batches))
+	fmt.Fprintf(&b, "at %d calls a second, with %d MB; %s, %s\n", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), cli.Plural(r.Total.Batches, "batch"))
 	return b.String()
-}
-
-func batches(n int64) string {
-	if n == 1 {
-		return "1 batch"
-	}
-	return cli.Count(n) + " batches"
 }
 
 func (f *figures) cells() []string {

@@ -59,14 +59,11 @@ JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only
 				return cli.Usage(errors.New("--out FILE.html is needed, and --most must be at least 1"))
 			}
 			s, err := run(cmd.Context(), o, getenv, cli.NewConsole(cmd.ErrOrStderr()))
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case o.json:
-				return cli.JSON(cmd.OutOrStdout(), s)
-			default:
-				return cli.Print(cmd.OutOrStdout(), fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
 			}
+			return cli.Result(cmd.OutOrStdout(), o.json, s,
+				fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
 		},
 	}
 	f := cmd.Flags()
@@ -74,7 +71,7 @@ JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only
 	f.StringVar(&o.out, "out", "", "`file` to write")
 	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
 	f.IntVar(&o.most, "most", defaultMost, "draw at most `N` streams, those in trouble and the largest first")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 

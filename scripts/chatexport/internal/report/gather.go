@@ -12,7 +12,6 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
-	"chatexport/internal/objstore"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/target"
@@ -74,9 +73,9 @@ func gather(ctx context.Context, t *target.Target, judged status.Result, most in
 
 func rank(d *drawn) int {
 	switch d.Verdict {
-	case "stuck":
+	case status.Stuck:
 		return 0
-	case "failing", "late":
+	case status.Failing, status.Late:
 		return 1
 	default:
 		if d.AtRisk {
@@ -140,7 +139,7 @@ func (d *drawn) add(c *archive.ChunkEntry) {
 }
 
 func (d *drawn) damaged(err error) error {
-	if errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt) {
+	if catalog.Damaged(err) {
 		d.note = err.Error()
 		return nil
 	}

@@ -25,12 +25,11 @@ import (
 )
 
 type options struct {
-	target    target.Flags
-	here      bool
-	from      string
-	function  string
-	namespace string
-	json      bool
+	target   target.Flags
+	here     bool
+	from     string
+	function target.Function
+	json     bool
 }
 
 // Command returns the command.
@@ -75,9 +74,8 @@ are only ever added.
 	o.target.Register(f)
 	f.BoolVar(&o.here, "here", false, "export from this process instead of handing tasks to the function")
 	f.StringVar(&o.from, "from", "", "`file` of dead letters or rejected events; - is the standard input")
-	f.StringVar(&o.function, "function", "", "`name` of the function (default: SCF_FUNCTIONNAME, or chatexport)")
-	f.StringVar(&o.namespace, "namespace", "", "`name` of the function's namespace (default: SCF_NAMESPACE, or default)")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	o.function.Register(f)
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
@@ -121,7 +119,7 @@ func run(
 	} else {
 		err = publish(ctx, o, t, tasks, &r)
 	}
-	if printed := report(out, o, r); printed != nil {
+	if printed := cli.Result(out, o.json, r, text(r)); printed != nil {
 		return printed
 	}
 	switch {
@@ -176,7 +174,7 @@ func publish(ctx context.Context, o options, t *target.Target, tasks []event.Tas
 	if err != nil {
 		return cli.Usage(err)
 	}
-	p := target.NewPublisher(t.Config, credentials, t.Getenv, target.Function{Name: o.function, Namespace: o.namespace})
+	p := target.NewPublisher(t.Config, credentials, t.Getenv, o.function)
 	for _, task := range tasks {
 		body, err := task.Encode()
 		if err != nil {

@@ -119,10 +119,7 @@ func unwrap(letter []byte) []byte {
 	return body
 }
 
-func report(out io.Writer, o options, r result) error {
-	if o.json {
-		return cli.JSON(out, r)
-	}
+func text(r result) string {
 	var b strings.Builder
 	for _, i := range r.LeftOut {
 		fmt.Fprintf(&b, "%s: left out: %s\n", i.name(), i.Reason)
@@ -138,7 +135,7 @@ func report(out io.Writer, o options, r result) error {
 	if len(r.Resumed)+len(r.LeftOut)+len(r.NotUnderstood) == 0 {
 		b.WriteString("nothing is stuck or failing\n")
 	}
-	return cli.Print(out, b.String())
+	return b.String()
 }
 
 func (i item) name() string {

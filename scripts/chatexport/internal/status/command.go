@@ -70,7 +70,7 @@ ever added.
 	o.target.Register(f)
 	f.DurationVar(&o.maxAge, "max-age", 0, "exit with 1 if a stream has not been complete for longer, such as 26h")
 	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
@@ -88,11 +88,7 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 	if err != nil {
 		return cli.Failed(ctx, err)
 	}
-	if o.json {
-		err = cli.JSON(out, r)
-	} else {
-		err = cli.Print(out, text(r))
-	}
+	err = cli.Result(out, o.json, r, text(r))
 	if err == nil && r.Trouble {
 		err = cli.Wrong(errors.New("something is wrong, see above"))
 	}

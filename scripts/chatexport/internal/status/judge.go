@@ -9,12 +9,13 @@ import (
 // Verdict is how a stream is doing. The names are stable.
 type Verdict string
 
+// The verdicts, worst first.
 const (
-	stuck   Verdict = "stuck"
-	failing Verdict = "failing"
-	late    Verdict = "late"
-	running Verdict = "running"
-	done    Verdict = "done"
+	Stuck   Verdict = "stuck"
+	Failing Verdict = "failing"
+	Late    Verdict = "late"
+	Running Verdict = "running"
+	Done    Verdict = "done"
 )
 
 const (
@@ -40,18 +41,18 @@ func judge(s *Stream, now time.Time, maxAge, retention time.Duration) {
 	final := s.Status == archive.StatusGone || s.Status == archive.StatusUnsupported
 	switch {
 	case final:
-		s.Verdict = done
+		s.Verdict = Done
 	case s.Status == archive.StatusDamaged, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
 		s.Status == archive.StatusFailed, s.abandoned(now):
-		s.Verdict = stuck
+		s.Verdict = Stuck
 	case s.Error != nil:
-		s.Verdict = failing
+		s.Verdict = Failing
 	case maxAge > 0 && age > maxAge:
-		s.Verdict = late
+		s.Verdict = Late
 	case s.Status == archive.StatusRunning, s.Status == "", s.Lease != nil && now.Before(s.Lease.Until):
-		s.Verdict = running
+		s.Verdict = Running
 	default:
-		s.Verdict = done
+		s.Verdict = Done
 	}
 	s.AtRisk = !final && age > time.Duration(riskShare*float64(retention))
 	s.Advice = advice(s)
@@ -69,13 +70,13 @@ func (s *Stream) abandoned(now time.Time) bool {
 func (s *Stream) rank() int {
 	rank := 2
 	switch s.Verdict {
-	case stuck:
+	case Stuck:
 		rank = 0
-	case failing, late:
+	case Failing, Late:
 		rank = 2
-	case running:
+	case Running:
 		rank = 4
-	case done:
+	case Done:
 		rank = 6
 	}
 	if s.AtRisk {
@@ -104,11 +105,11 @@ func advice(s *Stream) string {
 		return "take it off the timers"
 	}
 	switch {
-	case s.Verdict == stuck:
+	case s.Verdict == Stuck:
 		return "nobody works on this run any more: chatexport resume, and look whether the timer is on"
-	case s.Verdict == failing:
+	case s.Verdict == Failing:
 		return "the next tick tries again; see the error"
-	case s.Verdict == late:
+	case s.Verdict == Late:
 		return "look whether the timer is on, or: chatexport resume"
 	case s.AtRisk:
 		return "messages may expire before they are archived: chatexport resume, or chatexport export"

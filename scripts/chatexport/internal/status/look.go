@@ -151,7 +151,7 @@ func newestSeqs(ctx context.Context, t *target.Target, o options, streams []chat
 func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, error) {
 	one := Stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
 	state, err := catalog.State(ctx, store, s)
-	if damaged(err) {
+	if catalog.Damaged(err) {
 		one.trouble("state_invalid", err)
 		err = nil
 	}
@@ -161,7 +161,7 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 	genesis, err := catalog.Genesis(ctx, store, s)
 	switch {
 	case errors.Is(err, catalog.ErrNoArchive):
-	case damaged(err):
+	case catalog.Damaged(err):
 		one.trouble("genesis_invalid", err)
 	case err != nil:
 		return one, err
@@ -180,7 +180,7 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 	switch {
 	case errors.Is(err, objstore.ErrNotExist):
 		one.trouble("manifest_missing", errors.New("the newest manifest that the state names does not exist"))
-	case damaged(err):
+	case catalog.Damaged(err):
 		one.trouble("manifest_invalid", err)
 	case err != nil:
 		return one, err
@@ -191,10 +191,6 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 		}
 	}
 	return one, nil
-}
-
-func damaged(err error) bool {
-	return errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt)
 }
 
 // trouble records what this command itself found.
@@ -222,13 +218,13 @@ func (r *Result) count() {
 	for i := range r.Streams {
 		s := &r.Streams[i]
 		switch s.Verdict {
-		case stuck:
+		case Stuck:
 			r.Stuck++
-		case failing:
+		case Failing:
 			r.Failing++
-		case late:
+		case Late:
 			r.Late++
-		case running:
+		case Running:
 			r.Running++
 		default:
 			r.Done++

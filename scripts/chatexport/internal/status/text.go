@@ -22,8 +22,7 @@ func text(r Result) string {
 		})
 	}
 	var b strings.Builder
-	last := len(rows[0]) - 1
-	b.WriteString(cli.Table(rows, func(column int) bool { return column <= 2 || column == last }))
+	b.WriteString(cli.Table(rows, 0, 1, 2, -1))
 	for i := range r.Streams {
 		notes(&b, &r.Streams[i], r.At)
 	}

@@ -26,7 +26,7 @@ func Troubled(ctx context.Context, t *target.Target, console *cli.Console) ([]Tr
 	var troubles []Trouble
 	for i := range r.Streams {
 		s := &r.Streams[i]
-		if s.Verdict != stuck && s.Verdict != failing {
+		if s.Verdict != Stuck && s.Verdict != Failing {
 			continue
 		}
 		trouble := Trouble{Stream: s.Stream}

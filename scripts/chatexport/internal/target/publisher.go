@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
 	"chatexport/scripts/internal/services"
@@ -20,6 +22,12 @@ const (
 // Function names the deployed function. Empty members are taken from the variables, then from what serverless.yml deploys.
 type Function struct {
 	Name, Namespace, Qualifier string
+}
+
+// Register adds the flags that name it.
+func (f *Function) Register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Name, "function", "", "`name` of the function (default: SCF_FUNCTIONNAME, or "+DeployedFunction+")")
+	flags.StringVar(&f.Namespace, "namespace", "", "`name` of the function's namespace (default: SCF_NAMESPACE, or default)")
 }
 
 // Publisher hands events to the deployed function, the way the function does it itself.

@@ -84,7 +84,7 @@ JSON (--json): {"sound", "where", "level", "streams": [{"group_id", "topic_id", 
 	f.StringVar(&o.expect, "expect", "", "`sha256` of a manifest that must be in the chain of the one GROUP")
 	f.StringVar(&o.certificate, "certificate", "", "`file` to write the certificate to")
 	f.IntVar(&o.parallel, "parallel", defaultParallel, "streams verified side by side, 1 to 64")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cli.JSONFlag(f, &o.json)
 	return cmd
 }
 
@@ -102,12 +102,7 @@ func (o *options) check(args []string) error {
 	if o.read && o.sample != "" {
 		problems = append(problems, errors.New("--read and --sample exclude one another"))
 	}
-	if o.parallel < 1 || o.parallel > maxParallel {
-		problems = append(problems, fmt.Errorf("--parallel %d is not between 1 and %d", o.parallel, maxParallel))
-	}
-	if o.pages < 1 || o.pages > maxPages {
-		problems = append(problems, fmt.Errorf("--pages %d is not between 1 and %d", o.pages, maxPages))
-	}
+	problems = append(problems, cli.Between("--parallel", o.parallel, 1, maxParallel), cli.Between("--pages", o.pages, 1, maxPages))
 	if o.expect != "" {
 		o.expect = strings.ToLower(o.expect)
 		if raw, err := hex.DecodeString(o.expect); err != nil || len(raw) != 32 {

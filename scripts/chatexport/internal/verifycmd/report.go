@@ -3,7 +3,6 @@ package verifycmd
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -19,13 +18,6 @@ import (
 // maxShown bounds what a person is shown of one list; --json shows all.
 const maxShown = 20
 
-func report(out io.Writer, o options, r result) error {
-	if o.json {
-		return cli.JSON(out, r)
-	}
-	return cli.Print(out, text(o, r))
-}
-
 func text(o options, r result) string {
 	rows := [][]string{{"group", "from", "to", "messages", "expired", "absent", "chunks", "read", "manifests", "verdict"}}
 	for i := range r.Streams {
@@ -38,8 +30,7 @@ func text(o options, r result) string {
 		})
 	}
 	var b strings.Builder
-	last := len(rows[0]) - 1
-	b.WriteString(cli.Table(rows, func(column int) bool { return column == 0 || column == last }))
+	b.WriteString(cli.Table(rows, 0, -1))
 	for i := range r.Streams {
 		details(&b, o, &r.Streams[i])
 	}

@@ -59,7 +59,7 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		}
 	}
 	r.Sound = r.sound()
-	if err := report(out, o, r); err != nil {
+	if err := cli.Result(out, o.json, r, text(o, r)); err != nil {
 		return err
 	}
 	if !r.Sound {

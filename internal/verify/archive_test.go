@@ -15,7 +15,7 @@ import (
 	"chatexport/internal/verify"
 )
 
-func TestArchiveFindsEveryStreamWhateverIsLeftOfIt(t *testing.T) {
+func TestArchive_FindsEveryStreamWhateverIsLeftOfIt(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group())
@@ -63,7 +63,7 @@ func TestArchiveFindsEveryStreamWhateverIsLeftOfIt(t *testing.T) {
 	}
 }
 
-func TestArchiveEndsAtTheFirstFailure(t *testing.T) {
+func TestArchive_EndsAtTheFirstFailure(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	for i := range 20 {
@@ -88,21 +88,5 @@ func TestArchiveEndsAtTheFirstFailure(t *testing.T) {
 	_, err = verify.Archive(t.Context(), store, verify.Options{}, nil)
 	if err == nil || !strings.HasSuffix(err.Error(), ": broken store") {
 		t.Errorf("a panic became %v, want an error of one line", err)
-	}
-}
-
-func TestChainLevelReadsNoChunk(t *testing.T) {
-	t.Parallel()
-	store := newMemStore()
-	sound(t, store, group())
-	verified(t, store, verify.Options{Level: verify.LevelChain})
-	want := map[string]int{
-		layout.State(group()): 1, layout.Genesis(group()): 1,
-		layout.Manifest(group(), 1): 1, layout.Manifest(group(), 46): 1, layout.Manifest(group(), 81): 1,
-		layout.Chunk(group(), 1): 1, layout.Chunk(group(), 21): 1, layout.Chunk(group(), 46): 1, layout.Chunk(group(), 61): 1,
-		layout.Chunk(group(), 81): 1, layout.Chunk(group(), 91): 1, layout.Chunk(group(), 101): 1,
-	}
-	if diff := cmp.Diff(want, store.reads); diff != "" {
-		t.Errorf("reads (-want +got):\n%s", diff)
 	}
 }

@@ -31,7 +31,7 @@ func truth(lo, hi chat.Seq, change map[chat.Seq]string) iter.Seq2[chat.Seq, []by
 	}
 }
 
-func TestCompareTellsEveryDifference(t *testing.T) {
+func TestCompare_TellsEveryDifference(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		lo, hi chat.Seq
@@ -84,7 +84,7 @@ func TestCompareTellsEveryDifference(t *testing.T) {
 	}
 }
 
-func TestCompareKnowsSplicedIDsAndReplacedBytes(t *testing.T) {
+func TestCompare_KnowsSplicedIDsAndReplacedBytes(t *testing.T) {
 	t.Parallel()
 	s := topic()
 	sent := []string{
@@ -116,7 +116,7 @@ func TestCompareKnowsSplicedIDsAndReplacedBytes(t *testing.T) {
 	}
 }
 
-func TestCompareWithoutAnArchiveMissesEverything(t *testing.T) {
+func TestCompare_WithoutAnArchiveMissesEverything(t *testing.T) {
 	t.Parallel()
 	got, err := verify.Compare(t.Context(), newMemStore(), group(), truth(1, 9, nil))
 	if err != nil || got.Missing != 9 || got.Equal != 0 {
@@ -124,7 +124,7 @@ func TestCompareWithoutAnArchiveMissesEverything(t *testing.T) {
 	}
 }
 
-func TestCompareRefusesWhatItCannotRead(t *testing.T) {
+func TestCompare_RefusesWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group()).edit(layout.Chunk(group(), 21), func(b []byte) []byte { return b[:len(b)-1] })

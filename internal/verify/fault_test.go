@@ -20,8 +20,16 @@ import (
 // and 91 (in no manifest yet).
 type fault struct {
 	plant func(b *builder)
-	want  []verify.Kind // all kinds that may be found, sorted
-	chain []verify.Kind // the same when the chunks are not read
+	seen  []verify.Kind // all kinds that are found whether or not chunks are read
+	deep  []verify.Kind // and those that only reading finds
+}
+
+func seen(plant func(b *builder), kinds ...verify.Kind) fault {
+	return fault{plant: plant, seen: kinds}
+}
+
+func deep(plant func(b *builder), kinds ...verify.Kind) fault {
+	return fault{plant: plant, deep: kinds}
 }
 
 func findFaults(t *testing.T, faults map[string]fault) {
@@ -31,7 +39,9 @@ func findFaults(t *testing.T, faults map[string]fault) {
 			t.Parallel()
 			store := newMemStore()
 			f.plant(sound(t, store, group()))
-			for level, want := range map[verify.Level][]verify.Kind{verify.LevelFull: f.want, verify.LevelChain: f.chain} {
+			all := slices.Concat(f.seen, f.deep)
+			slices.Sort(all)
+			for level, want := range map[verify.Level][]verify.Kind{verify.LevelFull: all, verify.LevelChain: f.seen} {
 				report := verified(t, store, verify.Options{Level: level})
 				if diff := cmp.Diff(want, kinds(report.Findings)); diff != "" {
 					t.Errorf("level %d (-want +got):\n%s\n%v", level, diff, report.Findings)
@@ -41,122 +51,78 @@ func findFaults(t *testing.T, faults map[string]fault) {
 	}
 }
 
-func TestFaultsOfChunksAreFound(t *testing.T) {
+func TestFault_OfChunksIsFound(t *testing.T) {
 	t.Parallel()
 	at := func(lo chat.Seq) string { return layout.Chunk(group(), lo) }
 	findFaults(t, map[string]fault{
-		"listed chunk is missing": {
-			plant: func(b *builder) { b.remove(at(21)) },
-			want:  []verify.Kind{verify.KindMissingChunk}, chain: []verify.Kind{verify.KindMissingChunk},
-		},
-		"first chunk is missing": {
-			plant: func(b *builder) { b.remove(at(1)) },
-			want:  []verify.Kind{verify.KindMissingChunk}, chain: []verify.Kind{verify.KindMissingChunk},
-		},
-		"chunk that no manifest lists is missing": {
-			plant: func(b *builder) { b.remove(at(81)) },
-			want:  []verify.Kind{verify.KindGap}, chain: []verify.Kind{verify.KindGap},
-		},
-		"last chunk is missing": {
-			plant: func(b *builder) { b.remove(at(91)) },
-			want:  []verify.Kind{verify.KindStateAhead}, chain: []verify.Kind{verify.KindStateAhead},
-		},
-		"chunks are swapped": {
-			plant: func(b *builder) {
-				b.store.objects[at(81)], b.store.objects[at(91)] = b.store.objects[at(91)], b.store.objects[at(81)]
-			},
-			want:  []verify.Kind{verify.KindMetadata, verify.KindStateAhead},
-			chain: []verify.Kind{verify.KindMetadata, verify.KindStateAhead},
-		},
-		"bytes of chunks are swapped": {
-			plant: func(b *builder) {
-				x, y := b.store.objects[at(81)], b.store.objects[at(91)]
-				b.store.put(at(81), y.body, x.obj.Metadata)
-				b.store.put(at(91), x.body, y.obj.Metadata)
-			},
-			want: []verify.Kind{verify.KindHash, verify.KindOrder},
-		},
-		"a byte is flipped": {
-			plant: func(b *builder) {
-				b.edit(at(21), func(body []byte) []byte { body[len(body)/2] ^= 1; return body })
-			},
-			want: []verify.Kind{verify.KindCRC, verify.KindGzip, verify.KindHash},
-		},
-		"gzip is cut": {
-			plant: func(b *builder) {
-				b.edit(at(81), func(body []byte) []byte { return body[:len(body)-9] })
-			},
-			want: []verify.Kind{verify.KindCRC, verify.KindGzip, verify.KindHash},
-		},
-		"object is empty": {
-			plant: func(b *builder) {
-				b.edit(at(81), func([]byte) []byte { return nil })
-			},
-			want: []verify.Kind{verify.KindCRC, verify.KindGzip, verify.KindHash},
-		},
-		"two gzip members": {
-			plant: func(b *builder) {
-				o := b.store.objects[at(81)]
-				md := maps.Clone(o.obj.Metadata)
-				body := slices.Concat(o.body, expired(b.t, group(), 1, 1).Body)
-				md["sha256"] = hash(body)
-				b.store.put(at(81), body, md)
-			},
-			want: []verify.Kind{verify.KindGzip},
-		},
+		"listed chunk is missing":                 seen(func(b *builder) { b.remove(at(21)) }, verify.KindMissingChunk),
+		"first chunk is missing":                  seen(func(b *builder) { b.remove(at(1)) }, verify.KindMissingChunk),
+		"chunk that no manifest lists is missing": seen(func(b *builder) { b.remove(at(81)) }, verify.KindGap),
+		"last chunk is missing":                   seen(func(b *builder) { b.remove(at(91)) }, verify.KindStateAhead),
+		"chunks are swapped": seen(func(b *builder) {
+			b.store.objects[at(81)], b.store.objects[at(91)] = b.store.objects[at(91)], b.store.objects[at(81)]
+		}, verify.KindMetadata, verify.KindStateAhead),
+		"bytes of chunks are swapped": deep(func(b *builder) {
+			x, y := b.store.objects[at(81)], b.store.objects[at(91)]
+			b.store.put(at(81), y.body, x.obj.Metadata)
+			b.store.put(at(91), x.body, y.obj.Metadata)
+		}, verify.KindHash, verify.KindOrder),
+		"a byte is flipped": deep(func(b *builder) {
+			b.edit(at(21), func(body []byte) []byte { body[len(body)/2] ^= 1; return body })
+		}, verify.KindCRC, verify.KindGzip, verify.KindHash),
+		"gzip is cut": deep(func(b *builder) {
+			b.edit(at(81), func(body []byte) []byte { return body[:len(body)-9] })
+		}, verify.KindCRC, verify.KindGzip, verify.KindHash),
+		"object is empty": deep(func(b *builder) { b.edit(at(81), func([]byte) []byte { return nil }) }, verify.KindCRC, verify.KindGzip, verify.KindHash),
 	})
 }
 
-func TestFaultsOfMetadataAndNamesAreFound(t *testing.T) {
+func TestFault_OfMetadataAndNamesIsFound(t *testing.T) {
 	t.Parallel()
 	at := func(lo chat.Seq) string { return layout.Chunk(group(), lo) }
 	findFaults(t, map[string]fault{
-		"metadata of a listed chunk changed": {
-			plant: func(b *builder) { b.setMeta(21, "writer", "another") },
-			want:  []verify.Kind{verify.KindManifest}, chain: []verify.Kind{verify.KindManifest},
+		"metadata of a listed chunk changed":  seen(func(b *builder) { b.setMeta(21, "writer", "another") }, verify.KindManifest),
+		"metadata of a listed chunk are gone": seen(func(b *builder) { b.store.put(at(21), b.store.objects[at(21)].body, nil) }, verify.KindMetadata),
+		"chunk of another format":             seen(func(b *builder) { b.setMeta(21, "format", "2") }, verify.KindFormat),
+		"chunk within another":                seen(func(b *builder) { b.stand(85, chunk(b.t, group(), 85, 95)) }, verify.KindOverlap),
+		"chunk beyond a gap":                  seen(func(b *builder) { b.stand(111, chunk(b.t, group(), 111, 120)) }, verify.KindGap),
+		"foreign file among the chunks":       seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"0000000021.ndjson", nil, nil) }, verify.KindForeign),
+		"foreign file behind the chunks":      seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"readme.txt", nil, nil) }, verify.KindForeign),
+		"foreign file among the manifests":    seen(func(b *builder) { b.store.put(layout.ManifestPrefix(group())+"genesis.json.bak", nil, nil) }, verify.KindForeign),
+	})
+}
+
+func TestFault_OfLinesIsFound(t *testing.T) {
+	t.Parallel()
+	findFaults(t, map[string]fault{
+		"edited line, metadata corrected, in a listed chunk": {
+			plant: func(b *builder) { b.rewrite(1, replace(`"m 2"`, `"M 2"`)) },
+			seen:  []verify.Kind{verify.KindManifest}, deep: []verify.Kind{verify.KindHash},
 		},
-		"metadata of a listed chunk are gone": {
-			plant: func(b *builder) {
-				b.store.put(at(21), b.store.objects[at(21)].body, nil)
-			},
-			want: []verify.Kind{verify.KindMetadata}, chain: []verify.Kind{verify.KindMetadata},
-		},
-		"chunk of another format": {
-			plant: func(b *builder) { b.setMeta(21, "format", "2") },
-			want:  []verify.Kind{verify.KindFormat}, chain: []verify.Kind{verify.KindFormat},
-		},
-		"chunk within another": {
-			plant: func(b *builder) {
-				c := chunk(b.t, group(), 85, 95)
-				b.store.put(at(85), c.Body, c.Meta.Metadata())
-			},
-			want: []verify.Kind{verify.KindOverlap}, chain: []verify.Kind{verify.KindOverlap},
-		},
-		"chunk beyond a gap": {
-			plant: func(b *builder) {
-				c := chunk(b.t, group(), 111, 120)
-				b.store.put(at(111), c.Body, c.Meta.Metadata())
-			},
-			want: []verify.Kind{verify.KindGap}, chain: []verify.Kind{verify.KindGap},
-		},
-		"foreign file among the chunks": {
-			plant: func(b *builder) {
-				b.store.put(layout.ChunkPrefix(group())+"0000000021.ndjson", nil, nil)
-			},
-			want: []verify.Kind{verify.KindForeign}, chain: []verify.Kind{verify.KindForeign},
-		},
-		"foreign file behind the chunks": {
-			plant: func(b *builder) {
-				b.store.put(layout.ChunkPrefix(group())+"readme.txt", nil, nil)
-			},
-			want: []verify.Kind{verify.KindForeign}, chain: []verify.Kind{verify.KindForeign},
-		},
-		"foreign file among the manifests": {
-			plant: func(b *builder) {
-				b.store.put(layout.ManifestPrefix(group())+"genesis.json.bak", nil, nil)
-			},
-			want: []verify.Kind{verify.KindForeign}, chain: []verify.Kind{verify.KindForeign},
-		},
+		"line of another group": deep(func(b *builder) { b.rewrite(81, replace(`"GroupId":"@TGS#1"`, `"GroupId":"@TGS#2"`)) }, verify.KindLine),
+		"line without a group":  deep(func(b *builder) { b.rewrite(81, replace(`"GroupId":"@TGS#1",`, ``)) }, verify.KindLine),
+		"line that is not JSON": deep(func(b *builder) { b.rewrite(81, replace(`{"GroupId"`, `["GroupId"`)) }, verify.KindLine),
+		"lines in the wrong order": deep(func(b *builder) {
+			b.rewrite(81, func(raw []byte) []byte {
+				lines := slices.Collect(bytes.Lines(raw))
+				lines[0], lines[1] = lines[1], lines[0]
+				return bytes.Join(lines, nil)
+			})
+		}, verify.KindOrder),
+		"line twice": deep(func(b *builder) {
+			b.rewrite(81, func(raw []byte) []byte {
+				lines := slices.Collect(bytes.Lines(raw))
+				return bytes.Join(append(lines[:1:1], lines...), nil)
+			})
+		}, verify.KindOrder),
+		"line is lost": deep(func(b *builder) { b.rewrite(81, func(raw []byte) []byte { return raw[bytes.IndexByte(raw, '\n')+1:] }) }, verify.KindCounts),
+		"class is miscounted": deep(func(b *builder) {
+			b.setMeta(81, "messages", "7")
+			b.setMeta(81, "system", "0")
+		}, verify.KindCounts),
+		"classes do not sum up":                     seen(func(b *builder) { b.setMeta(91, "absent", "4") }, verify.KindMetadata, verify.KindStateAhead),
+		"repaired lines that have nothing repaired": deep(func(b *builder) { b.setMeta(81, "repaired", "1") }, verify.KindCounts),
+		"times are wrong":                           deep(func(b *builder) { b.setMeta(81, "ts-min", "1") }, verify.KindCounts),
 	})
 }
 
@@ -193,6 +159,11 @@ func replace(old, replacement string) func([]byte) []byte {
 		}
 		return bytes.Replace(b, []byte(old), []byte(replacement), 1)
 	}
+}
+
+// stand puts a chunk under a name, whether or not it is its own.
+func (b *builder) stand(lo chat.Seq, c archive.Chunk) {
+	b.store.put(layout.Chunk(group(), lo), c.Body, c.Meta.Metadata())
 }
 
 func (b *builder) setMeta(lo chat.Seq, name, value string) {

@@ -12,7 +12,7 @@ import (
 	"chatexport/internal/verify"
 )
 
-func TestHintsThatAreBehindAreNoFault(t *testing.T) {
+func TestHint_BehindIsNoFault(t *testing.T) {
 	t.Parallel()
 	older := func(b *builder) { // the hint of the first manifest, which is in the chain
 		first := layout.Manifest(group(), 1)
@@ -54,7 +54,7 @@ func TestHintsThatAreBehindAreNoFault(t *testing.T) {
 	}
 }
 
-func TestAListingWithoutTheNewestManifestIsNoFault(t *testing.T) {
+func TestListing_WithoutTheNewestManifestIsNoFault(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group())
@@ -72,7 +72,7 @@ func TestAListingWithoutTheNewestManifestIsNoFault(t *testing.T) {
 	}
 }
 
-func TestAForkIsFoundWhereverTheChainEnds(t *testing.T) {
+func TestFork_IsFoundWhereverTheChainEnds(t *testing.T) {
 	t.Parallel()
 	for _, end := range []chat.Seq{1000, chat.MaxSeq} {
 		store := newMemStore()

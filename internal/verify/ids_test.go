@@ -8,7 +8,6 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
-	"chatexport/internal/layout"
 	"chatexport/internal/verify"
 )
 
@@ -38,7 +37,7 @@ func sentChunk(t *testing.T, store *memStore, s chat.Stream, elements ...string)
 	return b, c
 }
 
-func TestElementsWithIDsOfTheirOwnAreSound(t *testing.T) {
+func TestOwnIDs_AreSound(t *testing.T) {
 	t.Parallel()
 	for _, s := range []chat.Stream{group(), topic()} {
 		for _, listed := range []bool{false, true} {
@@ -71,7 +70,7 @@ func TestElementsWithIDsOfTheirOwnAreSound(t *testing.T) {
 	}
 }
 
-func TestCompareKnowsWhichIDsTheServiceSent(t *testing.T) {
+func TestCompare_KnowsWhichIDsTheServiceSent(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ archived, truth string }{
 		"other id than was sent":   {`{"GroupId":"x","MsgSeq":1}`, `{"GroupId":"y","MsgSeq":1}`},
@@ -89,17 +88,11 @@ func TestCompareKnowsWhichIDsTheServiceSent(t *testing.T) {
 	}
 }
 
-func TestLinesOfAnotherStreamAreFound(t *testing.T) {
+func TestOtherStream_LinesOfOneAreFound(t *testing.T) {
 	t.Parallel()
 	for name, plant := range map[string]func(b *builder){
-		"chunk of another group": func(b *builder) {
-			c := chunk(b.t, chat.Stream{GroupID: "@TGS#2"}, 91, 100)
-			b.store.put(layout.Chunk(group(), 91), c.Body, c.Meta.Metadata())
-		},
-		"chunk of a topic": func(b *builder) {
-			c := chunk(b.t, topic(), 91, 100)
-			b.store.put(layout.Chunk(group(), 91), c.Body, c.Meta.Metadata())
-		},
+		"chunk of another group":            func(b *builder) { b.stand(91, chunk(b.t, chat.Stream{GroupID: "@TGS#2"}, 91, 100)) },
+		"chunk of a topic":                  func(b *builder) { b.stand(91, chunk(b.t, topic(), 91, 100)) },
 		"fewer lines than the metadata say": func(b *builder) { b.setMeta(91, "other-ids", "1") },
 	} {
 		store := newMemStore()

@@ -277,14 +277,15 @@ func (b *builder) remove(key string) {
 	delete(b.store.objects, key)
 }
 
-// members changes members of an object that is JSON.
-func (b *builder) members(change func(map[string]any)) func([]byte) []byte {
-	return func(body []byte) []byte {
+// set changes a member of an object that is JSON.
+func (b *builder) set(key, member string, value any) {
+	b.t.Helper()
+	b.edit(key, func(body []byte) []byte {
 		var members map[string]any
 		if err := json.Unmarshal(body, &members); err != nil {
 			b.t.Fatal(err)
 		}
-		change(members)
+		members[member] = value
 		return must(b.t)(json.Marshal(members))
-	}
+	})
 }

@@ -27,7 +27,7 @@ func hash(body []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-func TestSoundArchiveHasNoFindings(t *testing.T) {
+func TestSound_ArchiveHasNoFindings(t *testing.T) {
 	t.Parallel()
 	for _, s := range []chat.Stream{group(), topic()} {
 		for _, level := range []verify.Level{verify.LevelFull, verify.LevelChain} {
@@ -70,7 +70,7 @@ func TestSoundArchiveHasNoFindings(t *testing.T) {
 	}
 }
 
-func TestArchiveThatBeginsAboveAnExpiredRangeIsSound(t *testing.T) {
+func TestSound_ArchiveMayBeginAboveAnExpiredRange(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := build(t, store, group(), 4000000001)
@@ -84,7 +84,7 @@ func TestArchiveThatBeginsAboveAnExpiredRangeIsSound(t *testing.T) {
 	}
 }
 
-func TestFreshArchivesAreSound(t *testing.T) {
+func TestSound_FreshArchiveIs(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(b *builder){
 		"genesis only": func(*builder) {},
@@ -129,7 +129,7 @@ func kinds(findings []verify.Finding) []verify.Kind {
 	return slices.Compact(out)
 }
 
-func TestFindingNamesTheObjectAndTheRange(t *testing.T) {
+func TestFinding_NamesTheObjectAndTheRange(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group()).remove(layout.Chunk(group(), 81))
@@ -142,7 +142,7 @@ func TestFindingNamesTheObjectAndTheRange(t *testing.T) {
 	}
 }
 
-func TestArchiveOfAnotherAppIsAFinding(t *testing.T) {
+func TestFinding_IsAnotherAppsArchive(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group())
@@ -152,7 +152,7 @@ func TestArchiveOfAnotherAppIsAFinding(t *testing.T) {
 	}
 }
 
-func TestCorruptObjectIsAFindingAndTheChainGoesOn(t *testing.T) {
+func TestCorruptObject_IsAFindingAndTheChainGoesOn(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]string{
 		"chunk":    layout.Chunk(group(), 21),
@@ -179,7 +179,7 @@ func TestCorruptObjectIsAFindingAndTheChainGoesOn(t *testing.T) {
 	}
 }
 
-func TestChunksWrittenDuringTheVerificationAreNoFault(t *testing.T) {
+func TestGrowth_DuringTheVerificationIsNoFault(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := sound(t, store, group())
@@ -214,7 +214,7 @@ func TestChunksWrittenDuringTheVerificationAreNoFault(t *testing.T) {
 	}
 }
 
-func TestUnprovenWordsOfTheStoreEndTheVerification(t *testing.T) {
+func TestFailedRead_EndsTheVerification(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
 		layout.State(group()), layout.Genesis(group()), layout.Manifest(group(), 46), layout.Chunk(group(), 81),
@@ -233,7 +233,7 @@ func TestUnprovenWordsOfTheStoreEndTheVerification(t *testing.T) {
 	}
 }
 
-func TestStreamWithoutAnyObjectIsAnError(t *testing.T) {
+func TestNothing_IsAnError(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group())
@@ -245,7 +245,7 @@ func TestStreamWithoutAnyObjectIsAnError(t *testing.T) {
 	}
 }
 
-func TestFindingsAreBounded(t *testing.T) {
+func TestFinding_ListIsBounded(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	sound(t, store, group())
@@ -258,7 +258,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
-func TestFindingsNeverQuoteMessages(t *testing.T) {
+func TestFinding_NeverQuotesMessages(t *testing.T) {
 	t.Parallel()
 	const secret = "the very private text"
 	for name, change := range map[string]func([]byte) []byte{

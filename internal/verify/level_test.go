@@ -3,12 +3,14 @@ package verify_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
 )
 
-func TestSampleReadsOnlyWhatIsPicked(t *testing.T) {
+func TestLevel_SampleReadsOnlyWhatIsPicked(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := sound(t, store, group())
@@ -27,7 +29,7 @@ func TestSampleReadsOnlyWhatIsPicked(t *testing.T) {
 	}
 }
 
-func TestHashKeptOutsideTheBucketIsFoundInTheChainOnly(t *testing.T) {
+func TestPinned_HashIsFoundInTheChainOnly(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := sound(t, store, group())
@@ -40,5 +42,21 @@ func TestHashKeptOutsideTheBucketIsFoundInTheChainOnly(t *testing.T) {
 	report = verified(t, store, verify.Options{Level: verify.LevelChain})
 	if report.Pinned(newest) || report.Pinned("") {
 		t.Error("the hash of a deleted manifest is found")
+	}
+}
+
+func TestLevel_ChainReadsNoChunk(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	verified(t, store, verify.Options{Level: verify.LevelChain})
+	want := map[string]int{
+		layout.State(group()): 1, layout.Genesis(group()): 1,
+		layout.Manifest(group(), 1): 1, layout.Manifest(group(), 46): 1, layout.Manifest(group(), 81): 1,
+		layout.Chunk(group(), 1): 1, layout.Chunk(group(), 21): 1, layout.Chunk(group(), 46): 1, layout.Chunk(group(), 61): 1,
+		layout.Chunk(group(), 81): 1, layout.Chunk(group(), 91): 1, layout.Chunk(group(), 101): 1,
+	}
+	if diff := cmp.Diff(want, store.reads); diff != "" {
+		t.Errorf("reads (-want +got):\n%s", diff)
 	}
 }

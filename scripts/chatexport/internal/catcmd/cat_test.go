@@ -128,7 +128,6 @@ func TestTextIsForReadingAndHarmless(t *testing.T) {
 		`{"From_Account":"a","MsgBody":[{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":3,"Size":1,"URL":"https://x/thumb"},{"Type":1,"Size":9,"URL":"https://x/original?a=1&b=2"}]}},{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"https://x/v","VideoSecond":7,"ThumbUrl":"https://x/t"}},{"MsgType":"TIMNewElem","MsgContent":{}}],"MsgSeq":6,"MsgTimeStamp":1700000004}`,
 		`{"From_Account":"a","MsgBody":null,"MsgSeq":7,"MsgTimeStamp":1700000005}`,
 	}
-	w := archive.NewChunkWriter(group(), 1)
 	var elements []chat.Element
 	for _, line := range lines {
 		e, err := chat.ScanElement([]byte(line))
@@ -137,14 +136,7 @@ func TestTextIsForReadingAndHarmless(t *testing.T) {
 		}
 		elements = append(elements, e)
 	}
-	if err := w.Append(7, elements); err != nil {
-		t.Fatal(err)
-	}
-	c, err := w.Close("20240102T083000Z-1f2e3d4c", "r", "w")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.PutChunk(c)
+	b.Elements(7, elements)
 
 	want := `2023-11-14 22:13:20Z  eve[31m  two lines ]0;title
 2023-11-14 22:13:21Z  a  [file f.pdf, 12 bytes] [face 3]

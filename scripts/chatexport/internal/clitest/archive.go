@@ -65,7 +65,7 @@ func Build(t testing.TB, store Writer, s chat.Stream) *Builder {
 	}
 	body, err := g.Encode()
 	b.must(err)
-	b.Put(layout.Genesis(s), body, nil)
+	b.write(layout.Genesis(s), body, nil)
 	b.Link = archive.Link{Key: layout.Genesis(s), SHA256: Hash(body)}
 	return b
 }
@@ -77,15 +77,14 @@ func (b *Builder) must(err error) {
 	}
 }
 
-// Put writes any object.
-func (b *Builder) Put(key string, body []byte, metadata map[string]string) {
+func (b *Builder) write(key string, body []byte, metadata map[string]string) {
 	b.t.Helper()
 	_, err := b.store.Overwrite(b.t.Context(), key, objstore.Write{Body: body, ContentType: archive.JSONContentType, Metadata: metadata})
 	b.must(err)
 }
 
-// Element is the test message of a seq: one a minute from When on.
-func Element(t testing.TB, seq chat.Seq) chat.Element {
+// element is the test message of a seq: one a minute from When on.
+func element(t testing.TB, seq chat.Seq) chat.Element {
 	t.Helper()
 	e, err := chat.ScanElement(fmt.Appendf(nil,
 		`{"From_Account":"u%d","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"message %d"},"MsgType":"TIMTextElem"}],"MsgSeq":%d,"MsgTimeStamp":%d}`,
@@ -96,24 +95,24 @@ func Element(t testing.TB, seq chat.Seq) chat.Element {
 	return e
 }
 
-// ChunkOf makes a chunk of [lo, hi] with every step-th seq, the others absent.
-func (b *Builder) ChunkOf(lo, hi, step chat.Seq) archive.Chunk {
+// Chunk writes the next chunk, up to hi, with every step-th seq, the others absent.
+func (b *Builder) Chunk(hi, step chat.Seq) {
 	b.t.Helper()
-	w := archive.NewChunkWriter(b.Stream, lo)
 	var elements []chat.Element
-	for seq := lo; seq <= hi; seq += step {
-		elements = append(elements, Element(b.t, seq))
+	for seq := b.Next; seq <= hi; seq += step {
+		elements = append(elements, element(b.t, seq))
 	}
+	b.Elements(hi, elements)
+}
+
+// Elements writes the next chunk, up to hi, with these elements.
+func (b *Builder) Elements(hi chat.Seq, elements []chat.Element) {
+	b.t.Helper()
+	w := archive.NewChunkWriter(b.Stream, b.Next)
 	b.must(w.Append(hi, elements))
 	c, err := w.Close(run, "request-1", "writer-1")
 	b.must(err)
-	return c
-}
-
-// Chunk writes the next chunk, up to hi.
-func (b *Builder) Chunk(hi, step chat.Seq) {
-	b.t.Helper()
-	b.PutChunk(b.ChunkOf(b.Next, hi, step))
+	b.put(c)
 }
 
 // Expired writes the next chunk as an expired range.
@@ -121,14 +120,13 @@ func (b *Builder) Expired(hi chat.Seq) {
 	b.t.Helper()
 	c, err := archive.NewExpiredChunk(b.Stream, b.Next, hi, archive.EvidenceProbe, run, "request-1", "writer-1")
 	b.must(err)
-	b.PutChunk(c)
+	b.put(c)
 }
 
-// PutChunk writes a chunk as the next one.
-func (b *Builder) PutChunk(c archive.Chunk) {
+func (b *Builder) put(c archive.Chunk) {
 	b.t.Helper()
 	key := layout.Chunk(b.Stream, c.Meta.Lo)
-	b.Put(key, c.Body, c.Meta.Metadata())
+	b.write(key, c.Body, c.Meta.Metadata())
 	b.listed = append(b.listed, archive.ChunkEntryOf(c.Meta, key, int64(len(c.Body)), archive.CRC64(c.Body)))
 	b.Next, b.After = c.Meta.Hi+1, c.Meta.Lo
 }
@@ -146,7 +144,7 @@ func (b *Builder) Manifest(status string) {
 	b.must(err)
 	b.listed = nil
 	b.Link = archive.Link{Key: layout.Manifest(b.Stream, m.Lo), SHA256: Hash(body)}
-	b.Put(b.Link.Key, body, nil)
+	b.write(b.Link.Key, body, nil)
 }
 
 // State writes the state, changed as change likes.
@@ -163,7 +161,7 @@ func (b *Builder) State(change func(*archive.State)) {
 	}
 	body, err := s.Encode()
 	b.must(err)
-	b.Put(layout.State(b.Stream), body, nil)
+	b.write(layout.State(b.Stream), body, nil)
 }
 
 // Sound writes an archive with two manifests, an expired range, absent seqs and a chunk that no manifest lists: chunks
@@ -182,28 +180,13 @@ func Sound(t testing.TB, store Writer, s chat.Stream) *Builder {
 	return b
 }
 
-// Remove takes an object's file away.
-func Remove(t testing.TB, dir, key string) {
+// Damage changes an object's file behind the store's back.
+func Damage(t testing.TB, dir, key, content string) {
 	t.Helper()
-	if err := os.Remove(File(dir, key)); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(key)), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
-
-// Edit changes an object's file behind the store's back.
-func Edit(t testing.TB, dir, key string, change func([]byte) []byte) {
-	t.Helper()
-	body, err := os.ReadFile(File(dir, key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(File(dir, key), change(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// File is where an object of an archive lies.
-func File(dir, key string) string { return filepath.Join(dir, filepath.FromSlash(key)) }
 
 // Hash is the sha256 in hex.
 func Hash(body []byte) string {

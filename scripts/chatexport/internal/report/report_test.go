@@ -55,7 +55,7 @@ func build(t *testing.T) string {
 	b.State(state(nil))
 	b = clitest.Sound(t, store, chat.Stream{GroupID: "broken"})
 	b.State(state(nil))
-	clitest.Edit(t, dir, layout.Manifest(b.Stream, 46), func([]byte) []byte { return []byte("{}") })
+	clitest.Damage(t, dir, layout.Manifest(b.Stream, 46), "{}")
 	return dir
 }
 

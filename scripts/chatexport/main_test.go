@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"chatexport/testdata"
@@ -81,30 +81,24 @@ func archived(t *testing.T, archive string) []string {
 
 func textsOf(t *testing.T, chunk string) []string {
 	t.Helper()
-	packed, err := os.ReadFile(chunk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var texts []string
-	for lines := json.NewDecoder(unpacked); lines.More(); {
+	for lines := json.NewDecoder(strings.NewReader(inflated(t, chunk))); lines.More(); {
 		var line struct {
 			IsSystemMsg int
 			MsgBody     json.RawMessage
 		}
-		if err := lines.Decode(&line); err != nil {
-			t.Fatalf("%s: %v", chunk, err)
-		}
 		var elements []struct{ MsgContent struct{ Text string } }
 		var tip struct{ MsgMemberExtraText string }
-		if line.IsSystemMsg == 1 {
+		err := lines.Decode(&line)
+		switch {
+		case err != nil:
+		case line.IsSystemMsg == 1:
 			err = json.Unmarshal(line.MsgBody, &tip)
 			texts = append(texts, tip.MsgMemberExtraText)
-		} else if err = json.Unmarshal(line.MsgBody, &elements); err == nil {
-			texts = append(texts, elements[0].MsgContent.Text)
+		default:
+			if err = json.Unmarshal(line.MsgBody, &elements); err == nil {
+				texts = append(texts, elements[0].MsgContent.Text)
+			}
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", chunk, err)

@@ -59,7 +59,7 @@ func golden(tb testing.TB, kind string) string {
 	return string(body)
 }
 
-func TestObjectsAreGoldenAndReadBack(t *testing.T) {
+func TestObject_IsGoldenAndReadBack(t *testing.T) {
 	t.Parallel()
 	check := func(name string, value any, body []byte, err error, parse func([]byte) (any, error)) {
 		t.Helper()
@@ -94,7 +94,7 @@ func TestObjectsAreGoldenAndReadBack(t *testing.T) {
 	}
 }
 
-func TestEncodeBringsTimesToUTC(t *testing.T) {
+func TestObject_TimesAreUTC(t *testing.T) {
 	t.Parallel()
 	s := state()
 	east := time.FixedZone("east", 8*3600)

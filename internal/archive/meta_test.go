@@ -31,7 +31,7 @@ func expired(lo, hi chat.Seq) archive.ChunkMeta {
 	}
 }
 
-func TestParseChunkMetaIsTheInverse(t *testing.T) {
+func TestMetadata_ParseIsTheInverse(t *testing.T) {
 	t.Parallel()
 	without := meta(1, 9)
 	without.TsMin, without.TsMax = 0, 0
@@ -50,7 +50,7 @@ func TestParseChunkMetaIsTheInverse(t *testing.T) {
 	}
 }
 
-func TestMetadataFitIntoCOS(t *testing.T) {
+func TestMetadata_FitIntoCOS(t *testing.T) {
 	t.Parallel()
 	m := meta(chat.MaxSeq-9, chat.MaxSeq)
 	m.Run, m.RequestID, m.Writer = strings.Repeat("r", 128), strings.Repeat("q", 128), strings.Repeat("w", 128)
@@ -72,7 +72,7 @@ func TestMetadataFitIntoCOS(t *testing.T) {
 	}
 }
 
-func TestParseChunkMetaRefusesWhatIsNotFormat1(t *testing.T) {
+func TestMetadata_ParseRefusesWhatIsNotFormat1(t *testing.T) {
 	t.Parallel()
 	good := meta(1, 100).Metadata()
 	for name := range good {
@@ -130,7 +130,7 @@ func isFree(name, value string) bool {
 	}
 }
 
-func TestUnknownFormatsAreRefusedBeforeAnythingElse(t *testing.T) {
+func TestFormat_UnknownIsRefusedBeforeAnythingElse(t *testing.T) {
 	t.Parallel()
 	if _, err := archive.ParseChunkMeta(map[string]string{"format": "2"}); !errors.Is(err, archive.ErrFormat) || errors.Is(err, archive.ErrInvalid) {
 		t.Errorf("metadata: error is %v", err)
@@ -159,7 +159,7 @@ func parsers() map[string]func([]byte) error {
 	}
 }
 
-func TestCountsAdd(t *testing.T) {
+func TestCounts_Add(t *testing.T) {
 	t.Parallel()
 	c := archive.Counts{Messages: 1, System: 2, Recalled: 3, Placeholders: 4, Expired: 5, Absent: 6, Repaired: 7}
 	if c.Sum() != 21 || c.Lines() != 10 {
@@ -172,7 +172,7 @@ func TestCountsAdd(t *testing.T) {
 	}
 }
 
-func TestCRC64IsThatOfCOS(t *testing.T) {
+func TestCRC64_IsThatOfCOS(t *testing.T) {
 	t.Parallel()
 	// The check value of CRC-64/XZ, which COS calls ECMA.
 	if got := archive.CRC64([]byte("123456789")); got != 0x995dc9bbdf1939fa {
@@ -180,7 +180,7 @@ func TestCRC64IsThatOfCOS(t *testing.T) {
 	}
 }
 
-func TestRunIDTellsItsStart(t *testing.T) {
+func TestRunID_TellsItsStart(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 16, 30, 5, 999, time.FixedZone("east", 8*3600))
 	run := archive.NewRunID(now)

@@ -15,7 +15,7 @@ import (
 	"chatexport/internal/layout"
 )
 
-func TestGenesisIsRefusedUnlessItCanBeTrue(t *testing.T) {
+func TestGenesis_IsRefusedUnlessItCanBeTrue(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*archive.Genesis){
 		"no app":         func(g *archive.Genesis) { g.SDKAppID = 0 },
@@ -41,7 +41,7 @@ func TestGenesisIsRefusedUnlessItCanBeTrue(t *testing.T) {
 	}
 }
 
-func TestManifestIsRefusedUnlessItAddsUp(t *testing.T) {
+func TestManifest_IsRefusedUnlessItAddsUp(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*archive.Manifest){
 		"no app":              func(m *archive.Manifest) { m.SDKAppID = 0 },
@@ -89,7 +89,7 @@ func TestManifestIsRefusedUnlessItAddsUp(t *testing.T) {
 	}
 }
 
-func TestManifestListsAtMost500Chunks(t *testing.T) {
+func TestManifest_ListsAtMost500Chunks(t *testing.T) {
 	t.Parallel()
 	var chunks []archive.ChunkEntry
 	m := manifest()
@@ -114,7 +114,7 @@ func TestManifestListsAtMost500Chunks(t *testing.T) {
 	}
 }
 
-func TestStateIsRefusedUnlessItCanBeTrue(t *testing.T) {
+func TestState_IsRefusedUnlessItCanBeTrue(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*archive.State){
 		"frontier":       func(s *archive.State) { s.Frontier = chat.MaxSeq + 2 },
@@ -150,7 +150,7 @@ func TestStateIsRefusedUnlessItCanBeTrue(t *testing.T) {
 	}
 }
 
-func TestParseIsStrictOnTypes(t *testing.T) {
+func TestObject_ParseIsStrictOnTypes(t *testing.T) {
 	t.Parallel()
 	whole := golden(t, "genesis")
 	for old, odd := range map[string]string{

@@ -16,7 +16,7 @@ import (
 	"chatexport/internal/chat"
 )
 
-func TestReadChunkFindsWhatWasWritten(t *testing.T) {
+func TestReadChunk_FindsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	elements := benchElements(t, 3000)
 	elements = append(elements, scan(t, `{"MsgSeq":3500,"IsPlaceMsg":2}`, `{"MsgSeq":3600,"Data":"`+strings.Repeat("long ", 100_000)+`"}`, `{"MsgSeq":3601}`)...)
@@ -48,7 +48,7 @@ func TestReadChunkFindsWhatWasWritten(t *testing.T) {
 	}
 }
 
-func TestReadChunkTakesAnEmptyChunk(t *testing.T) {
+func TestReadChunk_TakesAnEmptyChunk(t *testing.T) {
 	t.Parallel()
 	chunk := build(t, group, 1, 7)
 	content, err := archive.ReadChunk(bytes.NewReader(chunk.Body), group, 1, 7, nil)
@@ -78,7 +78,7 @@ func zipped(tb testing.TB, header gzip.Header, text string) []byte {
 	return b.Bytes()
 }
 
-func TestReadChunkRefusesWhatIsNotFormat1(t *testing.T) {
+func TestReadChunk_RefusesWhatIsNotFormat1(t *testing.T) {
 	t.Parallel()
 	const line = `{"GroupId":"g","MsgSeq":5}` + "\n"
 	good := zipped(t, gzip.Header{OS: 255}, line)
@@ -134,7 +134,7 @@ func TestReadChunkRefusesWhatIsNotFormat1(t *testing.T) {
 	}
 }
 
-func TestReadChunkBoundsALine(t *testing.T) {
+func TestReadChunk_BoundsALine(t *testing.T) {
 	t.Parallel()
 	body := zipped(t, gzip.Header{}, `{"GroupId":"g","MsgSeq":5,"a":"`+strings.Repeat("x", archive.MaxLineBytes)+"\"}\n")
 	if _, err := archive.ReadChunk(bytes.NewReader(body), group, 1, 9, nil); !errors.Is(err, archive.ErrInvalid) || !strings.Contains(err.Error(), "longer than") {
@@ -142,7 +142,7 @@ func TestReadChunkBoundsALine(t *testing.T) {
 	}
 }
 
-func TestLongestLineThatIsWrittenCanBeRead(t *testing.T) {
+func TestReadChunk_TakesTheLongestLineThatIsWritten(t *testing.T) {
 	t.Parallel()
 	fixed := len(`{"GroupId":"@TGS#<a>","MsgSeq":1,"a":""}` + "\n")
 	chunk := build(t, group, 1, 1, scan(t, `{"MsgSeq":1,"a":"`+strings.Repeat("x", archive.MaxLineBytes-fixed)+`"}`)...)
@@ -154,7 +154,7 @@ func TestLongestLineThatIsWrittenCanBeRead(t *testing.T) {
 	}
 }
 
-func TestReadChunkTellsAFailedReadFromABadChunk(t *testing.T) {
+func TestReadChunk_TellsAFailedReadFromABadChunk(t *testing.T) {
 	t.Parallel()
 	chunk := build(t, group, 1, 3000, benchElements(t, 3000)...)
 	broken := errors.New("connection reset")
@@ -170,7 +170,7 @@ func TestReadChunkTellsAFailedReadFromABadChunk(t *testing.T) {
 	}
 }
 
-func TestCheckFindsEveryDifference(t *testing.T) {
+func TestReadChunk_CheckFindsEveryDifference(t *testing.T) {
 	t.Parallel()
 	chunk := build(t, group, 5, 20, scan(t, `{"MsgSeq":6,"MsgTimeStamp":17}`, `{"MsgSeq":12,"IsPlaceMsg":1}`)...)
 	content, err := archive.ReadChunk(bytes.NewReader(chunk.Body), group, 5, 20, nil)

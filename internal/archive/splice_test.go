@@ -9,7 +9,7 @@ import (
 	"chatexport/internal/chat"
 )
 
-func TestIDsOfAnElementsOwnStayAsTheyCameAndAreCounted(t *testing.T) {
+func TestLine_OwnIDsStayAsTheyCameAndAreCounted(t *testing.T) {
 	t.Parallel()
 	const both = `"GroupId":"@TGS#_a","TopicId":"@TGS#_a@TOPIC#_b"`
 	for name, tt := range map[string]struct {

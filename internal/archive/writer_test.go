@@ -69,7 +69,7 @@ func hash(b string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func TestChunkIsGolden(t *testing.T) {
+func TestChunk_IsGolden(t *testing.T) {
 	t.Parallel()
 	chunk := build(t, group, 11, 20, scan(t,
 		`{"MsgSeq":11,"MsgTimeStamp":1700000009,"MsgBody":[{"MsgContent":{"Text":"a <b> & \u2028 \ud83d\ude00"},"MsgType":"TIMTextElem"}]}`,
@@ -104,7 +104,7 @@ func TestChunkIsGolden(t *testing.T) {
 	}
 }
 
-func TestLinesOfATopicNameBothIDs(t *testing.T) {
+func TestLine_OfATopicNamesBothIDs(t *testing.T) {
 	t.Parallel()
 	chunk := build(t, topic, 1, 4, scan(t,
 		`{"MsgSeq":1}`, `{"MsgSeq":2,"GroupId":"own"}`, `{"MsgSeq":3,"TopicId":"own"}`, `{"MsgSeq":4,"TopicId":"own","GroupId":"own"}`)...)
@@ -118,7 +118,7 @@ func TestLinesOfATopicNameBothIDs(t *testing.T) {
 	}
 }
 
-func TestGzipHeaderHasNothingButItsMagic(t *testing.T) {
+func TestChunk_GzipHeaderHasNothingButItsMagic(t *testing.T) {
 	t.Parallel()
 	for _, chunk := range []archive.Chunk{build(t, group, 1, 1), build(t, group, 1, 1, scan(t, `{"MsgSeq":1}`)...)} {
 		if want := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}; !bytes.Equal(chunk.Body[:10], want) {
@@ -127,7 +127,7 @@ func TestGzipHeaderHasNothingButItsMagic(t *testing.T) {
 	}
 }
 
-func TestChunkDoesNotDependOnHowItWasAppended(t *testing.T) {
+func TestChunk_DoesNotDependOnHowItWasAppended(t *testing.T) {
 	t.Parallel()
 	elements := benchElements(t, 6000)
 	whole := build(t, group, 1, 6000, elements...)
@@ -152,7 +152,7 @@ func TestChunkDoesNotDependOnHowItWasAppended(t *testing.T) {
 	}
 }
 
-func TestSizeFollowsTheObject(t *testing.T) {
+func TestChunk_SizeFollowsTheObject(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(5, 6))
 	w := archive.NewChunkWriter(group, 1)
@@ -179,7 +179,7 @@ func TestSizeFollowsTheObject(t *testing.T) {
 	}
 }
 
-func TestAppendRefusesWhatWouldBreakTheChain(t *testing.T) {
+func TestAppend_RefusesWhatWouldBreakTheChain(t *testing.T) {
 	t.Parallel()
 	seqs := func(list ...chat.Seq) []chat.Element {
 		elements := make([]chat.Element, len(list))
@@ -229,7 +229,7 @@ func TestAppendRefusesWhatWouldBreakTheChain(t *testing.T) {
 	}
 }
 
-func TestCloseRefusesAnEmptyRange(t *testing.T) {
+func TestClose_RefusesAnEmptyRange(t *testing.T) {
 	t.Parallel()
 	w := archive.NewChunkWriter(group, 5)
 	if w.Hi() != 4 || w.Size() != 0 {
@@ -240,7 +240,7 @@ func TestCloseRefusesAnEmptyRange(t *testing.T) {
 	}
 }
 
-func TestCloseTakesAnyRequestIDAndNoOddRun(t *testing.T) {
+func TestClose_TakesAnyRequestIDAndNoOddRun(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
 		"": "-", "a b\n猫": "a_b____", strings.Repeat("x", 500): strings.Repeat("x", 128),
@@ -265,7 +265,7 @@ func TestCloseTakesAnyRequestIDAndNoOddRun(t *testing.T) {
 	}
 }
 
-func TestExpiredChunkIsEmptyAndSaysWhy(t *testing.T) {
+func TestChunk_OfAnExpiredRangeIsEmptyAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	chunk, err := archive.NewExpiredChunk(topic, 2, chat.MaxSeq, archive.EvidenceProbe, "r", "q", "w")
 	if err != nil {

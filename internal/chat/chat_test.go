@@ -8,7 +8,7 @@ import (
 	"chatexport/internal/chat"
 )
 
-func TestValidateRefusesIDsThatNoStreamHas(t *testing.T) {
+func TestStream_ValidateRefusesIDsThatNoStreamHas(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 129)
 	for _, s := range []chat.Stream{
@@ -34,7 +34,7 @@ func TestValidateRefusesIDsThatNoStreamHas(t *testing.T) {
 	}
 }
 
-func TestClassIsDecidedInOrder(t *testing.T) {
+func TestClass_IsDecidedInOrder(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		element  chat.Element
@@ -58,7 +58,7 @@ func TestClassIsDecidedInOrder(t *testing.T) {
 	}
 }
 
-func TestNewestReliesOnNoOrder(t *testing.T) {
+func TestPage_NewestReliesOnNoOrder(t *testing.T) {
 	t.Parallel()
 	page := chat.Page{Elements: []chat.Element{{Seq: 5}, {Seq: chat.MaxSeq}, {Seq: 7}}}
 	if got := page.Newest(); got != chat.MaxSeq {

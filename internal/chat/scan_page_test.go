@@ -11,7 +11,7 @@ import (
 	"chatexport/internal/chat"
 )
 
-func TestScanPageTakesEmptyLists(t *testing.T) {
+func TestScanPage_TakesEmptyLists(t *testing.T) {
 	t.Parallel()
 	for text, finished := range map[string]int{
 		`{}`:                                                chat.FinishedAbsent,
@@ -34,7 +34,7 @@ func TestScanPageTakesEmptyLists(t *testing.T) {
 	}
 }
 
-func TestScanPageReadsTheEnvelope(t *testing.T) {
+func TestScanPage_ReadsTheEnvelope(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]chat.Status{
 		`{"ActionStatus":"FAIL","ErrorCode":60007,"ErrorInfo":"too \"fast\" \u732b\ud800"}`: {
@@ -58,7 +58,7 @@ func TestScanPageReadsTheEnvelope(t *testing.T) {
 	}
 }
 
-func TestScanPageRefusesWhatIsMalformed(t *testing.T) {
+func TestScanPage_RefusesWhatIsMalformed(t *testing.T) {
 	t.Parallel()
 	element := func(text string) string { return `{"RspMsgList":[{"MsgSeq":2},` + text + `]}` }
 	for text, want := range map[string]string{
@@ -125,7 +125,7 @@ func TestScanPageRefusesWhatIsMalformed(t *testing.T) {
 	}
 }
 
-func TestScanPageTakesTheLastOfEqualMembers(t *testing.T) {
+func TestScanPage_TakesTheLastOfEqualMembers(t *testing.T) {
 	t.Parallel()
 	const text = `{"ErrorCode":{},"ActionStatus":7,"RspMsgList":[{"MsgSeq":1},{}],"RspMsgList":{},` +
 		`"ErrorCode":3,"ActionStatus":"FAIL","RspMsgList":[{"MsgSeq":2}]}`
@@ -138,7 +138,7 @@ func TestScanPageTakesTheLastOfEqualMembers(t *testing.T) {
 	}
 }
 
-func TestScanPageRefusesEveryTruncation(t *testing.T) {
+func TestScanPage_RefusesEveryTruncation(t *testing.T) {
 	t.Parallel()
 	for n := range len(officialPage) {
 		if _, _, err := chat.ScanPage([]byte(officialPage[:n])); !errors.Is(err, chat.ErrMalformed) {
@@ -147,7 +147,7 @@ func TestScanPageRefusesEveryTruncation(t *testing.T) {
 	}
 }
 
-func TestScanBoundsNesting(t *testing.T) {
+func TestScanPage_BoundsNesting(t *testing.T) {
 	t.Parallel()
 	nested := func(n int, open, end string) []byte {
 		return fmt.Appendf(nil, `{"MsgSeq":1,"a":%s1%s}`, strings.Repeat(open, n), strings.Repeat(end, n))

@@ -18,7 +18,7 @@ const officialPage = `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"GroupId
    "MsgBody":{"OpType":1,"Operator_Account":"admin","List_Account":["u1"],"MsgMemberExtraInfo":[{"UserId":"u1","MsgSeq":9}]}},
   {"From_Account":"u1","IsPlaceMsg":2,"MsgBody":[],"MsgPriority":2,"MsgRandom":4023456789,"MsgSeq":18,"MsgTimeStamp":1700000018}]}`
 
-func TestScanPageReadsTheOfficialSample(t *testing.T) {
+func TestScanPage_ReadsTheOfficialSample(t *testing.T) {
 	t.Parallel()
 	page, status, err := chat.ScanPage([]byte(officialPage))
 	if err != nil {
@@ -38,7 +38,7 @@ func TestScanPageReadsTheOfficialSample(t *testing.T) {
 	}
 }
 
-func TestScanElementKeepsItsBytes(t *testing.T) {
+func TestScanElement_KeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"escaped controls":    `{"MsgSeq":1,"Data":"\b\f\n\r\t\u0000\u001f\u007f\/"}`,
@@ -72,7 +72,7 @@ func TestScanElementKeepsItsBytes(t *testing.T) {
 	}
 }
 
-func TestScanElementReadsMembersByExactName(t *testing.T) {
+func TestScanElement_ReadsMembersByExactName(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]chat.Element{
 		`{"M\u0073gSeq":3,"I\u0073PlaceMsg":1}`:                      {Seq: 3, Place: 1},
@@ -103,7 +103,7 @@ func TestScanElementReadsMembersByExactName(t *testing.T) {
 	}
 }
 
-func TestScanElementRemovesInsignificantSpace(t *testing.T) {
+func TestScanElement_RemovesInsignificantSpace(t *testing.T) {
 	t.Parallel()
 	const pretty = "\r\n{\t\"MsgSeq\" :\t5 ,\r\n\t\"MsgBody\" : [ { \"Text\" : \"a \\\" b\\\\\" } , [ ] , { } , 1 , true ]\n}\t "
 	e, err := chat.ScanElement([]byte(pretty))
@@ -115,7 +115,7 @@ func TestScanElementRemovesInsignificantSpace(t *testing.T) {
 	}
 }
 
-func TestScanElementRepairsEachByteThatIsNotUTF8(t *testing.T) {
+func TestScanElement_RepairsEachByteThatIsNotUTF8(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"{\"MsgSeq\":1,\"a\":\"\xff\xfe\"}":               `{"MsgSeq":1,"a":"` + "\uFFFD\uFFFD" + `"}`,
@@ -133,7 +133,7 @@ func TestScanElementRepairsEachByteThatIsNotUTF8(t *testing.T) {
 	}
 }
 
-func TestScanPageRepairsOnlyTheElementsThatNeedIt(t *testing.T) {
+func TestScanPage_RepairsOnlyTheElementsThatNeedIt(t *testing.T) {
 	t.Parallel()
 	body := []byte("{\"RspMsgList\":[{\"MsgSeq\":3,\"a\":\"\uFFFD\"},{\"MsgSeq\":2,\"a\":\"\x80\"}, { \"MsgSeq\":1}],\"x\":\"\xff\"}")
 	page, _, err := chat.ScanPage(body)
@@ -150,7 +150,7 @@ func TestScanPageRepairsOnlyTheElementsThatNeedIt(t *testing.T) {
 	}
 }
 
-func TestElementsOfOnePageDoNotShareGrowth(t *testing.T) {
+func TestScanPage_ElementsDoNotShareGrowth(t *testing.T) {
 	t.Parallel()
 	page, _, err := chat.ScanPage([]byte(`{"RspMsgList":[{ "MsgSeq":2},{ "MsgSeq":1},{"MsgSeq":3},{"MsgSeq":4}]}`))
 	if err != nil {

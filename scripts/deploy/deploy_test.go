@@ -48,7 +48,7 @@ func deploy(t *testing.T, step string, getenv func(string) string) (string, erro
 	return out.String(), err
 }
 
-func TestCheckNamesWhatIsMissing(t *testing.T) {
+func TestCheck_NamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"CHAT_SDKAPPID", "CHAT_SECRET_KEY", "COS_BUCKET", "COS_REGION", "CHATEXPORT_ROLE"} {
 		if _, err := deploy(t, "check", operator(name, "")); err == nil || !strings.Contains(err.Error(), name) {
@@ -64,7 +64,7 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestTheLimitsAreThoseOfTheFile(t *testing.T) {
+func TestLimits_AreThoseOfTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "serverless.yml")
 	write(t, path, "inputs: {memorySize: 256, timeout: 60}\n")
@@ -78,7 +78,7 @@ func TestTheLimitsAreThoseOfTheFile(t *testing.T) {
 	}
 }
 
-func TestPolicyIsFilledIn(t *testing.T) {
+func TestPolicy_IsFilledIn(t *testing.T) {
 	t.Parallel()
 	out, err := deploy(t, "policy", operator("REQUEUE", "cmq", "CMQ_TOPIC", "chatexport"))
 	if err != nil {
@@ -107,7 +107,7 @@ func standin(t *testing.T, fault func(action string) string) (*scfstandin.Server
 	return s, server.URL
 }
 
-func TestSettingsAreSetAndReadBack(t *testing.T) {
+func TestSettings_AreSetAndReadBack(t *testing.T) {
 	t.Parallel()
 	var failures atomic.Int32
 	s, url := standin(t, func(action string) string {
@@ -136,7 +136,7 @@ func TestSettingsAreSetAndReadBack(t *testing.T) {
 	}
 }
 
-func TestSettingsSayWhatCanBeDone(t *testing.T) {
+func TestSettings_SayWhatCanBeDone(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
 		"UnauthorizedOperation.CAM":      "allow the deploying account scf:PutReservedConcurrencyConfig",
@@ -201,7 +201,7 @@ func script(t *testing.T, env []string, args ...string) (output string, calls []
 	return string(out), calls, err
 }
 
-func TestTheScriptDoesItsStepsInOrder(t *testing.T) {
+func TestScript_DoesItsStepsInOrder(t *testing.T) {
 	t.Parallel()
 	env := []string{
 		"CHAT_SECRET_KEY=" + secret, "COS_BUCKET=archive-1250000000", "COS_REGION=ap-guangzhou", "CHATEXPORT_ROLE=chatexport",
@@ -232,7 +232,7 @@ func TestTheScriptDoesItsStepsInOrder(t *testing.T) {
 	}
 }
 
-func TestTheScriptLetsTheEnvironmentWin(t *testing.T) {
+func TestScript_LetsTheEnvironmentWin(t *testing.T) {
 	t.Parallel()
 	env := []string{
 		"CHAT_SECRET_KEY=it's $HOME", "COS_BUCKET=archive-1250000000", "COS_REGION=ap-guangzhou", "CHATEXPORT_ROLE=chatexport",

@@ -56,7 +56,7 @@ func firstrun(t *testing.T, w *world.World, args ...string) (string, error) {
 
 var everything = []string{"--group", "g", "--community", "@TGS#_c", "--avchatroom", "live"}
 
-func TestTheLikelyServiceIsAsBuilt(t *testing.T) {
+func TestService_LikelyOneIsAsBuilt(t *testing.T) {
 	t.Parallel()
 	w := start(t, chatemu.Options{})
 	out, err := firstrun(t, w, everything...)
@@ -72,7 +72,7 @@ func TestTheLikelyServiceIsAsBuilt(t *testing.T) {
 	}
 }
 
-func TestOtherReadingsAreRecognised(t *testing.T) {
+func TestService_OtherReadingsAreRecognised(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		quirks chatemu.Quirks
@@ -106,7 +106,7 @@ func TestOtherReadingsAreRecognised(t *testing.T) {
 	}
 }
 
-func TestABucketThatIsNotSafeStops(t *testing.T) {
+func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fault cosemu.FaultFunc
@@ -177,7 +177,7 @@ func role(t *testing.T, refused *[]string) cosemu.FaultFunc {
 	}
 }
 
-func TestTheRolesOwnKeysAreEnough(t *testing.T) {
+func TestRole_OwnKeysAreEnough(t *testing.T) {
 	t.Parallel()
 	w := start(t, chatemu.Options{})
 	var refused []string
@@ -214,7 +214,7 @@ func overwriter(t *testing.T, cos string) string {
 	return server.URL
 }
 
-func TestABucketThatOverwritesStops(t *testing.T) {
+func TestBucket_ThatOverwritesStops(t *testing.T) {
 	t.Parallel()
 	w := start(t, chatemu.Options{})
 	w.Env["COS_ENDPOINT"] = overwriter(t, w.Env["COS_ENDPOINT"])
@@ -226,7 +226,7 @@ func TestABucketThatOverwritesStops(t *testing.T) {
 	}
 }
 
-func TestTheCodeOfAnOverloadIsSeen(t *testing.T) {
+func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{
 		60007: "[as built] the function slows down", 10006: "[as built] the function slows down", 60099: "[LOOK] an unknown code",
@@ -250,7 +250,7 @@ func TestTheCodeOfAnOverloadIsSeen(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsNamed(t *testing.T) {
+func TestOptions_MissingOnesAreNamed(t *testing.T) {
 	t.Parallel()
 	w := start(t, chatemu.Options{})
 	if out, err := firstrun(t, w); err != nil || !strings.Contains(out, "4 not asked") {

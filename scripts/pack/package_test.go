@@ -64,8 +64,8 @@ func copySources(t *testing.T, target string) {
 	}
 }
 
-// TestOneCommitGivesOnePackage builds the package in two clones and looks at what is in it.
-func TestOneCommitGivesOnePackage(t *testing.T) {
+// TestPackage_IsTheSameForTheSameCommit builds the package in two clones and looks at what is in it.
+func TestPackage_IsTheSameForTheSameCommit(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -149,7 +149,7 @@ func checkZip(t *testing.T, packed, binary []byte, version string) {
 	}
 }
 
-func TestAPackageThatGrewTooLargeIsRefused(t *testing.T) {
+func TestPackage_ThatGrewTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	binary := filepath.Join(folder, "main")

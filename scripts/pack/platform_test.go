@@ -81,9 +81,9 @@ func site(t *testing.T) (code, temporary string) {
 	return code, temporary
 }
 
-// TestThePackageRunsWithNothingButWhatThePlatformGives starts the unpacked package without HOME, in a folder that it
+// TestPackage_RunsWithNothingButWhatThePlatformGives starts the unpacked package without HOME, in a folder that it
 // cannot write to, and, where the test may do that, as another user and without any file of this machine.
-func TestThePackageRunsWithNothingButWhatThePlatformGives(t *testing.T) {
+func TestPackage_RunsWithNothingButWhatThePlatformGives(t *testing.T) {
 	t.Parallel()
 	code, temporary := site(t)
 	w := world.New(t, world.Options{Env: map[string]string{"EXPORT_SPAN": "60"}})

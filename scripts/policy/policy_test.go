@@ -216,7 +216,7 @@ func sweep(t *testing.T, e *enforcer) {
 	}
 }
 
-func TestTheRoleIsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
+func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "chat/prod/"} {
 		e := newEnforcer(t, place(prefix), policy.Role)
@@ -226,7 +226,7 @@ func TestTheRoleIsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestATopicNeedsOneGrantMore(t *testing.T) {
+func TestRole_NeedsOneGrantMoreForATopic(t *testing.T) {
 	t.Parallel()
 	e := newEnforcer(t, place(""), policy.Role, policy.CMQ)
 	everything(t, e, map[string]string{"REQUEUE": "cmq", "CMQ_TOPIC": "chatexport"})
@@ -246,7 +246,7 @@ func unused(t *testing.T, e *enforcer) {
 	}
 }
 
-func TestNothingCanBeDeletedOrReplaced(t *testing.T) {
+func TestRole_CanDeleteAndReplaceNothing(t *testing.T) {
 	t.Parallel()
 	e := newEnforcer(t, place(""), policy.Role, policy.CMQ)
 	for _, g := range e.granted {
@@ -263,7 +263,7 @@ func TestNothingCanBeDeletedOrReplaced(t *testing.T) {
 	}
 }
 
-func TestAPlaceThatWouldBreakThePolicyIsRefused(t *testing.T) {
+func TestPlace_ThatWouldBreakThePolicyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, p := range []policy.Place{{Bucket: "archive"}, {Bucket: "a-1250000000", Function: `"`}, {Bucket: "a-1250000000", Function: "${X}"}} {
 		if _, err := policy.Role(p); err == nil {

@@ -47,7 +47,7 @@ func with(base map[string]string, changes ...string) map[string]string {
 	return changed
 }
 
-func TestEveryRequestIsJudged(t *testing.T) {
+func TestRequest_IsJudged(t *testing.T) {
 	t.Parallel()
 	function := map[string]string{
 		"Runtime": "Go1", "Handler": "main", "Type": "Event", "Role": "chatexport", "MemorySize": "128", "Timeout": "300",

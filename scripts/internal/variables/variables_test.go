@@ -13,7 +13,7 @@ func getenv(env map[string]string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-func TestTheEnvironmentHasPrecedenceOverTheFile(t *testing.T) {
+func TestEnvironment_HasPrecedenceOverTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")
 	write(t, path, "COS_REGION=ap-shanghai\nCOS_BUCKET='from-file-1250000000'\n")
@@ -33,7 +33,7 @@ func TestTheEnvironmentHasPrecedenceOverTheFile(t *testing.T) {
 	}
 }
 
-func TestTheKeyHasTwoNamesAndOnePlace(t *testing.T) {
+func TestKey_HasTwoNamesAndOnePlace(t *testing.T) {
 	t.Parallel()
 	const deploying, function = "TENCENT_SECRET_ID=id\nTENCENT_SECRET_KEY=key\nTENCENT_TOKEN=token\n",
 		"TENCENTCLOUD_SECRETID=role\nTENCENTCLOUD_SECRETKEY=rolekey\n"

@@ -48,7 +48,7 @@ func minute(seq chat.Seq) string {
 	return clitest.When().Add(time.Duration(seq) * time.Minute).Format(time.RFC3339)
 }
 
-func TestRangesBySeqAndTime(t *testing.T) {
+func TestRange_BySeqAndTime(t *testing.T) {
 	t.Parallel()
 	store, dir := clitest.Folder(t)
 	b := clitest.Build(t, store, group())
@@ -84,7 +84,7 @@ func TestRangesBySeqAndTime(t *testing.T) {
 
 // An archive over a million seqs in a hundred chunks: a range of time reads the chunk that holds it, and to find that no
 // more than genesis, manifests and where they end.
-func TestRangeOfTimeReadsOnlyTheChunksThatOverlap(t *testing.T) {
+func TestRange_ReadsOnlyTheChunksThatOverlap(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	b := clitest.Build(t, w.Store, group())
@@ -115,7 +115,7 @@ func TestRangeOfTimeReadsOnlyTheChunksThatOverlap(t *testing.T) {
 	}
 }
 
-func TestTextIsForReadingAndHarmless(t *testing.T) {
+func TestText_IsForReadingAndHarmless(t *testing.T) {
 	t.Parallel()
 	store, dir := clitest.Folder(t)
 	b := clitest.Build(t, store, group())

@@ -64,7 +64,7 @@ func healthy() world.Options {
 	return world.Options{COS: cosemu.Options{Fault: denied(cosemu.OpDelete)}}
 }
 
-func TestHealthyDeployment(t *testing.T) {
+func TestDeployment_Healthy(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, healthy())
 	w.Group("g", 5)
@@ -179,7 +179,7 @@ func overwriting(t *testing.T, endpoint string) string {
 	return server.URL
 }
 
-func TestEachAilmentIsFoundByItsCheck(t *testing.T) {
+func TestAilment_IsFoundByItsCheck(t *testing.T) {
 	t.Parallel()
 	for name, a := range ailments() {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestEachAilmentIsFoundByItsCheck(t *testing.T) {
 	}
 }
 
-func TestTickOfTheGroupIsPublished(t *testing.T) {
+func TestTick_OfTheGroupIsPublished(t *testing.T) {
 	t.Parallel()
 	for _, requeue := range []string{"scf", "cmq"} {
 		w := world.New(t, healthy())

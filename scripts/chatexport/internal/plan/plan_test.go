@@ -69,7 +69,7 @@ func near(got, want int64) bool {
 	return got <= want+want/10+3 && got >= want-want/10-3
 }
 
-func TestPlanIsWhatTheFunctionThenTakes(t *testing.T) {
+func TestPlan_IsWhatTheFunctionThenTakes(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{Env: map[string]string{"EXPORT_SPAN": "1000"}})
 	s := group(t, w, "g", 5500)
@@ -112,7 +112,7 @@ func TestPlanIsWhatTheFunctionThenTakes(t *testing.T) {
 	}
 }
 
-func TestWhatHasExpiredIsNotPlanned(t *testing.T) {
+func TestPlan_LeavesOutWhatHasExpired(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	s := group(t, w, "g", 5000)
@@ -125,7 +125,7 @@ func TestWhatHasExpiredIsNotPlanned(t *testing.T) {
 	}
 }
 
-func TestWhatMayExpireIsAtRisk(t *testing.T) {
+func TestRisk_IsWhatMayExpire(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	s := w.Group("old", 0)

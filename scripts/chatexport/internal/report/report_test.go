@@ -73,7 +73,7 @@ func page(t *testing.T, dir string, args ...string) string {
 	return string(body)
 }
 
-func TestPageTellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
+func TestPage_TellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 	t.Parallel()
 	text := page(t, build(t))
 	trouble := strings.Index(text, "chunk_missing")
@@ -97,7 +97,7 @@ func TestPageTellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 }
 
 // Browsers mend what is broken, so the form is checked by a parser that does not.
-func TestDrawingsAreWellFormed(t *testing.T) {
+func TestPage_DrawingsAreWellFormed(t *testing.T) {
 	t.Parallel()
 	text := page(t, build(t))
 	drawings := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(text, -1)
@@ -119,7 +119,7 @@ func TestDrawingsAreWellFormed(t *testing.T) {
 	}
 }
 
-func TestMostBoundsThePage(t *testing.T) {
+func TestPage_IsBoundedByMost(t *testing.T) {
 	t.Parallel()
 	text := page(t, build(t), "--most", "1")
 	if strings.Count(text, `<td class="id">`) != 1 || !strings.Contains(text, "5 more streams") {
@@ -128,7 +128,7 @@ func TestMostBoundsThePage(t *testing.T) {
 }
 
 // A real browser shows the page, light and dark. The screenshots go to REPORT_SCREENSHOTS, if that is set, to be looked at.
-func TestBrowserShowsThePage(t *testing.T) {
+func TestPage_IsShownByABrowser(t *testing.T) {
 	t.Parallel()
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

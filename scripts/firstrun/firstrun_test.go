@@ -1,32 +1,24 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/config"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
+	"chatexport/scripts/internal/overwriting"
 	"chatexport/scripts/policy"
+	"chatexport/scripts/policy/policytest"
 )
 
 // start makes a world with one group of every kind that can be asked about.
-func start(t *testing.T, o chatemu.Options) *world.World {
+func start(t *testing.T, o world.Options) *world.World {
 	t.Helper()
-	w := world.New(t, world.Options{Chat: o})
+	w := world.New(t, o)
 	g := w.Group("g", 150)
 	w.Topic("@TGS#_c", "@TGS#_c@TOPIC#_1", 30)
 	if err := w.Chat.AddGroup(chatemu.Group{ID: "live", Type: "AVChatRoom"}); err != nil {
@@ -58,7 +50,7 @@ var everything = []string{"--group", "g", "--community", "@TGS#_c", "--avchatroo
 
 func TestService_LikelyOneIsAsBuilt(t *testing.T) {
 	t.Parallel()
-	w := start(t, chatemu.Options{})
+	w := start(t, world.Options{})
 	out, err := firstrun(t, w, everything...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -92,7 +84,7 @@ func TestService_OtherReadingsAreRecognised(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, chatemu.Options{Quirks: test.quirks})
+			w := start(t, world.Options{Chat: chatemu.Options{Quirks: test.quirks}})
 			if strings.Contains(name, "counted") || strings.Contains(name, "left out") {
 				if err := w.Chat.Delete(chat.Stream{GroupID: "g"}, 145, 144); err != nil {
 					t.Fatal(err)
@@ -133,7 +125,7 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, chatemu.Options{})
+			w := start(t, world.Options{})
 			w.COS.SetFault(test.fault)
 			out, err := firstrun(t, w, everything...)
 			if stop := strings.Contains(out, "[STOP]"); (err != nil) != stop || !strings.Contains(out, test.want) {
@@ -143,81 +135,18 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 	}
 }
 
-// role refuses what the policy of the execution role does not grant, and notes what that was.
-func role(t *testing.T, refused *[]string) cosemu.FaultFunc {
-	t.Helper()
-	text, err := policy.Role(policy.Place{Region: world.Region, Bucket: world.Bucket, Namespace: "default", Function: "chatexport"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var document struct {
-		Statement []struct{ Action, Resource []string }
-	}
-	if err := json.Unmarshal([]byte(text), &document); err != nil {
-		t.Fatal(err)
-	}
-	names := map[cosemu.Op]string{
-		cosemu.OpPut: "PutObject", cosemu.OpGet: "GetObject", cosemu.OpHead: "HeadObject", cosemu.OpHeadBucket: "HeadBucket",
-		cosemu.OpGetVersioning: "GetBucketVersioning",
-	}
-	var mu sync.Mutex
-	return func(r *cosemu.Request) *cosemu.Fault {
-		for _, s := range document.Statement {
-			for _, resource := range s.Resource {
-				_, pattern, _ := strings.Cut(resource, world.Bucket+"/")
-				if slices.Contains(s.Action, "name/cos:"+names[r.Op]) && strings.HasPrefix(r.Key, strings.TrimSuffix(pattern, "*")) {
-					return nil
-				}
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		*refused = append(*refused, fmt.Sprintf("%v %s", r.Op, r.Key))
-		return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
-	}
-}
-
 func TestRole_OwnKeysAreEnough(t *testing.T) {
 	t.Parallel()
-	w := start(t, chatemu.Options{})
-	var refused []string
-	w.COS.SetFault(role(t, &refused))
-	if out, err := firstrun(t, w, everything...); err != nil || len(refused) > 0 {
-		t.Errorf("%v, refused: %q\n%s", err, refused, out)
+	w := start(t, world.Options{})
+	w.COS.SetFault(policytest.New(t, "", policy.Role).COS)
+	if out, err := firstrun(t, w, everything...); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// overwriter is an endpoint that is not COS: it takes every write.
-func overwriter(t *testing.T, cos string) string {
-	t.Helper()
-	target, err := url.Parse(cos)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host
-	}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPut {
-			proxy.ServeHTTP(w, r)
-			return
-		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		w.Header().Set("x-cos-hash-crc64ecma", strconv.FormatUint(archive.CRC64(body), 10))
-		w.Header().Set("ETag", `"0"`)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
 }
 
 func TestBucket_ThatOverwritesStops(t *testing.T) {
 	t.Parallel()
-	w := start(t, chatemu.Options{})
-	w.Env["COS_ENDPOINT"] = overwriter(t, w.Env["COS_ENDPOINT"])
+	w := start(t, world.Options{Wrap: overwriting.Wrap})
 	out, err := firstrun(t, w, everything...)
 	for _, want := range []string{"[STOP] create-only is void here", "8 won", "[STOP] create-only is not atomic"} {
 		if err == nil || !strings.Contains(out, want) {
@@ -231,7 +160,7 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 	for code, want := range map[int]string{
 		60007: "[as built] the function slows down", 10006: "[as built] the function slows down", 60099: "[LOOK] an unknown code",
 	} {
-		w := start(t, chatemu.Options{QPS: 10, QPSBurst: 20, ThrottleCode: code})
+		w := start(t, world.Options{Chat: chatemu.Options{QPS: 10, QPSBurst: 20, ThrottleCode: code}})
 		c, err := config.Load(func(name string) string { return w.Env[name] })
 		if err != nil {
 			t.Fatal(err)
@@ -252,7 +181,7 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 
 func TestOptions_MissingOnesAreNamed(t *testing.T) {
 	t.Parallel()
-	w := start(t, chatemu.Options{})
+	w := start(t, world.Options{})
 	if out, err := firstrun(t, w); err != nil || !strings.Contains(out, "4 not asked") {
 		t.Errorf("without groups: %v\n%s", err, out)
 	}

@@ -3,157 +3,27 @@ package policy_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
-	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
 	"chatexport/scripts/policy"
+	"chatexport/scripts/policy/policytest"
 )
 
-type document struct {
-	Version   string
-	Statement []statement
-}
-
-type statement struct {
-	Effect    string
-	Action    []string
-	Resource  []string
-	Condition map[string]map[string]string
-}
-
-// enforcer judges requests by policies, and notes what was used of them.
-type enforcer struct {
-	t     *testing.T
-	place policy.Place
-
-	mu      sync.Mutex
-	granted []grant
-}
-
-// grant is the smallest part of a policy: one action on one resource.
-type grant struct {
-	action, resource string
-	create           bool // for create-only writes alone
-	used             bool
-}
-
-func (g *grant) String() string { return g.action + " on " + g.resource }
-
-func newEnforcer(t *testing.T, place policy.Place, policies ...func(policy.Place) (string, error)) *enforcer {
-	t.Helper()
-	e := &enforcer{t: t, place: place}
-	for _, p := range policies {
-		text, err := p(place)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var d document
-		dec := json.NewDecoder(strings.NewReader(text))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&d); err != nil {
-			t.Fatal(err)
-		}
-		if d.Version != "2.0" {
-			t.Errorf("version %q", d.Version)
-		}
-		for _, s := range d.Statement {
-			e.read(s)
-		}
-	}
-	return e
-}
-
-func (e *enforcer) read(s statement) {
-	e.t.Helper()
-	create := false
-	switch {
-	case s.Effect != "allow":
-		e.t.Fatalf("effect %q", s.Effect)
-	case len(s.Condition) == 0:
-	case len(s.Condition) == 1 && len(s.Condition["string_equal"]) == 1 && s.Condition["string_equal"]["cos:x-cos-forbid-overwrite"] == "true":
-		create = true
-	default:
-		e.t.Fatalf("condition %v", s.Condition)
-	}
-	for _, action := range s.Action {
-		for _, resource := range s.Resource {
-			e.granted = append(e.granted, grant{action: action, resource: resource, create: create})
-		}
-	}
-}
-
-// allow reports whether an action is granted.
-func (e *enforcer) allow(action, resource string, create bool) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	allowed := false
-	for i := range e.granted {
-		g := &e.granted[i]
-		prefix, open := strings.CutSuffix(g.resource, "*")
-		matches := resource == g.resource || open && strings.HasPrefix(resource, prefix)
-		if g.action == action && matches && (!g.create || create) {
-			g.used, allowed = true, true
-		}
-	}
-	if !allowed {
-		e.t.Errorf("not granted: %s on %s (create-only %v)", action, resource, create)
-	}
-	return allowed
-}
-
-// cos refuses the requests that are not granted, as COS would.
-func (e *enforcer) cos(r *cosemu.Request) *cosemu.Fault {
-	actions := map[cosemu.Op]string{
-		cosemu.OpPut: "PutObject", cosemu.OpGet: "GetObject", cosemu.OpHead: "HeadObject", cosemu.OpDelete: "DeleteObject",
-		cosemu.OpDeleteMulti: "DeleteMultipleObjects", cosemu.OpList: "GetBucket", cosemu.OpHeadBucket: "HeadBucket",
-		cosemu.OpGetVersioning: "GetBucketVersioning", cosemu.OpPutVersioning: "PutBucketVersioning",
-	}
-	bucket := e.place.Bucket
-	resource := fmt.Sprintf("qcs::cos:%s:uid/%s:%s/%s", e.place.Region, bucket[strings.LastIndexByte(bucket, '-')+1:], bucket, r.Key)
-	if !e.allow("name/cos:"+actions[r.Op], resource, r.Header.Get("x-cos-forbid-overwrite") == "true") {
-		return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
-	}
-	return nil
-}
-
-// cloud does the same for the cloud API.
-func (e *enforcer) cloud(c *cloudemu.Call) *cloudemu.Fault {
-	var allowed bool
-	switch c.Action {
-	case "Invoke":
-		resource := fmt.Sprintf("qcs::scf:%s::namespace/%s/function/%s", c.Region, c.Namespace, c.Function)
-		// The documentation does not say by which of the two names CAM judges an Invoke, so both are granted.
-		allowed = e.allow("scf:Invoke", resource, false) && e.allow("scf:InvokeFunction", resource, false)
-	default:
-		allowed = e.allow(c.Service+":"+c.Action, c.Topic, false)
-	}
-	if !allowed {
-		return &cloudemu.Fault{Code: "UnauthorizedOperation.CAM"}
-	}
-	return nil
-}
-
-func place(prefix string) policy.Place {
-	return policy.Place{Region: world.Region, Bucket: world.Bucket, Prefix: prefix, Namespace: "default", Function: world.Function}
-}
-
 // everything lets the function do everything that it can do.
-func everything(t *testing.T, e *enforcer, env map[string]string) {
+func everything(t *testing.T, e *policytest.Enforcer, env map[string]string) {
 	t.Helper()
-	environment := map[string]string{"EXPORT_SPAN": "60", "COS_PREFIX": e.place.Prefix}
+	environment := map[string]string{"EXPORT_SPAN": "60", "COS_PREFIX": e.Place.Prefix}
 	maps.Copy(environment, env)
-	w := world.New(t, world.Options{Cloud: e.cloud, Env: environment})
-	w.COS.SetFault(e.cos)
+	w := world.New(t, world.Options{Cloud: e.Cloud, Env: environment})
+	w.COS.SetFault(e.COS)
 	// The first batch cannot get on, so that the run needs a continuation.
 	w.Chat.SetFault(func(c chatemu.Call) *chatemu.Fault {
 		if c.Query.Seq > 200 && len(w.Cloud.Calls()) == 0 {
@@ -173,7 +43,7 @@ func everything(t *testing.T, e *enforcer, env map[string]string) {
 	}
 	w.Tick(a) // an increment: genesis, state and manifests are read
 	w.COS.SetFault(func(r *cosemu.Request) *cosemu.Fault {
-		if f := e.cos(r); f != nil {
+		if f := e.COS(r); f != nil {
 			return f
 		}
 		if r.Op == cosemu.OpGet && strings.Contains(r.Key, "state/gid=") {
@@ -182,7 +52,7 @@ func everything(t *testing.T, e *enforcer, env map[string]string) {
 		return nil
 	})
 	w.Tick(a) // without its hints: chunks are looked for
-	w.COS.SetFault(e.cos)
+	w.COS.SetFault(e.COS)
 	push(t, w, "[]")
 	// An operator who looks at the archive may read and list everything: that is no matter of the role.
 	w.COS.SetFault(nil)
@@ -200,10 +70,10 @@ func push(t *testing.T, w *world.World, event string) {
 }
 
 // sweep lets the function sweep twice, with something new between.
-func sweep(t *testing.T, e *enforcer) {
+func sweep(t *testing.T, e *policytest.Enforcer) {
 	t.Helper()
-	w := world.New(t, world.Options{Cloud: e.cloud, Env: map[string]string{"COS_PREFIX": e.place.Prefix}})
-	w.COS.SetFault(e.cos)
+	w := world.New(t, world.Options{Cloud: e.Cloud, Env: map[string]string{"COS_PREFIX": e.Place.Prefix}})
+	w.COS.SetFault(e.COS)
 	a, b := w.Group("a", 30), w.Group("b", 30)
 	push(t, w, `{"sweep":{"types":["Public"]}}`)
 	if err := w.Chat.Generate(a, 10, chatemu.Varied); err != nil {
@@ -219,7 +89,7 @@ func sweep(t *testing.T, e *enforcer) {
 func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "chat/prod/"} {
-		e := newEnforcer(t, place(prefix), policy.Role)
+		e := policytest.New(t, prefix, policy.Role)
 		everything(t, e, nil)
 		sweep(t, e)
 		unused(t, e)
@@ -228,19 +98,19 @@ func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 
 func TestRole_NeedsOneGrantMoreForATopic(t *testing.T) {
 	t.Parallel()
-	e := newEnforcer(t, place(""), policy.Role, policy.CMQ)
+	e := policytest.New(t, "", policy.Role, policy.CMQ)
 	everything(t, e, map[string]string{"REQUEUE": "cmq", "CMQ_TOPIC": "chatexport"})
-	for i := range e.granted {
-		if g := &e.granted[i]; g.used != (g.action == "tdmq:PublishCmqMsg") && (strings.HasPrefix(g.action, "scf:") || strings.HasPrefix(g.action, "tdmq:")) {
-			t.Errorf("%s: used is %v", g, g.used)
+	for i := range e.Granted {
+		if g := &e.Granted[i]; g.Used != (g.Action == "tdmq:PublishCmqMsg") && (strings.HasPrefix(g.Action, "scf:") || strings.HasPrefix(g.Action, "tdmq:")) {
+			t.Errorf("%s: used is %v", g, g.Used)
 		}
 	}
 }
 
-func unused(t *testing.T, e *enforcer) {
+func unused(t *testing.T, e *policytest.Enforcer) {
 	t.Helper()
-	for i := range e.granted {
-		if g := &e.granted[i]; !g.used {
+	for i := range e.Granted {
+		if g := &e.Granted[i]; !g.Used {
 			t.Errorf("granted, but never needed: %s", g)
 		}
 	}
@@ -248,16 +118,16 @@ func unused(t *testing.T, e *enforcer) {
 
 func TestRole_CanDeleteAndReplaceNothing(t *testing.T) {
 	t.Parallel()
-	e := newEnforcer(t, place(""), policy.Role, policy.CMQ)
-	for _, g := range e.granted {
-		if strings.Contains(g.action, "Delete") || strings.Contains(g.action, "*") {
+	e := policytest.New(t, "", policy.Role, policy.CMQ)
+	for _, g := range e.Granted {
+		if strings.Contains(g.Action, "Delete") || strings.Contains(g.Action, "*") {
 			t.Errorf("granted: %s", &g)
 		}
-		if g.action == "name/cos:PutObject" && !g.create && !strings.Contains(g.resource, "/state/gid=") && !strings.HasSuffix(g.resource, "/state/sweep/latest.json") {
+		if g.Action == "name/cos:PutObject" && !g.Create && !strings.Contains(g.Resource, "/state/gid=") && !strings.HasSuffix(g.Resource, "/state/sweep/latest.json") {
 			t.Errorf("granted without the condition that nothing is replaced: %s", &g)
 		}
 	}
-	var d document
+	var d struct{ Statement []struct{ Action []string } }
 	if err := json.Unmarshal([]byte(policy.Trust()), &d); err != nil || !slices.Contains(d.Statement[0].Action, "name/sts:AssumeRole") {
 		t.Errorf("trust policy: %v", err)
 	}

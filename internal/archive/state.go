@@ -28,13 +28,16 @@ type ManifestHint struct {
 	SHA256 string   `json:"sha256"`
 }
 
+// CodeChunkCorrupt is the code of a StateError: a chunk holds other bytes than were written, until somebody mends that.
+const CodeChunkCorrupt = "chunk_corrupt"
+
 // StateError is why the stream stands still. Text never contains message content.
 type StateError struct {
 	Code     string    `json:"code"`
 	Text     string    `json:"text"`
 	At       time.Time `json:"at"`
 	Frontier chat.Seq  `json:"frontier"`
-	CRC64    string    `json:"crc64,omitempty"` // that the chunk at Frontier should have, of chunk_corrupt; in decimal
+	CRC64    string    `json:"crc64,omitempty"` // that the chunk at Frontier should have, of CodeChunkCorrupt; in decimal
 }
 
 // Seen is a newest seq, and when it was read: it and all below it were allotted by then.

@@ -20,7 +20,7 @@ const (
 )
 
 // bucket checks the store with the function's own adapter.
-func (e *examination) bucket(ctx context.Context, v variables) {
+func (e *examination) bucket(ctx context.Context, v footing) {
 	if !v.cos {
 		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS permissions", "clock"} {
 			e.add(skipped, name, "the variables above come first", "")
@@ -41,7 +41,7 @@ func (e *examination) bucket(ctx context.Context, v variables) {
 }
 
 // preflight reports whether it is any use to go on.
-func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v variables) bool {
+func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v footing) bool {
 	err := store.Preflight(ctx)
 	switch {
 	case errors.Is(err, objstore.ErrVersioned):

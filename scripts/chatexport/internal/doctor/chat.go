@@ -31,7 +31,7 @@ func chatChecks() []string {
 }
 
 // chat makes one call that any app may make, and reads from its answer what is right and what is not.
-func (e *examination) chat(ctx context.Context, v variables) {
+func (e *examination) chat(ctx context.Context, v footing) {
 	skip := func(why string) {
 		for _, name := range chatChecks() {
 			e.add(skipped, name, why, "")

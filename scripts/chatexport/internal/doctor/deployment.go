@@ -21,7 +21,7 @@ const noVersion = "chatexport-doctor"
 const patience = 3 * time.Second
 
 // queue checks how the function hands on its work.
-func (e *examination) queue(ctx context.Context, v variables) {
+func (e *examination) queue(ctx context.Context, v footing) {
 	const name = "hand-over"
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -38,7 +38,7 @@ func (e *examination) queue(ctx context.Context, v variables) {
 }
 
 // invoke tries Invoke with a version that does not exist.
-func (e *examination) invoke(ctx context.Context, v variables) {
+func (e *examination) invoke(ctx context.Context, v footing) {
 	const name = "hand-over"
 	function := e.function
 	function.Qualifier = noVersion
@@ -56,7 +56,7 @@ func (e *examination) invoke(ctx context.Context, v variables) {
 }
 
 // tick publishes a tick for the group.
-func (e *examination) tick(ctx context.Context, v variables) {
+func (e *examination) tick(ctx context.Context, v footing) {
 	const name = "hand-over"
 	s, err := target.Stream(e.group)
 	var body []byte
@@ -76,7 +76,7 @@ func (e *examination) tick(ctx context.Context, v variables) {
 }
 
 // limits checks what serverless.yml sets against the variables.
-func (e *examination) limits(v variables) {
+func (e *examination) limits(v footing) {
 	const (
 		most  = 900 * time.Second
 		short = 30 * time.Second

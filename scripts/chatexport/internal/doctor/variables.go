@@ -7,8 +7,8 @@ import (
 	"chatexport/internal/config"
 )
 
-// variables is what the configuration allows to check.
-type variables struct {
+// footing is what the configuration allows to check.
+type footing struct {
 	config      config.Config // with placeholders for what is wrong
 	credentials config.Credentials
 	sound       bool
@@ -17,9 +17,9 @@ type variables struct {
 }
 
 // variables checks the configuration. One wrong variable does not keep the others from being tried.
-func (e *examination) variables() variables {
+func (e *examination) variables() footing {
 	getenv := e.target.Getenv
-	v := variables{sound: true, chat: true, cos: true, cloud: true}
+	v := footing{sound: true, chat: true, cos: true, cloud: true}
 	wrong := map[string]bool{}
 	c, err := config.Load(getenv)
 	for _, problem := range problems(err) {
@@ -64,7 +64,7 @@ func (e *examination) variables() variables {
 	return v
 }
 
-func (v *variables) blame(variable string) {
+func (v *footing) blame(variable string) {
 	v.sound = false
 	switch {
 	case strings.HasPrefix(variable, "CHAT_"):

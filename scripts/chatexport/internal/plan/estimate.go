@@ -151,7 +151,7 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 		s.To = page.Newest()
 	}
 	if s.To < s.From {
-		s.figures = p.figures(0, 0)
+		s.figures = p.estimate(0, 0)
 		return s, nil
 	}
 	sample, err := p.look(ctx, &s)
@@ -163,7 +163,7 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 		s.OldestAt = time.Unix(sample.oldest, 0).UTC()
 		s.ExpiresAt = s.OldestAt.Add(p.retention)
 	}
-	s.figures = p.figures(int64(s.To-s.From+1), sample.size())
+	s.figures = p.estimate(int64(s.To-s.From+1), sample.size())
 	return s, nil
 }
 
@@ -234,8 +234,8 @@ func (p *planner) retained(ctx context.Context, s chat.Stream, seq chat.Seq, fou
 	return lowest, nil
 }
 
-// figures computes what so many messages of such a size take.
-func (p *planner) figures(messages int64, size float64) figures {
+// estimate computes what so many messages of such a size take.
+func (p *planner) estimate(messages int64, size float64) figures {
 	f := figures{Messages: messages, Batches: 1}
 	pages := ceil(messages, chat.PageSize)
 	f.Bytes = int64(float64(messages) * size * gzipShare)

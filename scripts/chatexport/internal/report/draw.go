@@ -71,11 +71,11 @@ func timeStrip(cols []float64) template.HTML {
 }
 
 // runBars draws how fast the last runs were.
-func runBars(runs []batch) template.HTML {
+func runBars(runs []listed) template.HTML {
 	const most = 40
 	runs = runs[max(0, len(runs)-most):]
 	var fastest float64
-	speed := func(r batch) float64 { return float64(r.messages) / max(r.took.Seconds(), 0.001) }
+	speed := func(r listed) float64 { return float64(r.messages) / max(r.took.Seconds(), 0.001) }
 	for _, r := range runs {
 		fastest = max(fastest, speed(r))
 	}

@@ -25,7 +25,7 @@ type drawn struct {
 	status.Stream
 
 	chunks   []span
-	runs     []batch
+	runs     []listed
 	unlisted int64  // bytes of chunks that no manifest lists
 	note     string // why it could not be read to the end
 }
@@ -37,8 +37,8 @@ type span struct {
 	tsMin, tsMax              int64
 }
 
-// batch is a manifest, reduced to what is drawn.
-type batch struct {
+// listed is a manifest, reduced to what is drawn.
+type listed struct {
 	at       time.Time // finished
 	took     time.Duration
 	messages int64
@@ -62,27 +62,13 @@ func gather(ctx context.Context, t *target.Target, judged status.Result, most in
 		all = append(all, d)
 		done.Add(1)
 	}
-	slices.SortStableFunc(p.growth, func(a, b batch) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(p.growth, func(a, b listed) int { return a.at.Compare(b.at) })
 	// Trouble first, as status has it; then the largest.
 	slices.SortStableFunc(all, func(a, b drawn) int {
-		return cmp.Or(cmp.Compare(rank(&a), rank(&b)), cmp.Compare(b.Messages, a.Messages))
+		return cmp.Or(cmp.Compare(a.Rank(), b.Rank()), cmp.Compare(b.Messages, a.Messages))
 	})
 	p.Streams = all[:min(most, len(all))]
 	return p, nil
-}
-
-func rank(d *drawn) int {
-	switch d.Verdict {
-	case status.Stuck:
-		return 0
-	case status.Failing, status.Late:
-		return 1
-	default:
-		if d.AtRisk {
-			return 2
-		}
-		return 3
-	}
 }
 
 // read follows the manifests, then the chunks that none lists. What is damaged ends it with a note: the page shows what
@@ -116,7 +102,7 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 		if err != nil {
 			return d.damaged(err)
 		}
-		d.runs = append(d.runs, batch{at: m.FinishedAt, took: m.FinishedAt.Sub(m.StartedAt), messages: m.Totals.Lines(), bytes: m.Totals.Bytes})
+		d.runs = append(d.runs, listed{at: m.FinishedAt, took: m.FinishedAt.Sub(m.StartedAt), messages: m.Totals.Lines(), bytes: m.Totals.Bytes})
 		for i := range m.Chunks {
 			d.add(&m.Chunks[i])
 		}

@@ -26,7 +26,7 @@ type page struct {
 	Chunks                                    int
 
 	from, to int64 // of all messages, in seconds since 1970
-	growth   []batch
+	growth   []listed
 }
 
 func (p *page) total(d *drawn) {

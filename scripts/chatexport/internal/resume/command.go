@@ -79,6 +79,9 @@ are only ever added.
 	return cmd
 }
 
+// viaHere is the way of what is not handed to the function; the other ways are the function's own (REQUEUE).
+const viaHere = "here"
+
 // result is what --json prints.
 type result struct {
 	Via           string          `json:"via"`
@@ -114,7 +117,7 @@ func run(
 		return cli.Failed(ctx, err)
 	}
 	if o.here {
-		r.Via = "here"
+		r.Via = viaHere
 		err = export(ctx, t, tasks, console, &r)
 	} else {
 		err = publish(ctx, o, t, tasks, &r)

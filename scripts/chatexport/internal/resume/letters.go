@@ -128,7 +128,7 @@ func text(r result) string {
 		fmt.Fprintf(&b, "event %d: %s\n", n.N, n.Reason)
 	}
 	for _, i := range r.Resumed {
-		if r.Via != "here" {
+		if r.Via != viaHere {
 			fmt.Fprintf(&b, "%s: handed to the function (%s)\n", i.name(), r.Via)
 		}
 	}

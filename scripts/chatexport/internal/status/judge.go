@@ -66,8 +66,8 @@ func (s *Stream) abandoned(now time.Time) bool {
 	return s.Lease == nil || now.After(s.Lease.Until)
 }
 
-// rank orders streams, trouble first.
-func (s *Stream) rank() int {
+// Rank orders streams, trouble first.
+func (s *Stream) Rank() int {
 	rank := 2
 	switch s.Verdict {
 	case Stuck:
@@ -89,7 +89,7 @@ func (s *Stream) rank() int {
 func advice(s *Stream) string {
 	switch s.Status {
 	case archive.StatusDamaged:
-		if s.Error != nil && s.Error.Code == "chunk_corrupt" {
+		if s.Error != nil && s.Error.Code == archive.CodeChunkCorrupt {
 			return "restore the chunk that the error names, or remove it: its messages are pulled again, as far as they are still stored"
 		}
 		return "run verify on it; nothing was overwritten, and nothing is archived until objects that are missing are restored"

@@ -120,7 +120,7 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 	}
 	r.count()
 	slices.SortStableFunc(r.Streams, func(a, b Stream) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.AgeSeconds, a.AgeSeconds))
+		return cmp.Or(cmp.Compare(a.Rank(), b.Rank()), cmp.Compare(b.AgeSeconds, a.AgeSeconds))
 	})
 	return r, nil
 }

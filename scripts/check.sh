@@ -60,7 +60,7 @@ go vet ./... ./testdata
 
 step 'dependencies of the function'
 go list -deps ./function >"$scratch/deps"
-if grep -E '^chatexport/(internal/emulator|internal/objstore/(storetest|memstore)|testdata)|^testing$|^net/http/httptest$' "$scratch/deps"; then
+if grep -E '^chatexport/(internal/emulator|internal/objstore/(storetest|memstore)|internal/archive/archivetest|testdata)|^testing$|^net/http/httptest$' "$scratch/deps"; then
   fail 'the function links what is for tests only (see above)'
 fi
 

@@ -6,19 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
 )
-
-const run = "20240102T083000Z-1f2e3d4c"
 
 func stream() chat.Stream { return chat.Stream{GroupID: "g"} }
 
@@ -31,48 +28,17 @@ func build(t *testing.T) (*dirstore.Store, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	put := func(key string, body []byte, err error, md map[string]string) {
-		t.Helper()
-		if err == nil {
-			_, err = store.Create(t.Context(), key, objstore.Write{Body: body, Metadata: md})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	when := time.Date(2024, 1, 2, 8, 30, 0, 0, time.UTC)
-	g := archive.Genesis{
-		Format: 1, SDKAppID: 1, GroupID: "g", FirstLo: 1, Head: 30, CreatedAt: when, ExpiredBelow: archive.ExpiredBelow{Evidence: archive.EvidenceNone},
-	}
-	body, err := g.Encode()
-	put(layout.Genesis(stream()), body, err, nil)
-	var entries []archive.ChunkEntry
+	b := archivetest.Build(t, store, stream(), 1)
 	for lo := chat.Seq(1); lo < 30; lo += 10 {
-		w := archive.NewChunkWriter(stream(), lo)
-		e, err := chat.ScanElement(fmt.Appendf(nil, `{"MsgSeq":%d,"MsgTimeStamp":1700000000}`, lo+1))
-		if err == nil {
-			err = w.Append(lo+9, []chat.Element{e})
+		if lo == 21 {
+			b.Manifest(archive.StatusComplete)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := w.Close(run, "r", "w")
-		key := layout.Chunk(stream(), lo)
-		put(key, c.Body, err, c.Meta.Metadata())
-		entries = append(entries, archive.ChunkEntryOf(c.Meta, key, int64(len(c.Body)), archive.CRC64(c.Body)))
+		b.Chunk(lo+9, archivetest.Elements(t, fmt.Sprintf(`{"MsgSeq":%d,"MsgTimeStamp":1700000000}`, lo+1))...)
 	}
-	m := archive.Manifest{
-		Format: 1, SDKAppID: 1, GroupID: "g", Head: 20, Status: archive.StatusComplete, StartedAt: when, FinishedAt: when, Run: run,
-		ExpiredBelow: g.ExpiredBelow,
-		Previous:     archive.Link{Key: layout.Genesis(stream()), SHA256: entries[0].SHA256},
-	}
-	m.SetChunks(entries[:2])
-	body, err = m.Encode()
-	put(layout.Manifest(stream(), 1), body, err, nil)
 	return store, dir
 }
 
-func TestChunksAreFoundListedOrNot(t *testing.T) {
+func TestChunks_AreFoundListedOrNot(t *testing.T) {
 	t.Parallel()
 	store, _ := build(t)
 	var los, seqs []chat.Seq
@@ -97,7 +63,7 @@ func TestChunksAreFoundListedOrNot(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeTrustedIsAnError(t *testing.T) {
+func TestChunks_ThatCannotBeTrustedAreAnError(t *testing.T) {
 	t.Parallel()
 	for _, err := range catalog.Chunks(t.Context(), must(build(t)), chat.Stream{GroupID: "other"}) {
 		if !errors.Is(err, catalog.ErrNoArchive) {
@@ -132,7 +98,7 @@ func TestWhatCannotBeTrustedIsAnError(t *testing.T) {
 
 func must(store *dirstore.Store, _ string) *dirstore.Store { return store }
 
-func TestRangesOfElementsAndChunks(t *testing.T) {
+func TestRange_OfElementsAndChunks(t *testing.T) {
 	t.Parallel()
 	chunk := archive.ChunkEntry{}
 	chunk.Lo, chunk.Hi, chunk.Messages, chunk.TsMin, chunk.TsMax = 10, 20, 5, 100, 200

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -21,9 +22,13 @@ func TestArchive_FindsEveryStreamWhateverIsLeftOfIt(t *testing.T) {
 	sound(t, store, group())
 	sound(t, store, topic())
 	lost := chat.Stream{GroupID: "only a state"}
-	(&builder{t: t, store: store, stream: lost, next: 5, after: 1}).state(nil)
+	b := build(t, store, lost, 1)
+	b.remove(layout.Genesis(lost))
+	b.State(func(s *archive.State) { s.Frontier, s.After, s.Head = 5, 1, 4 })
 	orphan := chat.Stream{GroupID: "only a chunk"}
-	(&builder{t: t, store: store, stream: orphan, next: 1}).chunkTo(9)
+	b = build(t, store, orphan, 1)
+	b.remove(layout.Genesis(orphan))
+	b.chunkTo(9)
 	hosts := chat.Stream{GroupID: "only a foreign file"}
 	store.put(layout.ChunkPrefix(hosts)+"x.csv", nil, nil)
 	store.put("data/top.csv", nil, nil)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
@@ -19,13 +20,13 @@ func TestForgery_OfChunksIsFound(t *testing.T) {
 		o := b.store.objects[at(81)]
 		body := slices.Concat(o.body, more)
 		md := maps.Clone(o.obj.Metadata)
-		md["sha256"] = hash(body)
+		md["sha256"] = archivetest.Hash(body)
 		b.store.put(at(81), body, md)
 	}
 	findFaults(t, map[string]fault{
 		"bytes behind the gzip member":      deep(func(b *builder) { appended(b, []byte("more")) }, verify.KindGzip),
 		"zeros behind the gzip member":      deep(func(b *builder) { appended(b, make([]byte, 512)) }, verify.KindGzip),
-		"second gzip member without a line": deep(func(b *builder) { appended(b, expired(b.t, group(), 1, 1).Body) }, verify.KindGzip),
+		"second gzip member without a line": deep(func(b *builder) { appended(b, archivetest.Expired(b.t, group(), 1, 1).Body) }, verify.KindGzip),
 		"second gzip member with lines":     deep(func(b *builder) { appended(b, chunk(b.t, group(), 91, 92).Body) }, verify.KindGzip),
 		"other lines, but the counts are right": {
 			plant: func(b *builder) {
@@ -47,14 +48,14 @@ func TestForgery_OfChunksIsFound(t *testing.T) {
 		}, verify.KindOrder),
 		"chunk that reaches into the next one": seen(func(b *builder) {
 			b.stand(81, chunk(b.t, group(), 81, 95))
-			b.state(func(s *archive.State) { s.Frontier, s.After = 96, 81 })
+			b.State(func(s *archive.State) { s.Frontier, s.After = 96, 81 })
 		}, verify.KindOverlap),
 		"expired range over chunks that exist": seen(func(b *builder) {
-			b.stand(81, expired(b.t, group(), 81, 100))
-			b.state(func(s *archive.State) { s.After = 81 })
+			b.stand(81, archivetest.Expired(b.t, group(), 81, 100))
+			b.State(func(s *archive.State) { s.After = 81 })
 		}, verify.KindOverlap),
 		"expired range over chunks that are listed": seen(func(b *builder) {
-			b.stand(46, expired(b.t, group(), 46, 80))
+			b.stand(46, archivetest.Expired(b.t, group(), 46, 80))
 			b.remove(at(61))
 		}, verify.KindManifest, verify.KindMissingChunk),
 		"absent seqs that are called expired": seen(func(b *builder) {
@@ -74,7 +75,7 @@ func TestForgery_OfBeginningsIsFound(t *testing.T) {
 	unlisted := func(b *builder) {
 		b.remove(layout.Manifest(group(), 1))
 		b.remove(layout.Manifest(group(), 46))
-		b.state(func(s *archive.State) { s.ManifestAfter = nil })
+		b.State(func(s *archive.State) { s.ManifestAfter = nil })
 	}
 	findFaults(t, map[string]fault{
 		"genesis begins behind listed chunks":                 seen(func(b *builder) { genesis(b, 21, 21) }, verify.KindForeign, verify.KindManifest, verify.KindManifestChain),
@@ -87,9 +88,9 @@ func TestForgery_OfBeginningsIsFound(t *testing.T) {
 			genesis(b, 21, 5)
 		}, verify.KindGenesis),
 		"newest manifest has another evidence than genesis": seen(func(b *builder) {
-			b.floor = archive.ExpiredBelow{Seq: 41, Evidence: archive.EvidenceFinished, Probes: 2}
-			b.manifest(archive.StatusComplete)
-			b.state(nil)
+			b.Floor = archive.ExpiredBelow{Seq: 41, Evidence: archive.EvidenceFinished, Probes: 2}
+			b.Manifest(archive.StatusComplete)
+			b.State(nil)
 		}, verify.KindManifest),
 	})
 }

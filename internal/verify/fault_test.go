@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
@@ -135,7 +136,11 @@ func (b *builder) rewrite(lo chat.Seq, change func([]byte) []byte) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	raw := change(must(b.t)(io.ReadAll(zip)))
+	raw, err := io.ReadAll(zip)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	raw = change(raw)
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
 	if _, err := w.Write(raw); err != nil {
@@ -148,7 +153,7 @@ func (b *builder) rewrite(lo chat.Seq, change func([]byte) []byte) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	meta.RawBytes, meta.RawSHA256, meta.SHA256 = int64(len(raw)), hash(raw), hash(out.Bytes())
+	meta.RawBytes, meta.RawSHA256, meta.SHA256 = int64(len(raw)), archivetest.Hash(raw), archivetest.Hash(out.Bytes())
 	b.store.put(key, out.Bytes(), meta.Metadata())
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
@@ -16,8 +17,8 @@ func TestHint_BehindIsNoFault(t *testing.T) {
 	t.Parallel()
 	older := func(b *builder) { // the hint of the first manifest, which is in the chain
 		first := layout.Manifest(group(), 1)
-		b.state(func(s *archive.State) {
-			s.ManifestAfter = &archive.ManifestHint{Lo: 1, SHA256: hash(b.store.objects[first].body)}
+		b.State(func(s *archive.State) {
+			s.ManifestAfter = &archive.ManifestHint{Lo: 1, SHA256: archivetest.Hash(b.store.objects[first].body)}
 		})
 	}
 	for name, tt := range map[string]struct {
@@ -25,7 +26,7 @@ func TestHint_BehindIsNoFault(t *testing.T) {
 		listing string // whose listing an export runs ahead of
 	}{
 		"older manifest": {prepare: older},
-		"no manifest":    {prepare: func(b *builder) { b.state(func(s *archive.State) { s.ManifestAfter = nil }) }},
+		"no manifest":    {prepare: func(b *builder) { b.State(func(s *archive.State) { s.ManifestAfter = nil }) }},
 		"no state":       {prepare: func(b *builder) { b.remove(layout.State(group())) }},
 		"export that goes on before the manifests are listed": {
 			prepare: func(*builder) {}, listing: layout.ManifestPrefix(group()),
@@ -40,10 +41,10 @@ func TestHint_BehindIsNoFault(t *testing.T) {
 				tt.prepare(b)
 				store.onList = func(prefix string) {
 					if prefix == tt.listing {
-						b.manifest(archive.StatusPartial)
-						b.chunkTo(b.next + 9)
-						b.manifest(archive.StatusComplete)
-						b.state(nil)
+						b.Manifest(archive.StatusPartial)
+						b.chunkTo(b.Next + 9)
+						b.Manifest(archive.StatusComplete)
+						b.State(nil)
 					}
 				}
 				if report := verified(t, store, verify.Options{Level: level}); !report.Sound() {
@@ -78,24 +79,24 @@ func TestFork_IsFoundWhereverTheChainEnds(t *testing.T) {
 		store := newMemStore()
 		b := build(t, store, group(), end-99)
 		b.chunkTo(end - 40)
-		fork := b.next
-		b.manifest(archive.StatusPartial)
-		first := b.link
+		fork := b.Next
+		b.Manifest(archive.StatusPartial)
+		first := b.Link
 		b.chunkTo(end)
-		b.manifest(archive.StatusComplete)
-		b.state(nil)
+		b.Manifest(archive.StatusComplete)
+		b.State(nil)
 		if report := verified(t, store, verify.Options{}); !report.Sound() {
 			t.Fatalf("findings %v", report.Findings)
 		}
 		forged := chunk(t, group(), fork+5, end)
 		key := layout.Chunk(group(), fork+5)
-		b.link, b.listed = first, []archive.ChunkEntry{archive.ChunkEntryOf(forged.Meta, key, int64(len(forged.Body)), 1)}
-		b.manifest(archive.StatusComplete) // it claims what the chain's own second manifest has, too
+		b.Link, b.Listed = first, []archive.ChunkEntry{archive.ChunkEntryOf(forged.Meta, key, int64(len(forged.Body)), 1)}
+		b.Manifest(archive.StatusComplete) // it claims what the chain's own second manifest has, too
 		report := verified(t, store, verify.Options{})
 		if diff := cmp.Diff([]verify.Kind{verify.KindManifestChain}, kinds(report.Findings)); diff != "" {
 			t.Errorf("fork before %d: findings %v", end, report.Findings)
 		}
-		b.state(nil) // which names the forged one
+		b.State(nil) // which names the forged one
 		report = verified(t, store, verify.Options{})
 		if len(report.Findings) != 1 || !strings.Contains(report.Findings[0].Text, "does not follow") {
 			t.Errorf("fork before %d that the state names: findings %v", end, report.Findings)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/verify"
 )
@@ -15,7 +16,7 @@ import (
 func sent(t *testing.T, store *memStore, s chat.Stream, elements ...string) *builder {
 	t.Helper()
 	b, _ := sentChunk(t, store, s, elements...)
-	b.state(nil)
+	b.State(nil)
 	return b
 }
 
@@ -23,17 +24,8 @@ func sent(t *testing.T, store *memStore, s chat.Stream, elements ...string) *bui
 func sentChunk(t *testing.T, store *memStore, s chat.Stream, elements ...string) (*builder, archive.Chunk) {
 	t.Helper()
 	b := build(t, store, s, 1)
-	w := archive.NewChunkWriter(s, 1)
-	for i, raw := range elements {
-		if err := w.Append(chat.Seq(i+1), []chat.Element{element(t, raw)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := w.Close(run, requestID, writer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.put(c)
+	c := archivetest.Chunk(t, s, 1, chat.Seq(len(elements)), archivetest.Elements(t, elements...)...)
+	b.Put(c)
 	return b, c
 }
 
@@ -49,8 +41,8 @@ func TestOwnIDs_AreSound(t *testing.T) {
 			}
 			b := sent(t, store, s, elements...)
 			if listed {
-				b.manifest(archive.StatusComplete)
-				b.state(nil)
+				b.Manifest(archive.StatusComplete)
+				b.State(nil)
 			}
 			report, err := verify.Stream(t.Context(), store, s, verify.Options{})
 			if err != nil || !report.Sound() || report.Totals.Messages != 9 {

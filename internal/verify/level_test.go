@@ -33,7 +33,7 @@ func TestPinned_HashIsFoundInTheChainOnly(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := sound(t, store, group())
-	newest := b.link.SHA256
+	newest := b.Link.SHA256
 	report := verified(t, store, verify.Options{Level: verify.LevelChain})
 	if !report.Pinned(newest) || !report.Pinned(report.Chain[0].SHA256) {
 		t.Error("hashes of the chain are not found in it")

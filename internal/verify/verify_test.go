@@ -1,8 +1,6 @@
 package verify_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -22,11 +21,6 @@ func group() chat.Stream { return chat.Stream{GroupID: "@TGS#1"} }
 
 func topic() chat.Stream { return chat.Stream{GroupID: "@TGS#_c", TopicID: "@TGS#_c@TOPIC#_t,1"} }
 
-func hash(body []byte) string {
-	h := sha256.Sum256(body)
-	return hex.EncodeToString(h[:])
-}
-
 func TestSound_ArchiveHasNoFindings(t *testing.T) {
 	t.Parallel()
 	for _, s := range []chat.Stream{group(), topic()} {
@@ -35,18 +29,18 @@ func TestSound_ArchiveHasNoFindings(t *testing.T) {
 				t.Parallel()
 				store := newMemStore()
 				b := sound(t, store, s)
-				got, err := verify.Stream(t.Context(), store, s, verify.Options{Level: level, SDKAppID: appID})
+				got, err := verify.Stream(t.Context(), store, s, verify.Options{Level: level, SDKAppID: archivetest.SDKAppID})
 				if err != nil {
 					t.Fatal(err)
 				}
 				want := verify.Report{
-					Stream: s, GroupID: s.GroupID, TopicID: s.TopicID, SDKAppID: appID, Lo: 1, Hi: 100, Manifests: 2,
-					Newest: b.link, ListedTo: 80, Finished: archive.StatusComplete, Status: archive.StatusComplete,
+					Stream: s, GroupID: s.GroupID, TopicID: s.TopicID, SDKAppID: archivetest.SDKAppID, Lo: 1, Hi: 100, Manifests: 2,
+					Newest: b.Link, ListedTo: 80, Finished: archive.StatusComplete, Status: archive.StatusComplete,
 				}
 				want.Expired = []verify.ExpiredRange{{Range: verify.Range{Lo: 46, Hi: 60}, Evidence: archive.EvidenceProbe}}
-				want.Genesis = archive.Link{Key: layout.Genesis(s), SHA256: hash(store.objects[layout.Genesis(s)].body)}
+				want.Genesis = archive.Link{Key: layout.Genesis(s), SHA256: archivetest.Hash(store.objects[layout.Genesis(s)].body)}
 				first := layout.Manifest(s, 1)
-				want.Chain = []archive.Link{{Key: first, SHA256: hash(store.objects[first].body)}, b.link}
+				want.Chain = []archive.Link{{Key: first, SHA256: archivetest.Hash(store.objects[first].body)}, b.Link}
 				if level == verify.LevelFull {
 					want.Read = 6
 					for _, seq := range []chat.Seq{10, 20, 30, 40, 70, 80, 90, 100} {
@@ -74,10 +68,10 @@ func TestSound_ArchiveMayBeginAboveAnExpiredRange(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
 	b := build(t, store, group(), 4000000001)
-	b.expiredTo(chat.MaxSeq - 10)
+	b.Expired(chat.MaxSeq - 10)
 	b.chunkTo(chat.MaxSeq)
-	b.manifest(archive.StatusComplete)
-	b.state(nil)
+	b.Manifest(archive.StatusComplete)
+	b.State(nil)
 	report := verified(t, store, verify.Options{})
 	if !report.Sound() || report.Lo != 4000000001 || report.Hi != chat.MaxSeq || report.Totals.Chunks != 2 {
 		t.Errorf("report %+v", report)
@@ -90,12 +84,12 @@ func TestSound_FreshArchiveIs(t *testing.T) {
 		"genesis only": func(*builder) {},
 		"state without a seq": func(b *builder) {
 			b.remove(layout.Genesis(group()))
-			b.state(func(s *archive.State) { s.Frontier, s.Head = 0, 0 })
+			b.State(func(s *archive.State) { s.Frontier, s.Head = 0, 0 })
 		},
-		"state at first_lo": func(b *builder) { b.state(nil) },
+		"state at first_lo": func(b *builder) { b.State(nil) },
 		"stale state": func(b *builder) {
 			b.chunkTo(20)
-			b.state(nil)
+			b.State(nil)
 			b.chunkTo(40)
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/emulator/world"
@@ -81,7 +82,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func hash(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv(args[0], clitest.Hash([]byte(ts.ReadFile(args[1]))))
+	ts.Setenv(args[0], archivetest.Hash([]byte(ts.ReadFile(args[1]))))
 }
 
 // scene is where a script plays.
@@ -111,7 +112,7 @@ func (s *scene) stream(id string) chat.Stream {
 
 // store is what the state is read from and written to.
 type store interface {
-	clitest.Writer
+	archivetest.Store
 	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
 }
 
@@ -135,7 +136,7 @@ func (s *scene) state(args []string) {
 	body, _, err := at.Get(s.t.Context(), layout.State(stream))
 	if errors.Is(err, objstore.ErrNotExist) {
 		b := clitest.Build(s.t, at, stream)
-		b.Chunk(20, 1)
+		b.Messages(20, 1)
 		b.Manifest(archive.StatusComplete)
 		b.State(nil)
 		body, _, err = at.Get(s.t.Context(), layout.State(stream))

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
@@ -45,7 +46,7 @@ func span(lo, hi chat.Seq) []chat.Seq {
 }
 
 func minute(seq chat.Seq) string {
-	return clitest.When().Add(time.Duration(seq) * time.Minute).Format(time.RFC3339)
+	return archivetest.When().Add(time.Duration(seq) * time.Minute).Format(time.RFC3339)
 }
 
 func TestRange_BySeqAndTime(t *testing.T) {
@@ -53,10 +54,10 @@ func TestRange_BySeqAndTime(t *testing.T) {
 	store, dir := clitest.Folder(t)
 	b := clitest.Build(t, store, group())
 	for _, hi := range []chat.Seq{10, 20, 30} {
-		b.Chunk(hi, 1)
+		b.Messages(hi, 1)
 	}
 	b.Manifest(archive.StatusComplete)
-	b.Chunk(40, 1)
+	b.Messages(40, 1)
 	for args, want := range map[string][]chat.Seq{
 		"":                            span(1, 40),
 		"--from-seq 8 --to-seq 12":    span(8, 12),
@@ -89,7 +90,7 @@ func TestRange_ReadsOnlyTheChunksThatOverlap(t *testing.T) {
 	w := world.New(t, world.Options{})
 	b := clitest.Build(t, w.Store, group())
 	for i := range 100 {
-		b.Chunk(chat.Seq(10_000*(i+1)), 500)
+		b.Messages(chat.Seq(10_000*(i+1)), 500)
 	}
 	b.Manifest(archive.StatusComplete)
 	for args, want := range map[string]struct {
@@ -128,15 +129,7 @@ func TestText_IsForReadingAndHarmless(t *testing.T) {
 		`{"From_Account":"a","MsgBody":[{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":3,"Size":1,"URL":"https://x/thumb"},{"Type":1,"Size":9,"URL":"https://x/original?a=1&b=2"}]}},{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"https://x/v","VideoSecond":7,"ThumbUrl":"https://x/t"}},{"MsgType":"TIMNewElem","MsgContent":{}}],"MsgSeq":6,"MsgTimeStamp":1700000004}`,
 		`{"From_Account":"a","MsgBody":null,"MsgSeq":7,"MsgTimeStamp":1700000005}`,
 	}
-	var elements []chat.Element
-	for _, line := range lines {
-		e, err := chat.ScanElement([]byte(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		elements = append(elements, e)
-	}
-	b.Elements(7, elements)
+	b.Chunk(7, archivetest.Elements(t, lines...)...)
 
 	want := `2023-11-14 22:13:20Z  eve[31m  two lines ]0;title
 2023-11-14 22:13:21Z  a  [file f.pdf, 12 bytes] [face 3]

@@ -47,7 +47,7 @@ func build(t *testing.T) string {
 	}))
 	b = clitest.Build(t, store, chat.Stream{GroupID: "holes"})
 	for i := range 12 {
-		b.Chunk(chat.Seq(50*(i+1)), chat.Seq(1+i%4))
+		b.Messages(chat.Seq(50*(i+1)), chat.Seq(1+i%4))
 		b.Manifest(archive.StatusComplete)
 	}
 	b.State(state(nil))

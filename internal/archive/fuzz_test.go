@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 )
 
@@ -80,7 +81,7 @@ func FuzzParseChunkMeta(f *testing.F) {
 
 // FuzzReadChunk proves that no object, however damaged, makes the reader fail in another way than it promises.
 func FuzzReadChunk(f *testing.F) {
-	f.Add(build(f, group, 1, 20, scan(f, `{"MsgSeq":3}`, `{"MsgSeq":5,"IsPlaceMsg":2}`)...).Body)
+	f.Add(archivetest.Chunk(f, group, 1, 20, archivetest.Elements(f, `{"MsgSeq":3}`, `{"MsgSeq":5,"IsPlaceMsg":2}`)...).Body)
 	f.Add(zipped(f, gzip.Header{OS: 255}, `{"GroupId":"g","MsgSeq":5}`+"\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		last := chat.Seq(0)

@@ -13,14 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 )
 
 func TestReadChunk_FindsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	elements := benchElements(t, 3000)
-	elements = append(elements, scan(t, `{"MsgSeq":3500,"IsPlaceMsg":2}`, `{"MsgSeq":3600,"Data":"`+strings.Repeat("long ", 100_000)+`"}`, `{"MsgSeq":3601}`)...)
-	chunk := build(t, topic, 1, 4000, elements...)
+	elements = append(elements, archivetest.Elements(t, `{"MsgSeq":3500,"IsPlaceMsg":2}`, `{"MsgSeq":3600,"Data":"`+strings.Repeat("long ", 100_000)+`"}`, `{"MsgSeq":3601}`)...)
+	chunk := archivetest.Chunk(t, topic, 1, 4000, elements...)
 	var seqs []chat.Seq
 	content, err := archive.ReadChunk(iotest.HalfReader(bytes.NewReader(chunk.Body)), topic, 1, 4000, func(e chat.Element) error {
 		seqs = append(seqs, e.Seq)
@@ -50,7 +51,7 @@ func TestReadChunk_FindsWhatWasWritten(t *testing.T) {
 
 func TestReadChunk_TakesAnEmptyChunk(t *testing.T) {
 	t.Parallel()
-	chunk := build(t, group, 1, 7)
+	chunk := archivetest.Chunk(t, group, 1, 7)
 	content, err := archive.ReadChunk(bytes.NewReader(chunk.Body), group, 1, 7, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +146,7 @@ func TestReadChunk_BoundsALine(t *testing.T) {
 func TestReadChunk_TakesTheLongestLineThatIsWritten(t *testing.T) {
 	t.Parallel()
 	fixed := len(`{"GroupId":"@TGS#<a>","MsgSeq":1,"a":""}` + "\n")
-	chunk := build(t, group, 1, 1, scan(t, `{"MsgSeq":1,"a":"`+strings.Repeat("x", archive.MaxLineBytes-fixed)+`"}`)...)
+	chunk := archivetest.Chunk(t, group, 1, 1, archivetest.Elements(t, `{"MsgSeq":1,"a":"`+strings.Repeat("x", archive.MaxLineBytes-fixed)+`"}`)...)
 	if chunk.Meta.RawBytes != archive.MaxLineBytes {
 		t.Fatalf("the line has %d bytes", chunk.Meta.RawBytes)
 	}
@@ -156,7 +157,7 @@ func TestReadChunk_TakesTheLongestLineThatIsWritten(t *testing.T) {
 
 func TestReadChunk_TellsAFailedReadFromABadChunk(t *testing.T) {
 	t.Parallel()
-	chunk := build(t, group, 1, 3000, benchElements(t, 3000)...)
+	chunk := archivetest.Chunk(t, group, 1, 3000, benchElements(t, 3000)...)
 	broken := errors.New("connection reset")
 	for _, n := range []int{0, 5, 10, 500, len(chunk.Body) - 1, len(chunk.Body)} {
 		r := io.MultiReader(bytes.NewReader(chunk.Body[:n]), iotest.ErrReader(broken))
@@ -172,7 +173,7 @@ func TestReadChunk_TellsAFailedReadFromABadChunk(t *testing.T) {
 
 func TestReadChunk_CheckFindsEveryDifference(t *testing.T) {
 	t.Parallel()
-	chunk := build(t, group, 5, 20, scan(t, `{"MsgSeq":6,"MsgTimeStamp":17}`, `{"MsgSeq":12,"IsPlaceMsg":1}`)...)
+	chunk := archivetest.Chunk(t, group, 5, 20, archivetest.Elements(t, `{"MsgSeq":6,"MsgTimeStamp":17}`, `{"MsgSeq":12,"IsPlaceMsg":1}`)...)
 	content, err := archive.ReadChunk(bytes.NewReader(chunk.Body), group, 5, 20, nil)
 	if err != nil {
 		t.Fatal(err)

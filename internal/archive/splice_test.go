@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 )
 
@@ -37,7 +38,7 @@ func TestLine_OwnIDsStayAsTheyCameAndAreCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			chunk := build(t, tt.stream, 1, 2, scan(t, tt.sent, strings.Replace(tt.sent, `"MsgSeq":1`, `"MsgSeq":2`, 1))...)
+			chunk := archivetest.Chunk(t, tt.stream, 1, 2, archivetest.Elements(t, tt.sent, strings.Replace(tt.sent, `"MsgSeq":1`, `"MsgSeq":2`, 1))...)
 			if line, _, _ := strings.Cut(unzip(t, chunk.Body), "\n"); line != tt.line {
 				t.Errorf("written as %s", line)
 			}

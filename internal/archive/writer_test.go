@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 )
 
@@ -22,34 +23,6 @@ var (
 	group = chat.Stream{GroupID: "@TGS#<a>"}
 	topic = chat.Stream{GroupID: "@TGS#_a", TopicID: "@TGS#_a@TOPIC#_b"}
 )
-
-// scan reads elements, each from its JSON.
-func scan(tb testing.TB, texts ...string) []chat.Element {
-	tb.Helper()
-	elements := make([]chat.Element, len(texts))
-	for i, text := range texts {
-		e, err := chat.ScanElement([]byte(text))
-		if err != nil {
-			tb.Fatalf("%s: %v", text, err)
-		}
-		elements[i] = e
-	}
-	return elements
-}
-
-// build writes a chunk of one call of Append.
-func build(tb testing.TB, s chat.Stream, lo, hi chat.Seq, elements ...chat.Element) archive.Chunk {
-	tb.Helper()
-	w := archive.NewChunkWriter(s, lo)
-	if err := w.Append(hi, elements); err != nil {
-		tb.Fatal(err)
-	}
-	chunk, err := w.Close("20261122T083000Z-0a1b2c3d", "req-1", "w1")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return chunk
-}
 
 func unzip(tb testing.TB, body []byte) string {
 	tb.Helper()
@@ -71,7 +44,7 @@ func hash(b string) string {
 
 func TestChunk_IsGolden(t *testing.T) {
 	t.Parallel()
-	chunk := build(t, group, 11, 20, scan(t,
+	chunk := archivetest.Chunk(t, group, 11, 20, archivetest.Elements(t,
 		`{"MsgSeq":11,"MsgTimeStamp":1700000009,"MsgBody":[{"MsgContent":{"Text":"a <b> & \u2028 \ud83d\ude00"},"MsgType":"TIMTextElem"}]}`,
 		`{"From_Account":"@TIM#SYSTEM","IsSystemMsg":1,"MsgSeq":12,"MsgTimeStamp":1700000003,"MsgBody":{"OpType":1}}`,
 		`{"MsgSeq":13,"IsPlaceMsg":1,"MsgTimeStamp":0}`,
@@ -94,7 +67,7 @@ func TestChunk_IsGolden(t *testing.T) {
 		"messages": "3", "system": "1", "recalled": "1", "placeholders": "1", "expired": "0", "absent": "4", "repaired": "1",
 		"ts-min": "1700000003", "ts-max": "1700000009", "other-ids": "1",
 		"raw-bytes": strconv.Itoa(len(want)), "raw-sha256": hash(want), "sha256": hash(string(chunk.Body)),
-		"run": "20261122T083000Z-0a1b2c3d", "request-id": "req-1", "writer": "w1",
+		"run": "20240102T083000Z-1f2e3d4c", "request-id": "request-1", "writer": "writer-1",
 	}
 	if diff := cmp.Diff(wantMeta, chunk.Meta.Metadata()); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)
@@ -106,7 +79,7 @@ func TestChunk_IsGolden(t *testing.T) {
 
 func TestLine_OfATopicNamesBothIDs(t *testing.T) {
 	t.Parallel()
-	chunk := build(t, topic, 1, 4, scan(t,
+	chunk := archivetest.Chunk(t, topic, 1, 4, archivetest.Elements(t,
 		`{"MsgSeq":1}`, `{"MsgSeq":2,"GroupId":"own"}`, `{"MsgSeq":3,"TopicId":"own"}`, `{"MsgSeq":4,"TopicId":"own","GroupId":"own"}`)...)
 	const want = `{"GroupId":"@TGS#_a","TopicId":"@TGS#_a@TOPIC#_b","MsgSeq":1}
 {"TopicId":"@TGS#_a@TOPIC#_b","MsgSeq":2,"GroupId":"own"}
@@ -120,7 +93,7 @@ func TestLine_OfATopicNamesBothIDs(t *testing.T) {
 
 func TestChunk_GzipHeaderHasNothingButItsMagic(t *testing.T) {
 	t.Parallel()
-	for _, chunk := range []archive.Chunk{build(t, group, 1, 1), build(t, group, 1, 1, scan(t, `{"MsgSeq":1}`)...)} {
+	for _, chunk := range []archive.Chunk{archivetest.Chunk(t, group, 1, 1), archivetest.Chunk(t, group, 1, 1, archivetest.Elements(t, `{"MsgSeq":1}`)...)} {
 		if want := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}; !bytes.Equal(chunk.Body[:10], want) {
 			t.Errorf("header is %x, want %x", chunk.Body[:10], want)
 		}
@@ -130,7 +103,7 @@ func TestChunk_GzipHeaderHasNothingButItsMagic(t *testing.T) {
 func TestChunk_DoesNotDependOnHowItWasAppended(t *testing.T) {
 	t.Parallel()
 	elements := benchElements(t, 6000)
-	whole := build(t, group, 1, 6000, elements...)
+	whole := archivetest.Chunk(t, group, 1, 6000, elements...)
 	random := rand.New(rand.NewPCG(3, 4))
 	w := archive.NewChunkWriter(group, 1)
 	for hi := 0; hi < 6000; {
@@ -143,7 +116,7 @@ func TestChunk_DoesNotDependOnHowItWasAppended(t *testing.T) {
 			t.Fatalf("Hi is %d, want %d", w.Hi(), hi)
 		}
 	}
-	pieces, err := w.Close("20261122T083000Z-0a1b2c3d", "req-1", "w1")
+	pieces, err := w.Close("20240102T083000Z-1f2e3d4c", "request-1", "writer-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +135,7 @@ func TestChunk_SizeFollowsTheObject(t *testing.T) {
 			noise[i] = byte('0' + random.IntN(64))
 		}
 		text := strings.ReplaceAll(string(noise), `\`, "~")
-		if err := w.Append(seq, scan(t, `{"MsgSeq":`+strconv.Itoa(int(seq))+`,"a":"`+text+`"}`)); err != nil {
+		if err := w.Append(seq, archivetest.Elements(t, `{"MsgSeq":`+strconv.Itoa(int(seq))+`,"a":"`+text+`"}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

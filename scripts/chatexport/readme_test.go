@@ -13,7 +13,7 @@ import (
 )
 
 // The README's console blocks tell the truth. Those commands that need nothing but this clone are run as they stand, one
-// after the other in one folder, and print what the README shows, but for what comparable leaves out.
+// after the other in one folder, and print what the README shows, but for what lasting leaves out.
 func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -32,7 +32,7 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "chatexport", strings.Fields(args)...)
 			cmd.Dir = folder
 			got, err := cmd.CombinedOutput()
-			shown, printed := comparable(want), comparable(string(got))
+			shown, printed := lasting(want), lasting(string(got))
 			if last := len(shown) - 1; shown[last] == "..." { // and more
 				shown, printed = shown[:last], printed[:min(last, len(printed))]
 			}
@@ -46,12 +46,13 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 	}
 }
 
-// comparable returns the lines of an output without what another run, another machine and another hour change: lines of
+// lasting returns the lines of an output without what another run, another machine and another hour change: lines of
 // progress, ports, hashes, times, sizes and rates, numbers of chunks, batches and requests (which follow from how much
 // fits into a batch), and in tables the columns of these.
-func comparable(output string) []string {
+func lasting(output string) []string {
 	progress := regexp.MustCompile(`^(batch \d|pulled: |verifying: \d)`)
 	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)`)
+	varies := []string{"chunks", "bytes", "batches", "read", "manifests"}
 	gap := regexp.MustCompile(` {2,}`)
 	var lines, header []string
 	for line := range strings.Lines(output) {
@@ -64,7 +65,7 @@ func comparable(output string) []string {
 			header = slices.Clone(cells)
 		}
 		for i := range cells {
-			if len(cells) >= len(header)-1 && i < len(header) && strings.Contains("chunks bytes batches read manifests", header[i]) {
+			if len(cells) >= len(header)-1 && i < len(header) && slices.Contains(varies, header[i]) {
 				cells[i] = "-"
 			}
 		}

@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	terminalPeriod = 100 * time.Millisecond // between two pictures of the line at the bottom of a terminal
+	terminalPeriod = 100 * time.Millisecond // between two pictures of the progress on a terminal
 	linePeriod     = 5 * time.Second        // between two lines where there is no terminal
 
-	erase = "\r\x1b[K" // the line that the cursor is in
+	eraseLine = "\r\x1b[K"
 )
 
-// Console shows what goes on while a command works: lines, and on a terminal one below them that says how far it is. It
-// is safe for concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.
+// Console shows what goes on while a command works: lines, and on a terminal the progress below them. It is safe for
+// concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.
 type Console struct {
 	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
-	bottom   string // the line below all others, on a terminal
+	below    string // what stands below the lines of a terminal
 }
 
 // NewConsole shows on w.
@@ -46,17 +46,15 @@ func (c *Console) Line(format string, args ...any) {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.bottom == "" {
+	if c.below == "" {
 		return c.w.Write(p)
 	}
-	if _, err := io.WriteString(c.w, erase+string(p)+c.bottom); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	_, err := fmt.Fprintf(c.w, "%s%s%s", eraseLine, p, c.below)
+	return len(p), err
 }
 
-// Follow shows how done grows to total until stop is called: on a terminal in the line at the bottom, otherwise in a
-// line every few seconds. A negative total is unknown. done must not use the console.
+// Follow shows how done grows to total until stop is called: all the time on a terminal, in a line every few seconds
+// otherwise. A negative total is unknown. done must not use the console.
 func (c *Console) Follow(title, noun string, total int64, done func() int64) (stop func()) {
 	period := linePeriod
 	if c.terminal {
@@ -73,7 +71,7 @@ func (c *Console) Follow(title, noun string, total int64, done func() int64) (st
 				case <-quit:
 					return nil
 				case <-ticker.C:
-					c.show(title, noun, done(), total)
+					c.show(progress(title, noun, done(), total))
 				}
 			}
 		})
@@ -84,31 +82,27 @@ func (c *Console) Follow(title, noun string, total int64, done func() int64) (st
 	return func() {
 		close(quit)
 		<-ended
-		c.end()
+		if c.terminal {
+			c.show("")
+		}
 	}
 }
 
-func (c *Console) show(title, noun string, done, total int64) {
-	of := ""
-	if total >= 0 {
-		of = " of " + Count(total)
+func progress(title, noun string, done, total int64) string {
+	if total < 0 {
+		return fmt.Sprintf("%s: %s %s", title, Count(done), noun)
 	}
-	line := fmt.Sprintf("%s: %s%s %s", title, Count(done), of, noun)
-	if !c.terminal {
-		c.Line("%s", line)
+	return fmt.Sprintf("%s: %s of %s %s", title, Count(done), Count(total), noun)
+}
+
+// show puts the progress in the place of what was shown before, on a terminal, or into a line of its own.
+func (c *Console) show(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.terminal {
+		c.below = text
+		_, _ = fmt.Fprint(c.w, eraseLine+text)
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bottom = line
-	_, _ = io.WriteString(c.w, erase+line)
-}
-
-func (c *Console) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bottom != "" {
-		_, _ = io.WriteString(c.w, erase)
-		c.bottom = ""
-	}
+	_, _ = fmt.Fprintln(c.w, text)
 }

@@ -70,3 +70,30 @@ func TestExitCodes_AreKept(t *testing.T) {
 		}
 	}
 }
+
+func TestProgress_OffATerminalIsPlainLines(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	c := NewConsole(&out)
+	stop := c.Follow("pulled", "messages", 10, func() int64 { return 5 })
+	c.Line("batch %d", 1)
+	c.show(progress("pulled", "messages", 5, 10))
+	stop()
+	if diff := cmp.Diff("batch 1\npulled: 5 of 10 messages\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProgress_StaysBelowTheLinesOfATerminal(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	c := NewConsole(&out)
+	c.terminal = true
+	c.show(progress("pulled", "messages", 5, -1))
+	c.Line("batch %d", 1)
+	c.show("")
+	want := "\r\x1b[Kpulled: 5 messages" + "\r\x1b[Kbatch 1\npulled: 5 messages" + "\r\x1b[K"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}

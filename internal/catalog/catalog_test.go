@@ -63,7 +63,7 @@ func TestChunks_AreFoundListedOrNot(t *testing.T) {
 	}
 }
 
-func TestChunks_ThatCannotBeTrustedAreAnError(t *testing.T) {
+func TestDamage_WhatCannotBeTrustedIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, err := range catalog.Chunks(t.Context(), must(build(t)), chat.Stream{GroupID: "other"}) {
 		if !errors.Is(err, catalog.ErrNoArchive) {

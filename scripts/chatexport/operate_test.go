@@ -23,7 +23,7 @@ func operator(t *testing.T, args ...string) invocation {
 	return invocation{}
 }
 
-func TestHelp_TellsHowToUseEveryCommand(t *testing.T) {
+func TestCommands_TellHowToUseThem(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range newRoot().Commands() {
 		if cmd.Hidden || cmd.Name() == "help" {
@@ -41,7 +41,7 @@ func TestHelp_TellsHowToUseEveryCommand(t *testing.T) {
 	}
 }
 
-func TestInterruption_EndsEveryCommandCleanly(t *testing.T) {
+func TestCommands_EndCleanlyWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, folder, "--messages", "50")
@@ -63,7 +63,7 @@ func TestInterruption_EndsEveryCommandCleanly(t *testing.T) {
 }
 
 // The examples of the documentation, on the archive that a fresh clone can make.
-func TestDemo_IsEnoughForEveryCommand(t *testing.T) {
+func TestCommands_WorkOnTheDemosArchive(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, folder, "--messages", "500")

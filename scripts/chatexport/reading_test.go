@@ -87,7 +87,7 @@ func demoArchive(t *testing.T) string {
 	return filepath.Join(folder, "chat-archive-1250000000")
 }
 
-func TestReading_ZcatAndPythonSeeAChunkWhole(t *testing.T) {
+func TestReading_ZcatAndPythonReadAChunkWhole(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, folder, "--messages", "400")
@@ -166,7 +166,7 @@ func documented(t *testing.T) []string {
 	return queries
 }
 
-func TestReadme_HasTheQueries(t *testing.T) {
+func TestReading_QueriesStandInTheReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
@@ -179,7 +179,7 @@ func TestReadme_HasTheQueries(t *testing.T) {
 	}
 }
 
-func TestReading_DuckDBAnswersTheQueries(t *testing.T) {
+func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	t.Parallel()
 	const folder = "chatexport-demo/chat-archive-1250000000"
 	archive := demoArchive(t)
@@ -225,7 +225,7 @@ func TestReading_DuckDBAnswersTheQueries(t *testing.T) {
 	}
 }
 
-func TestReading_DuckDBAnswersWhatTheDemoPrints(t *testing.T) {
+func TestReading_DuckDBAnswersTheQueryThatTheDemoPrints(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "demo")
 	got := command(t.Context(), "demo", "--out", folder, "--latency", "1ms", "--qps", "200", "--time-limit", "10s", "--messages", "400")
@@ -241,7 +241,7 @@ func TestReading_DuckDBAnswersWhatTheDemoPrints(t *testing.T) {
 
 // Whatever the service may send, DuckDB reads every line but those with half of a surrogate pair in them, as a client
 // leaves that cuts an emoji: such an escape is kept as it came, and DuckDB makes NULLs of its line.
-func TestReading_DuckDBSeesEveryKindOfMessage(t *testing.T) {
+func TestReading_DuckDBReadsEveryKindOfMessage(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	w.Group("g", 500)

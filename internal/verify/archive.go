@@ -34,6 +34,7 @@ func (s *Summary) Sound() bool { return s.Unsound == 0 && len(s.Findings) == 0 }
 // Besides what Stream needs for each stream at work, memory holds the ids of all streams.
 func Archive(ctx context.Context, store Store, opts Options, visit func(Report) error) (Summary, error) {
 	var summary Summary
+	opts = opts.filled()
 	streams, err := find(ctx, store, opts, &summary)
 	if err != nil {
 		return summary, fmt.Errorf("verify: %w", err)
@@ -52,7 +53,7 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		return visit(r)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(opts.Parallel, 1))
+	group.SetLimit(opts.Parallel)
 	for _, s := range streams {
 		if ctx.Err() != nil {
 			break
@@ -91,7 +92,7 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) ([]c
 				seen[s] = struct{}{}
 				continue
 			}
-			if len(summary.Findings) >= maxFindings(opts) {
+			if len(summary.Findings) >= opts.MaxFindings {
 				summary.Omitted++
 				continue
 			}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,16 +60,10 @@ func (v *verifier) checkEntry(c chunkObject, meta archive.ChunkMeta, entry *arch
 // difference names the members that differ.
 func difference(a, b archive.ChunkMeta) string {
 	x, y := a.Metadata(), b.Metadata()
-	var names []string
-	for _, name := range []string{
-		"lo", "hi", "messages", "system", "recalled", "placeholders", "expired", "absent", "repaired", "ts-min", "ts-max",
-		"other-ids", "raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer", "evidence",
-	} {
-		if x[name] != y[name] {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
+	all := maps.Clone(x)
+	maps.Copy(all, y) // a name may be left out of either
+	maps.DeleteFunc(all, func(name, _ string) bool { return x[name] == y[name] })
+	return strings.Join(slices.Sorted(maps.Keys(all)), ", ")
 }
 
 func (v *verifier) count(meta archive.ChunkMeta, size int64) {
@@ -95,7 +91,7 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 	if hash := sum(c.body); hash != meta.SHA256 {
 		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, meta.SHA256)
 	}
-	l := newLines(meta, v.opts)
+	l := &lines{meta: meta, next: meta.Lo, maxHoles: v.opts.MaxRanges}
 	content, err := archive.ReadChunk(bytes.NewReader(c.body), v.stream, meta.Lo, meta.Hi, l.visit)
 	if err != nil {
 		v.add(l.kind(c.body, err), c.key, "%v", err)
@@ -143,14 +139,6 @@ type lines struct {
 	holes    []Range
 	maxHoles int
 	replaced int64 // lines with U+FFFD
-}
-
-func newLines(meta archive.ChunkMeta, opts Options) *lines {
-	most := opts.MaxRanges
-	if most <= 0 {
-		most = defaultMaxRanges
-	}
-	return &lines{meta: meta, next: meta.Lo, maxHoles: most}
 }
 
 func (l *lines) visit(e chat.Element) error {

@@ -39,10 +39,11 @@ func (d *Diff) String() string {
 	return text
 }
 
-func (d *Diff) note(count *int64, seq chat.Seq) {
+// note counts a difference, and keeps its seq if it is one of the first.
+func note(count *int64, seqs *[]chat.Seq, seq chat.Seq) {
 	*count++
-	if len(d.Seqs) < maxSeqs {
-		d.Seqs = append(d.Seqs, seq)
+	if len(*seqs) < maxSeqs {
+		*seqs = append(*seqs, seq)
 	}
 }
 
@@ -60,7 +61,7 @@ func Compare(ctx context.Context, store Store, s chat.Stream, truth iter.Seq2[ch
 	c.pop()
 	err := eachLine(ctx, store, s, c.line)
 	for err == nil && c.more {
-		c.diff.note(&c.diff.Missing, c.seq)
+		note(&c.diff.Missing, &c.diff.Seqs, c.seq)
 		c.pop()
 	}
 	if err != nil {
@@ -118,12 +119,12 @@ func (c *comparison) pop() { c.seq, c.json, c.more = c.next() }
 
 func (c *comparison) line(e chat.Element) error {
 	for c.more && c.seq < e.Seq {
-		c.diff.note(&c.diff.Missing, c.seq)
+		note(&c.diff.Missing, &c.diff.Seqs, c.seq)
 		c.pop()
 	}
 	if !c.more || c.seq != e.Seq {
 		if e.Retained() {
-			c.diff.note(&c.diff.Extra, e.Seq)
+			note(&c.diff.Extra, &c.diff.Seqs, e.Seq)
 		}
 		return nil
 	}
@@ -134,7 +135,7 @@ func (c *comparison) line(e chat.Element) error {
 	if c.equal(e.JSON, want) {
 		c.diff.Equal++
 	} else {
-		c.diff.note(&c.diff.Different, e.Seq)
+		note(&c.diff.Different, &c.diff.Seqs, e.Seq)
 	}
 	c.pop()
 	return nil

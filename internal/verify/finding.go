@@ -44,18 +44,11 @@ type Finding struct {
 func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Key, f.Text) }
 
 func (v *verifier) add(kind Kind, key, format string, args ...any) {
-	if len(v.report.Findings) >= maxFindings(v.opts) {
+	if len(v.report.Findings) >= v.opts.MaxFindings {
 		v.report.Omitted++
 		return
 	}
 	v.report.Findings = append(v.report.Findings, Finding{Kind: kind, Key: key, Text: fmt.Sprintf(format, args...)})
-}
-
-func maxFindings(opts Options) int {
-	if opts.MaxFindings > 0 {
-		return opts.MaxFindings
-	}
-	return defaultMaxFindings
 }
 
 // kindOf is KindFormat for an object of another format, and otherwise for all else.

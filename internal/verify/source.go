@@ -119,13 +119,13 @@ func (c *sourceComparison) page(ctx context.Context, page chat.Page, lo, hi chat
 		}
 		switch {
 		case !archived || !was.Retained():
-			c.note(&c.report.Missing, e.Seq)
+			note(&c.report.Missing, &c.report.Seqs, e.Seq)
 		case prefix.equal(line, e.JSON):
 			c.report.Equal++
 		case e.Place == chat.PlaceRecalled && was.Place != chat.PlaceRecalled:
 			c.report.Recalled++
 		default:
-			c.note(&c.report.Different, e.Seq)
+			note(&c.report.Different, &c.report.Seqs, e.Seq)
 		}
 	}
 	for seq, line := range c.lines {
@@ -141,13 +141,6 @@ func scan(line []byte, archived bool) (chat.Element, error) {
 		return chat.Element{}, nil
 	}
 	return chat.ScanElement(line)
-}
-
-func (c *sourceComparison) note(count *int64, seq chat.Seq) {
-	*count++
-	if len(c.report.Seqs) < maxSeqs {
-		c.report.Seqs = append(c.report.Seqs, seq)
-	}
 }
 
 // load reads the chunks that overlap [lo, hi] and keeps their lines.

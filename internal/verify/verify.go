@@ -6,6 +6,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 )
 
 // Store is what the verifier reads from. It repeats transient failures itself, so an error other than
@@ -60,11 +62,12 @@ type Options struct {
 	Parallel int
 }
 
-const (
-	defaultMaxFindings = 1000
-	// defaultMaxRanges is enough to look at, whatever a group's history is like.
-	defaultMaxRanges = 1000
-)
+// filled puts a number for every 0 that means one.
+func (o Options) filled() Options {
+	const most = 1000 // is enough to look at, whatever an archive is like
+	o.MaxFindings, o.MaxRanges, o.Parallel = cmp.Or(o.MaxFindings, most), cmp.Or(o.MaxRanges, most), cmp.Or(o.Parallel, 1)
+	return o
+}
 
 // Range is a closed range of seqs.
 type Range struct {
@@ -147,8 +150,8 @@ func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Repo
 	if err := s.Validate(); err != nil {
 		return report, fmt.Errorf("verify: %w", err)
 	}
-	v := &verifier{store: store, stream: s, opts: opts, report: &report}
-	if err := v.run(ctx); err != nil {
+	v := &verifier{store: store, stream: s, opts: opts.filled(), report: &report}
+	if err := panics.Brief("verify", func() error { return v.run(ctx) }); err != nil { // so that it names the stream
 		return report, fmt.Errorf("verify %s: %w", s, err)
 	}
 	return report, nil

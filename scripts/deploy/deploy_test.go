@@ -3,14 +3,13 @@ package main
 import (
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"chatexport/scripts/internal/scfstandin"
 )
@@ -67,7 +66,9 @@ func TestCheck_NamesWhatIsMissing(t *testing.T) {
 func TestLimits_AreThoseOfTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "serverless.yml")
-	write(t, path, "inputs: {memorySize: 256, timeout: 60}\n")
+	if err := os.WriteFile(path, []byte("inputs: {memorySize: 256, timeout: 60}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d, err := read(path, operator())
 	if err != nil {
 		t.Fatal(err)
@@ -161,96 +162,11 @@ func TestSettings_SayWhatCanBeDone(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, path, body string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(body), 0o700); err != nil { //nolint:gosec // some are scripts
-		t.Fatal(err)
-	}
-}
-
-// script runs a copy of scripts/deploy.sh in which go and scf only say how they were called; scf fails if told to.
-func script(t *testing.T, env []string, args ...string) (output string, calls []string, err error) {
-	t.Helper()
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("bash is not installed")
-	}
-	folder := t.TempDir()
-	for _, dir := range []string{"scripts", "tools"} {
-		if err := os.Mkdir(filepath.Join(folder, dir), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	body, err := os.ReadFile("../deploy.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(folder, "scripts/deploy.sh"), string(body))
-	log := filepath.Join(folder, "calls")
-	write(t, filepath.Join(folder, "scripts/package.sh"), "echo package >>"+log)
-	write(t, filepath.Join(folder, "tools/go"), "#!/usr/bin/env bash\necho go \"$@\" \"$TENCENTCLOUD_SECRETID\" >>"+log+"\n[ \"$3\" != limits ] || echo --memory 256 --time-limit 60s")
-	write(t, filepath.Join(folder, "tools/scf"), "#!/usr/bin/env bash\necho scf \"$@\" \"$TENCENT_SECRET_ID\" \"$CHAT_SDKAPPID\" $TENCENT_TOKEN >>"+log+"\nexit ${SCF_EXIT:-0}")
-	write(t, filepath.Join(folder, ".env"), "CHAT_SDKAPPID=1400000000\nTENCENT_SECRET_ID=AKIDfile\nexport TENCENT_SECRET_KEY='file key'\nTENCENT_TOKEN=filetoken\n")
-	cmd := exec.CommandContext(t.Context(), bash, append([]string{filepath.Join(folder, "scripts/deploy.sh")}, args...)...)
-	cmd.Env = append(env, "PATH="+filepath.Join(folder, "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	recorded, readErr := os.ReadFile(log)
-	if readErr == nil {
-		calls = strings.Split(strings.TrimSpace(string(recorded)), "\n")
-	}
-	return string(out), calls, err
-}
-
-func TestScript_DoesItsStepsInOrder(t *testing.T) {
+func TestScript(t *testing.T) {
 	t.Parallel()
-	env := []string{
-		"CHAT_SECRET_KEY=" + secret, "COS_BUCKET=archive-1250000000", "COS_REGION=ap-guangzhou", "CHATEXPORT_ROLE=chatexport",
-		"TENCENT_SECRET_ID=AKIDtest", "TENCENT_SECRET_KEY=key",
-	}
-	steps := []string{
-		"go run ./scripts/deploy limits AKIDtest", "go run ./scripts/deploy check AKIDtest", "package", "scf deploy AKIDtest 1400000000",
-		"go run ./scripts/deploy settings AKIDtest", "go run ./scripts/chatexport doctor --memory 256 --time-limit 60s AKIDtest",
-	}
-	out, calls, err := script(t, env)
-	if diff := cmp.Diff(steps, calls); err != nil || diff != "" || strings.Contains(out, secret) {
-		t.Errorf("%v (-want +got):\n%s\n%s", err, diff, out)
-	}
-	out, calls, err = script(t, slices.Concat(env, []string{"SCF_EXIT=3"}))
-	if diff := cmp.Diff(steps[:4], calls); err == nil || diff != "" {
-		t.Errorf("when the deployment fails: %v (-want +got):\n%s\n%s", err, diff, out)
-	}
-	out, calls, err = script(t, env, "--dry-run")
-	if err != nil || len(calls) != 0 || !strings.Contains(out, "$ scf deploy") || !strings.Contains(out, "doctor --memory") || strings.Contains(out, secret) {
-		t.Errorf("a dry run: %v, calls %q\n%s", err, calls, out)
-	}
-	out, calls, err = script(t, env[1:])
-	if err == nil || len(calls) != 0 || !strings.Contains(out, "set CHAT_SECRET_KEY") {
-		t.Errorf("without a key: %v, calls %q\n%s", err, calls, out)
-	}
-	if out, calls, err = script(t, env, "--dryrun"); err == nil || len(calls) != 0 {
-		t.Errorf("a misspelt flag: %v, calls %q\n%s", err, calls, out)
-	}
-}
-
-func TestScript_LetsTheEnvironmentWin(t *testing.T) {
-	t.Parallel()
-	env := []string{
-		"CHAT_SECRET_KEY=it's $HOME", "COS_BUCKET=archive-1250000000", "COS_REGION=ap-guangzhou", "CHATEXPORT_ROLE=chatexport",
-	}
-	for name, test := range map[string]struct {
-		env  []string
-		want string
-	}{
-		"the file alone":                {nil, "scf deploy AKIDfile 1400000000 filetoken"},
-		"a variable of both":            {[]string{"CHAT_SDKAPPID=1500000000"}, "scf deploy AKIDfile 1500000000 filetoken"},
-		"an empty variable":             {[]string{"CHAT_SDKAPPID="}, "scf deploy AKIDfile 1400000000 filetoken"},
-		"a key of the environment":      {[]string{"TENCENT_SECRET_ID=AKIDenv", "TENCENT_SECRET_KEY=key"}, "scf deploy AKIDenv 1400000000"},
-		"a key by its other name":       {[]string{"TENCENTCLOUD_SECRETID=AKIDenv", "TENCENTCLOUD_SECRETKEY=key"}, "scf deploy AKIDenv 1400000000"},
-		"what a shell would make of it": {[]string{"CHAT_SDKAPPID=$(echo 1)'\""}, `scf deploy AKIDfile $(echo 1)'" filetoken`},
-	} {
-		out, calls, err := script(t, slices.Concat(env, test.env))
-		if err != nil || len(calls) < 4 || calls[3] != test.want {
-			t.Errorf("%s: %v, calls %q, want %q\n%s", name, err, calls, test.want, out)
-		}
-	}
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
+		scripts, err := filepath.Abs("..")
+		e.Setenv("SCRIPTS", scripts)
+		return err
+	}})
 }

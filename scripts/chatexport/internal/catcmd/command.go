@@ -61,7 +61,13 @@ means); with --text for reading; with --media the links to files, which expire w
 			if err := o.check(); err != nil {
 				return cli.Usage(err)
 			}
-			return run(cmd.Context(), o, getenv, args[0], cmd.OutOrStdout())
+			return o.target.With(cmd.Context(), getenv, target.Archive, func(t *target.Target) error {
+				err := run(cmd.Context(), t, o, args[0], cmd.OutOrStdout())
+				if catalog.Damaged(err) {
+					return cli.Wrong(err)
+				}
+				return err
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -108,12 +114,7 @@ func (o *options) check() error {
 	return errors.Join(problems...)
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, id string, out io.Writer) (err error) {
-	t, err := o.target.Open(ctx, getenv, target.Archive)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, id string, out io.Writer) error {
 	s, err := target.Stream(id)
 	if err != nil {
 		return err
@@ -123,23 +124,14 @@ func run(ctx context.Context, o options, getenv func(string) string, id string, 
 		return cli.Usage(fmt.Errorf("%w in %s; status lists what there is", err, t.Where))
 	}
 	if err != nil {
-		return ended(ctx, err)
+		return err
 	}
 	buffered := bufio.NewWriterSize(out, outBuffer)
 	c := &cat{options: o, store: t.Store, stream: s, out: buffered}
 	if err := c.print(ctx, chunks); err != nil {
-		return ended(ctx, errors.Join(err, buffered.Flush()))
+		return errors.Join(err, buffered.Flush())
 	}
 	return cli.Printed(buffered.Flush())
-}
-
-// ended is the command's end by a failure: an archive that is not what it should be is something wrong, not a service's
-// failure.
-func ended(ctx context.Context, err error) error {
-	if catalog.Damaged(err) {
-		return cli.Wrong(err)
-	}
-	return cli.Failed(ctx, err)
 }
 
 // errEnough ends the reading when all that was asked for has been printed.

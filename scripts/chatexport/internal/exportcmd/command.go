@@ -58,7 +58,17 @@ Members are only ever added. Keep manifest_sha256 somewhere else than the archiv
 			if err := o.check(args); err != nil {
 				return cli.Usage(err)
 			}
-			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			streams, err := target.Streams(args)
+			if err != nil {
+				return err
+			}
+			need := target.Chat | target.Archive
+			if o.out != "" {
+				need = target.Chat
+			}
+			return o.target.With(cmd.Context(), getenv, need, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, streams, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -83,20 +93,7 @@ func (o *options) check(args []string) error {
 	return errors.Join(append(problems, cli.Between("--batch", o.batch, least, most))...)
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
-	streams, err := target.Streams(ids)
-	if err != nil {
-		return err
-	}
-	need := target.Chat | target.Archive
-	if o.out != "" {
-		need = target.Chat
-	}
-	t, err := o.target.Open(ctx, getenv, need)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream, out io.Writer, console *cli.Console) error {
 	if o.out != "" {
 		if err := t.WriteTo(o.out); err != nil {
 			return err
@@ -114,7 +111,7 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		infos, err = runner.Expand(ctx, paced, streams)
 	}
 	if err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	log := zerolog.Nop()
 	if o.log {

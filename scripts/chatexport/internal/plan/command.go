@@ -59,7 +59,17 @@ JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "
 			if err := o.check(); err != nil {
 				return cli.Usage(err)
 			}
-			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			streams, err := target.Streams(args)
+			if err != nil {
+				return err
+			}
+			need, err := o.need(getenv)
+			if err != nil {
+				return err
+			}
+			return o.target.With(cmd.Context(), getenv, need, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, streams, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -80,16 +90,7 @@ func (o *options) check() error {
 	)
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
-	streams, err := target.Streams(ids)
-	if err != nil {
-		return err
-	}
-	t, err := open(ctx, o, getenv)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream, out io.Writer, console *cli.Console) error {
 	client, err := t.Chat()
 	if err != nil {
 		return err
@@ -102,12 +103,12 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 		infos, err = runner.Expand(ctx, paced, streams)
 	}
 	if err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	p := newPlanner(t, o, paced)
 	r, err := p.all(ctx, infos, console)
 	if err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	if err := cli.Result(out, o.json, r, text(r)); err != nil {
 		return err
@@ -122,17 +123,16 @@ func run(ctx context.Context, o options, getenv func(string) string, ids []strin
 	}
 }
 
-// open opens the archive where one is named.
-func open(ctx context.Context, o options, getenv func(string) string) (*target.Target, error) {
-	need := target.Chat
+// need is the archive, too, where one is named.
+func (o *options) need(getenv func(string) string) (target.Need, error) {
 	vars, err := variables.Read(o.target.EnvFile, getenv)
 	if err != nil {
-		return nil, cli.Usage(err)
+		return 0, cli.Usage(err)
 	}
 	if o.target.Dir != "" || o.target.Demo != "" || vars("COS_BUCKET") != "" {
-		need |= target.Archive
+		return target.Chat | target.Archive, nil
 	}
-	return o.target.Open(ctx, getenv, need)
+	return target.Chat, nil
 }
 
 // frontier returns the first seq that is not archived, and 0 where there is no archive of the stream.

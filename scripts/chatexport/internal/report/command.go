@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -58,12 +59,13 @@ JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only
 			if o.out == "" || o.most < 1 {
 				return cli.Usage(errors.New("--out FILE.html is needed, and --most must be at least 1"))
 			}
-			s, err := run(cmd.Context(), o, getenv, cli.NewConsole(cmd.ErrOrStderr()))
-			if err != nil {
-				return err
+			need := target.Archive
+			if o.chat {
+				need |= target.Chat
 			}
-			return cli.Result(cmd.OutOrStdout(), o.json, s,
-				fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
+			return o.target.With(cmd.Context(), getenv, need, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -75,30 +77,22 @@ JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only
 	return cmd
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, console *cli.Console) (s summary, err error) {
-	need := target.Archive
-	if o.chat {
-		need |= target.Chat
-	}
-	t, err := o.target.Open(ctx, getenv, need)
-	if err != nil {
-		return s, err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, out io.Writer, console *cli.Console) error {
 	judged, err := status.Look(ctx, t, o.chat, console)
 	if err != nil {
-		return s, cli.Failed(ctx, err)
+		return err
 	}
 	p, err := gather(ctx, t, judged, o.most, console)
 	if err != nil {
-		return s, cli.Failed(ctx, err)
+		return err
 	}
 	var page bytes.Buffer
 	if err := p.write(&page); err != nil {
-		return s, cli.Service(err)
+		return err
 	}
 	if err := os.WriteFile(o.out, page.Bytes(), 0o644); err != nil {
-		return s, cli.Usage(fmt.Errorf("write --out: %w", err))
+		return cli.Usage(fmt.Errorf("write --out: %w", err))
 	}
-	return summary{Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble}, nil
+	s := summary{Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble}
+	return cli.Result(out, o.json, s, fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
 }

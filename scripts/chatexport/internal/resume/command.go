@@ -67,7 +67,9 @@ are only ever added.
 			if o.target.Dir != "" && !o.here {
 				return cli.Usage(errors.New("--dir needs --here: the function writes to the bucket"))
 			}
-			return run(cmd.Context(), o, getenv, args, cmd.InOrStdin(), cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			return o.target.With(cmd.Context(), getenv, target.Archive|target.Chat, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, args, cmd.InOrStdin(), cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -103,18 +105,11 @@ type refusal struct {
 	Reason string `json:"reason"`
 }
 
-func run(
-	ctx context.Context, o options, getenv func(string) string, ids []string, in io.Reader, out io.Writer, console *cli.Console,
-) (err error) {
-	t, err := o.target.Open(ctx, getenv, target.Archive|target.Chat)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, ids []string, in io.Reader, out io.Writer, console *cli.Console) error {
 	r := result{Via: t.Config.Requeue, Resumed: []item{}, LeftOut: []item{}, NotUnderstood: []refusal{}}
 	tasks, err := choose(ctx, o, t, ids, in, console, &r)
 	if err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	if o.here {
 		r.Via = viaHere
@@ -127,7 +122,7 @@ func run(
 	}
 	switch {
 	case err != nil:
-		return cli.Failed(ctx, err)
+		return err
 	case len(r.NotUnderstood) > 0:
 		return cli.Wrong(fmt.Errorf("%s cannot be understood", cli.Plural(len(r.NotUnderstood), "event")))
 	case len(r.LeftOut) > 0:

@@ -63,7 +63,13 @@ ever added.
 			if o.maxAge < 0 {
 				return cli.Usage(fmt.Errorf("--max-age %s is negative", o.maxAge))
 			}
-			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			need := target.Archive
+			if o.chat {
+				need |= target.Chat
+			}
+			return o.target.With(cmd.Context(), getenv, need, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -74,19 +80,10 @@ ever added.
 	return cmd
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
-	need := target.Archive
-	if o.chat {
-		need |= target.Chat
-	}
-	t, err := o.target.Open(ctx, getenv, need)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, ids []string, out io.Writer, console *cli.Console) error {
 	r, err := look(ctx, t, o, ids, console)
 	if err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	err = cli.Result(out, o.json, r, text(r))
 	if err == nil && r.Trouble {

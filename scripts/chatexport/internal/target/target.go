@@ -92,6 +92,17 @@ func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need)
 	return t, err
 }
 
+// With opens the target for a command's work, and closes it. A failure of the work that has no exit code yet is a
+// service's, or the interruption's. The error is a *cli.ExitError.
+func (f *Flags) With(ctx context.Context, getenv func(string) string, need Need, work func(*Target) error) error {
+	t, err := f.Open(ctx, getenv, need)
+	if err != nil {
+		return err
+	}
+	err = cli.Failed(ctx, work(t))
+	return cli.Closed(err, t.Close())
+}
+
 // OpenVariables reads no more than the variables, for a command that judges them itself. The error is a *cli.ExitError.
 func (f *Flags) OpenVariables(ctx context.Context, getenv func(string) string) (*Target, error) {
 	t := &Target{}

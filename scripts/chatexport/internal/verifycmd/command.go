@@ -72,7 +72,13 @@ JSON (--json): {"sound", "where", "level", "streams": [{"group_id", "topic_id", 
 			if err := o.check(args); err != nil {
 				return cli.Usage(err)
 			}
-			return run(cmd.Context(), o, getenv, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			need := target.Archive
+			if o.source {
+				need |= target.Chat
+			}
+			return o.target.With(cmd.Context(), getenv, need, func(t *target.Target) error {
+				return run(cmd.Context(), t, o, args, cmd.OutOrStdout(), cli.NewConsole(cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f := cmd.Flags()

@@ -36,26 +36,17 @@ type stream struct {
 	Source *verify.SourceReport `json:"source,omitempty"`
 }
 
-func run(ctx context.Context, o options, getenv func(string) string, ids []string, out io.Writer, console *cli.Console) (err error) {
-	need := target.Archive
-	if o.source {
-		need |= target.Chat
-	}
-	t, err := o.target.Open(ctx, getenv, need)
-	if err != nil {
-		return err
-	}
-	defer func() { err = cli.Closed(err, t.Close()) }()
+func run(ctx context.Context, t *target.Target, o options, ids []string, out io.Writer, console *cli.Console) error {
 	r := result{Where: t.Where, Level: o.level()}
 	if err := verifyAll(ctx, t, o, ids, console, &r); err != nil {
-		return cli.Failed(ctx, err)
+		return err
 	}
 	if o.expect != "" {
 		expect(&r.Streams[0].Report, o.expect)
 	}
 	if o.source {
 		if err := compare(ctx, t, o, console, &r); err != nil {
-			return cli.Failed(ctx, err)
+			return err
 		}
 	}
 	r.Sound = r.sound()

@@ -8,13 +8,6 @@ import (
 	"chatexport/internal/panics"
 )
 
-func TestFolded(t *testing.T) {
-	t.Parallel()
-	if err := panics.Brief("verify", func() error { panic("out\nof range") }); err == nil || err.Error() != "panic: out of range" {
-		t.Errorf("error %v", err)
-	}
-}
-
 func TestCaught(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("failure")

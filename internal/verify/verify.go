@@ -17,7 +17,6 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/panics"
 )
 
 // Store is what the verifier reads from. It repeats transient failures itself, so an error other than
@@ -151,7 +150,7 @@ func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Repo
 		return report, fmt.Errorf("verify: %w", err)
 	}
 	v := &verifier{store: store, stream: s, opts: opts.filled(), report: &report}
-	if err := panics.Brief("verify", func() error { return v.run(ctx) }); err != nil { // so that it names the stream
+	if err := v.run(ctx); err != nil {
 		return report, fmt.Errorf("verify %s: %w", s, err)
 	}
 	return report, nil

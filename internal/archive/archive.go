@@ -8,9 +8,9 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"hash/crc64"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
 )
 
 // Format is the number of the format that this package writes and reads.
@@ -113,7 +113,7 @@ func (c Counts) validate() error {
 const maxTotal = 1 << 50
 
 // CRC64 returns the checksum that COS reports as x-cos-hash-crc64ecma.
-func CRC64(body []byte) uint64 { return crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) }
+func CRC64(body []byte) uint64 { return objstore.CRC64(body) }
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"net/http"
 	"strconv"
@@ -71,7 +70,7 @@ func (s *Store) receive(ctx context.Context, resp *cos.Response) ([]byte, objsto
 	if err != nil {
 		return fail(retry.Transient, err)
 	}
-	if crc := crc64.Checksum(b.Bytes(), crc64.MakeTable(crc64.ECMA)); resp.Header.Get(crcHeader) == "" || crc != object.CRC64 {
+	if crc := objstore.CRC64(b.Bytes()); resp.Header.Get(crcHeader) == "" || crc != object.CRC64 {
 		return fail(retry.Transient, fmt.Errorf("%w: the object's bytes are not those that COS has a checksum of", objstore.ErrCorrupt))
 	}
 	return b.Bytes(), object, nil

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
@@ -135,41 +134,22 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 
 // fullKey puts the prefix before a key that can be stored.
 func (s *Store) fullKey(key string) (string, error) {
-	full := s.cfg.Prefix + key
-	if key == "" {
-		return "", fmt.Errorf("%w: the key is empty", objstore.ErrInvalid)
+	if err := objstore.CheckKey(key); err != nil {
+		return "", err
 	}
+	full := s.cfg.Prefix + key
 	return full, checkKey(full)
 }
 
 // checkKey accepts what COS stores and the SDK sends unharmed.
 func checkKey(key string) error {
-	switch {
-	case key == "" || path.Clean("/"+key) == "/":
+	switch err := objstore.CheckKey(key); {
+	case err != nil:
+		return err
+	case path.Clean("/"+key) == "/":
 		return fmt.Errorf("%w: the key names no object", objstore.ErrInvalid) // "." and ".." would address the bucket
-	case len(key) > 850:
-		return fmt.Errorf("%w: the key is longer than 850 bytes", objstore.ErrInvalid)
-	case !utf8.ValidString(key), key[0] == '/', key[0] == '\\', strings.ContainsAny(key, "\x18\x19\x1a\x1b"):
-		return fmt.Errorf("%w: the key is not UTF-8, begins with a slash or holds a control character", objstore.ErrInvalid)
-	}
-	return nil
-}
-
-// checkMetadata accepts what comes back as it was sent.
-func checkMetadata(md map[string]string) error {
-	total := 0
-	for name, value := range md {
-		total += len(name) + len(value)
-		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return fmt.Errorf("%w: metadata name %q must be of a-z, 0-9 and -", objstore.ErrInvalid, name)
-		}
-		odd := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
-		if odd || strings.TrimSpace(value) != value {
-			return fmt.Errorf("%w: the value of metadata %s must be printable ASCII without outer spaces", objstore.ErrInvalid, name)
-		}
-	}
-	if total > 2<<10 {
-		return fmt.Errorf("%w: metadata is longer than 2 KB", objstore.ErrInvalid) // COS, PUT Object
+	case key[0] == '/', key[0] == '\\', strings.ContainsAny(key, "\x18\x19\x1a\x1b"):
+		return fmt.Errorf("%w: the key begins with a slash or holds a control character", objstore.ErrInvalid)
 	}
 	return nil
 }

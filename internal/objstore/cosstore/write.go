@@ -6,7 +6,6 @@ import (
 	"crypto/md5" // Content-MD5
 	"encoding/base64"
 	"fmt"
-	"hash/crc64"
 	"maps"
 	"net/http"
 
@@ -37,12 +36,12 @@ func (s *Store) Overwrite(ctx context.Context, key string, w objstore.Write) (ob
 func (s *Store) put(ctx context.Context, c *call, w objstore.Write, createOnly bool) (objstore.Object, error) {
 	full, err := s.fullKey(c.key)
 	if err == nil {
-		err = checkMetadata(w.Metadata)
+		err = objstore.CheckMetadata(w.Metadata)
 	}
 	if err != nil {
 		return objstore.Object{}, c.refused(err)
 	}
-	crc := crc64.Checksum(w.Body, crc64.MakeTable(crc64.ECMA))
+	crc := objstore.CRC64(w.Body)
 	var object objstore.Object
 	err = s.run(ctx, c, func(ctx context.Context) *failure {
 		ctx, sent := traced(ctx)

@@ -38,7 +38,7 @@ const (
 	inner = ".chatexport"
 
 	maxKeyBytes      = 850     // as COS has it, so that a folder can become a bucket
-	maxMetadataBytes = 2 << 10 // the same
+	
 )
 
 // ErrLocked means that another process writes to the folder.
@@ -169,24 +169,6 @@ func explain(err error) error {
 	default:
 		return err
 	}
-}
-
-func checkMetadata(md map[string]string) error {
-	total := 0
-	for name, value := range md {
-		total += len(name) + len(value)
-		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return fmt.Errorf("%w: metadata name %q must be of a-z, 0-9 and -", objstore.ErrInvalid, name)
-		}
-		odd := strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
-		if odd || strings.TrimSpace(value) != value {
-			return fmt.Errorf("%w: the value of metadata %s must be printable ASCII without outer spaces", objstore.ErrInvalid, name)
-		}
-	}
-	if total > maxMetadataBytes {
-		return fmt.Errorf("%w: metadata is longer than %d bytes", objstore.ErrInvalid, maxMetadataBytes)
-	}
-	return nil
 }
 
 // Dir returns the folder.

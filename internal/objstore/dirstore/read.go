@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io/fs"
 	"maps"
 	"os"
@@ -94,7 +93,7 @@ func (s *Store) read(key string) ([]byte, version, error) {
 		if err != nil {
 			return nil, version{}, explain(err)
 		}
-		crc := checksum(body)
+		crc := objstore.CRC64(body)
 		if rec == nil {
 			return body, s.unrecorded(bodyPath, body, crc), nil
 		}
@@ -142,4 +141,3 @@ func (v *version) object() objstore.Object {
 	return objstore.Object{Size: v.Size, CRC64: v.CRC64, Metadata: md, LastModified: v.LastModified, Date: now()}
 }
 
-func checksum(body []byte) uint64 { return crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) }

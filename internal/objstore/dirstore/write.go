@@ -29,13 +29,13 @@ func (s *Store) put(ctx context.Context, op, key string, w objstore.Write) (objs
 	if err := begin(ctx, op, key); err != nil {
 		return objstore.Object{}, err
 	}
-	if err := checkMetadata(w.Metadata); err != nil {
+	if err := objstore.CheckMetadata(w.Metadata); err != nil {
 		return objstore.Object{}, failed(op, key, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := version{
-		Size: int64(len(w.Body)), CRC64: checksum(w.Body), ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: now(),
+		Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: now(),
 	}
 	if err := s.store(op == "create", key, w.Body, v); err != nil {
 		return objstore.Object{}, failed(op, key, explainWrite(err))

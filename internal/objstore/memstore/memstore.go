@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/crc64"
 	"iter"
 	"maps"
 	"net/http"
@@ -149,7 +148,7 @@ func (s *Store) store(caller, key string, w objstore.Write, createOnly bool) boo
 	now := s.opts.Now()
 	v := &version{
 		body: bytes.Clone(w.Body), metadata: cloned(w.Metadata), modified: now.UTC().Truncate(time.Second),
-		crc: checksum(w.Body),
+		crc: objstore.CRC64(w.Body),
 	}
 	if o == nil {
 		s.objects[key] = &object{current: v, changed: now}
@@ -197,8 +196,6 @@ func (v *version) describe(date time.Time) objstore.Object {
 	}
 }
 
-func checksum(body []byte) uint64 { return crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) }
-
 func cloned(metadata map[string]string) map[string]string {
 	clone := make(map[string]string, len(metadata))
 	maps.Copy(clone, metadata)
@@ -222,17 +219,12 @@ func (s *Store) taken(op Op, key string, n int) error {
 
 // check refuses what the contract says no store holds.
 func check(op Op, key string, w *objstore.Write) error {
-	bad := key == "" || len(key) > 850 || strings.ToValidUTF8(key, "") != key
-	total := 0
-	if w != nil {
-		for name, value := range w.Metadata {
-			total += len(name) + len(value)
-			bad = bad || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
-				strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(value) != value
-		}
+	err := objstore.CheckKey(key)
+	if err == nil && w != nil {
+		err = objstore.CheckMetadata(w.Metadata)
 	}
-	if bad || total > 2<<10 {
-		return &objstore.Error{Op: string(op), Key: key, Err: objstore.ErrInvalid}
+	if err != nil {
+		return &objstore.Error{Op: string(op), Key: key, Err: err}
 	}
 	return nil
 }

@@ -147,5 +147,5 @@ func (v *View) write(ctx context.Context, op Op, key string, w objstore.Write) (
 	case createOnly && (fault.Retried || !stored):
 		return objstore.Object{}, v.store.taken(op, key, n)
 	}
-	return objstore.Object{Size: int64(len(w.Body)), CRC64: checksum(w.Body), Metadata: cloned(w.Metadata), Date: v.store.date()}, nil
+	return objstore.Object{Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), Metadata: cloned(w.Metadata), Date: v.store.date()}, nil
 }

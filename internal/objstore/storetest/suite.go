@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/crc64"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +86,7 @@ func expect(t *testing.T, s Store, key string, w objstore.Write) {
 	if err != nil {
 		t.Fatalf("head %s: %v", key, err)
 	}
-	want := objstore.Object{Size: int64(len(w.Body)), CRC64: checksum(w.Body), Metadata: w.Metadata}
+	want := objstore.Object{Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), Metadata: w.Metadata}
 	if want.Metadata == nil {
 		want.Metadata = map[string]string{}
 	}
@@ -102,12 +101,10 @@ func expect(t *testing.T, s Store, key string, w objstore.Write) {
 	}
 }
 
-func checksum(body []byte) uint64 { return crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) }
-
 func createdObjectReadsBack(t *testing.T, s Store) {
 	w := write(`{"a":1}`, "lo", "1", "sha256", "ab+c/d=", "writer", "x y;z&w", "raw-bytes", "9007199254740993")
 	o := create(t, s, "data/gid=G/tid=-/0000000001.ndjson.gz", w)
-	if o.Size != 7 || o.CRC64 != checksum(w.Body) || o.Date.IsZero() {
+	if o.Size != 7 || o.CRC64 != objstore.CRC64(w.Body) || o.Date.IsZero() {
 		t.Errorf("create answered size %d, crc %d, date %v", o.Size, o.CRC64, o.Date)
 	}
 	if diff := cmp.Diff(w.Metadata, o.Metadata); diff != "" {

@@ -192,8 +192,8 @@ func TestServiceThatFailsIsExit3AndItsEventIsKept(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, out, "--messages", "100")
 	// Somebody enabled versioning, which makes create-only writes void: the function refuses to work.
-	setting := filepath.Join(out, ".cos", "chat-archive-1250000000", "bucket.json")
-	if err := os.WriteFile(setting, []byte(`{"versioning":"Enabled"}`), 0o600); err != nil {
+	setting := filepath.Join(out, "chat-archive-1250000000.versioning")
+	if err := os.WriteFile(setting, []byte("Enabled"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := command(t.Context(), "demo", "--out", out, "--messages", "100", "--latency", "0s")

@@ -2,6 +2,7 @@ package cosemu_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
 	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/objstore/dirstore"
 )
 
 const (
@@ -109,33 +112,99 @@ func wantCode(t *testing.T, what string, err error, status int, code string) {
 	}
 }
 
-func TestReadableTreeShowsObjects(t *testing.T) {
+// file is where a key of the archive lies.
+func file(root, key string) string { return filepath.Join(root, bucket, filepath.FromSlash(key)) }
+
+func TestFolder_IsAnArchiveLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	_, c := start(t, options(root))
-	file := filepath.Join(root, bucket, "data", "gid=G", "tid=-", "0000000001.ndjson.gz")
+	const key = "data/gid=G/tid=-/0000000001.ndjson.gz"
 	for _, body := range []string{"first", "second"} {
-		put(t, c, "data/gid=G/tid=-/0000000001.ndjson.gz", body)
-		if got, err := os.ReadFile(file); err != nil || string(got) != body {
+		put(t, c, key, body)
+		if got, err := os.ReadFile(file(root, key)); err != nil || string(got) != body {
 			t.Errorf("file holds %q (%v), want %q", got, err, body)
 		}
 	}
-	if _, err := c.Object.Delete(t.Context(), "data/gid=G/tid=-/0000000001.ndjson.gz"); err != nil {
+	reader, err := dirstore.Open(filepath.Join(root, bucket))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(filepath.Join(root, bucket)); err != nil || len(left) != 0 {
-		t.Errorf("%v (%v) left after the delete", left, err)
+	if body, _, err := reader.Get(t.Context(), key); err != nil || string(body) != "second" {
+		t.Errorf("a reader of the folder gets %q, %v", body, err)
 	}
-	if blobs, err := os.ReadDir(filepath.Join(root, ".cos", bucket, "blobs")); err != nil || len(blobs) != 0 {
-		t.Errorf("%v (%v) left after the delete", blobs, err)
+	if _, err := c.Object.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(root, bucket)); err != nil || len(left) != 1 {
+		t.Errorf("%v (%v) left after the delete", left, err)
 	}
 }
 
-func TestReopenRestoresEverything(t *testing.T) {
+func TestFolder_ChangedBytesAreServedWithTheirOldChecksum(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	_, c := start(t, options(root))
+	put(t, c, "a.json", "abc")
+	head, err := c.Object.Head(t.Context(), "a.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file(root, "a.json"), []byte("abd"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.Object.Get(t.Context(), "a.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	const name = "X-Cos-Hash-Crc64ecma"
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "abd" || resp.Header.Get(name) != head.Header.Get(name) {
+		t.Errorf("%q, %v, checksum %s, want that of the old bytes, %s", body, err, resp.Header.Get(name), head.Header.Get(name))
+	}
+}
+
+func TestFolder_BrokenDiskIsAnswered500(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	_, c := start(t, options(root))
+	put(t, c, "k.json", "one")
+	own := filepath.Join(root, bucket, ".chatexport")
+	if err := os.Rename(filepath.Join(own, "tmp"), filepath.Join(own, "away")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Object.Put(t.Context(), "other.json", newBody("x"), nil)
+	wantCode(t, "put without a disk", err, http.StatusInternalServerError, "InternalError")
+	if err := errors.Join(os.Remove(file(root, "k.json")), os.Symlink("elsewhere", file(root, "k.json"))); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Object.Get(t.Context(), "k.json", nil)
+	wantCode(t, "get of what is no file", err, http.StatusInternalServerError, "InternalError")
+}
+
+func TestFolder_BodyCutShortStoresNothing(t *testing.T) {
+	t.Parallel()
+	emu, c := start(t, options(t.TempDir()))
+	opt := &cos.ObjectPutOptions{ObjectPutHeaderOptions: &cos.ObjectPutHeaderOptions{ContentLength: 100000}}
+	half := io.MultiReader(newBody(strings.Repeat("x", 50000)), iotest.ErrReader(errors.New("the client dies")))
+	if _, err := c.Object.Put(t.Context(), "k", half, opt); err == nil {
+		t.Error("half a body was accepted")
+	}
+	_, err := c.Object.Get(t.Context(), "k", nil)
+	wantCode(t, "get", err, http.StatusNotFound, "NoSuchKey")
+	if err := emu.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := emu.Count(cosemu.OpPut, "k"); n != 1 {
+		t.Errorf("%d PUTs, want 1", n)
+	}
+}
+
+func TestFolder_IsFoundAgain(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	emu, c := start(t, options(root))
-	keys := []string{"a/b", "a//b", "a/../b", "..x", "dir/", "ctl\x01", strings.Repeat("long", 100), "ü/🙂"}
+	keys := []string{"a/b", "a//b", "a/../b", "..x", "dir/", "ctl\x01", strings.Repeat("long", 50), "ü/🙂"}
 	for _, key := range keys {
 		put(t, c, key, "body of "+key)
 	}
@@ -152,9 +221,7 @@ func TestReopenRestoresEverything(t *testing.T) {
 	if err := emu.Close(); err != nil {
 		t.Fatal(err)
 	}
-	opts := options(root)
-	opts.Buckets = nil // buckets come back by themselves
-	_, c = start(t, opts)
+	_, c = start(t, options(root))
 	after, err := c.Object.Head(t.Context(), "a", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +238,7 @@ func TestReopenRestoresEverything(t *testing.T) {
 	}
 }
 
-func TestPresignedRequests(t *testing.T) {
+func TestSignature_MayBePresigned(t *testing.T) {
 	t.Parallel()
 	_, base := listen(t, options(t.TempDir()))
 	tr := transport(t, base)

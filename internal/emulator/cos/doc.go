@@ -7,13 +7,13 @@
 //
 // What it proves is client logic against documented rules, not COS itself. Only a real bucket can show the text of a
 // conflict, create-only writes under load, how long listings and reads lag, what strict mode wants signed, and the
-// status of an expired token. The emulator keeps no old versions of an object, even where versioning is enabled, and
-// has no multipart uploads.
+// status of an expired token. The emulator keeps no old versions of an object, even where versioning is enabled, has
+// no multipart uploads, and takes no key with more than 255 bytes between two slashes.
 //
 // On disk below Options.Root:
 //
-//	<bucket>/<key>               the object's bytes, for people to look at (a hard link to its blob)
-//	.cos/<bucket>/blobs/<id>     the object's bytes, under a name that is never used twice
-//	.cos/<bucket>/meta/<hash>    everything else about one key; renaming this file into place is what commits a write
-//	.cos/<bucket>/bucket.json    the bucket's versioning status
+//	<bucket>/              the objects, as package dirstore keeps them: an archive's folder like any other
+//	<bucket>.versioning    the bucket's versioning status, once it has one
+//
+// A write survives the death of the process at any moment. Lags, version ids and old versions are the process's own.
 package cosemu

@@ -124,7 +124,7 @@ func (s *Server) route(a *answer, r *http.Request, b *bucket, req *Request, faul
 	case OpGet, OpHead:
 		return s.get(a, r, b, req, fault)
 	case OpDelete:
-		if err := b.remove(req.Key); err != nil {
+		if err := b.remove(r.Context(), req.Key); err != nil {
 			return internalError(err)
 		}
 		a.WriteHeader(http.StatusNoContent)

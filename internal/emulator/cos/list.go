@@ -1,14 +1,16 @@
 package cosemu
 
 import (
+	"context"
 	"crypto/md5" // what COS uses for Content-MD5
 	"encoding/base64"
 	"encoding/xml"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
+
+	"chatexport/internal/objstore"
 )
 
 const maxListKeys = 1000
@@ -18,10 +20,15 @@ type listing struct {
 	prefix, delimiter, marker string
 	max                       int
 	encode                    bool
-	contents                  []*record
+	contents                  []listedObject
 	prefixes                  []string
 	next                      string
 	truncated                 bool
+}
+
+type listedObject struct {
+	key string
+	objstore.Object
 }
 
 // list answers GET Bucket (version 1). Keys newer than ListLag are left out, as COS documents.
@@ -43,24 +50,26 @@ func (s *Server) list(a *answer, r *http.Request, b *bucket) *apiError {
 		l.max = min(n, s.opts.ListMax)
 	}
 	now := s.opts.Now()
-	b.collect(l, func(e *entry) bool { return e.previous != nil || now.Sub(e.changed) >= s.opts.ListLag })
+	err := b.collect(r.Context(), l, func(c change) bool { return c.previous != nil || now.Sub(c.at) >= s.opts.ListLag })
+	if err != nil {
+		return internalError(err)
+	}
 	a.Header().Set("Content-Type", "application/xml")
 	a.writeString(l.xml(b.name))
 	return nil
 }
 
 // collect fills a page in the byte order of the keys.
-func (b *bucket) collect(l *listing, visible func(*entry) bool) {
+func (b *bucket) collect(ctx context.Context, l *listing, visible func(change) bool) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	at, _ := slices.BinarySearch(b.keys, max(l.prefix, l.marker))
 	group := ""
-	for _, key := range b.keys[at:] {
-		if !strings.HasPrefix(key, l.prefix) {
-			break
+	for found, err := range b.store.List(ctx, l.prefix, l.marker) {
+		if err != nil {
+			return err
 		}
-		e := b.index[key]
-		if key <= l.marker || !visible(e) || group != "" && strings.HasPrefix(key, group) {
+		key := found.Key
+		if c, ok := b.changes[key]; ok && !visible(c) || group != "" && strings.HasPrefix(key, group) {
 			continue
 		}
 		name, isGroup := key, false
@@ -74,15 +83,20 @@ func (b *bucket) collect(l *listing, visible func(*entry) bool) {
 		}
 		if len(l.contents)+len(l.prefixes) == l.max {
 			l.truncated = l.max > 0
-			return
+			return nil
 		}
 		l.next = name
 		if isGroup {
 			l.prefixes, group = append(l.prefixes, name), name
-		} else {
-			l.contents = append(l.contents, e.current)
+			continue
 		}
+		o, err := b.store.Head(ctx, key)
+		if err != nil {
+			return err
+		}
+		l.contents = append(l.contents, listedObject{key, o})
 	}
+	return nil
 }
 
 func (l *listing) xml(bucketName string) string {
@@ -108,12 +122,12 @@ func (l *listing) xml(bucketName string) string {
 	if l.truncated {
 		element(&b, "NextMarker", enc(l.next))
 	}
-	for _, rec := range l.contents {
+	for _, o := range l.contents {
 		b.WriteString("<Contents>")
-		element(&b, "Key", enc(rec.Key))
-		element(&b, "LastModified", rec.LastModified.Format("2006-01-02T15:04:05.000Z"))
-		element(&b, "ETag", `"`+rec.MD5+`"`)
-		element(&b, "Size", strconv.FormatInt(rec.Size, 10))
+		element(&b, "Key", enc(o.key))
+		element(&b, "LastModified", o.LastModified.Format("2006-01-02T15:04:05.000Z"))
+		element(&b, "ETag", etag(o.CRC64))
+		element(&b, "Size", strconv.FormatInt(o.Size, 10))
 		b.WriteString("<Owner><ID>1250000000</ID><DisplayName>1250000000</DisplayName></Owner>")
 		element(&b, "StorageClass", "STANDARD")
 		b.WriteString("</Contents>")
@@ -146,7 +160,7 @@ func (s *Server) deleteMulti(a *answer, r *http.Request, b *bucket) *apiError {
 	var out strings.Builder
 	out.WriteString("<?xml version='1.0' encoding='utf-8' ?>\n<DeleteResult>")
 	for _, o := range in.Object {
-		if err := b.remove(o.Key); err != nil {
+		if err := b.remove(r.Context(), o.Key); err != nil {
 			out.WriteString("<Error>")
 			element(&out, "Key", o.Key)
 			element(&out, "Code", "InternalError")

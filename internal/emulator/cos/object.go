@@ -1,6 +1,9 @@
 package cosemu
 
 import (
+	"bytes"
+	"context"
+	"crypto/md5" // what COS uses for Content-MD5
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -9,15 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"chatexport/internal/objstore"
 )
 
-// Limits of a key and of user metadata, from COS's documentation.
-const (
-	maxKeyBytes  = 850
-	maxMetaBytes = 2 << 10
-)
+// maxKeyBytes is the limit of a key, from COS's documentation.
+const maxKeyBytes = 850
 
 const metaPrefix = "x-cos-meta-"
 
@@ -33,7 +34,7 @@ func checkKey(key string) *apiError {
 
 // put stores the body. If-Match and If-None-Match are ignored: COS documents them for GET and HEAD only.
 func (s *Server) put(a *answer, r *http.Request, b *bucket, key string, fault *Fault) *apiError {
-	createOnly, headers, apiErr := putOptions(r)
+	createOnly, w, apiErr := putOptions(r)
 	if apiErr != nil {
 		return apiErr
 	}
@@ -41,123 +42,94 @@ func (s *Server) put(a *answer, r *http.Request, b *bucket, key string, fault *F
 		_, _ = io.Copy(io.Discard, r.Body) // a body cut short changes nothing
 		return newError(http.StatusInternalServerError, "InternalError", "no space left on device")
 	}
-	bl, err := b.receive(r.Body, fault.Damage)
-	switch {
-	case errors.Is(err, errIncomplete):
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
 		return newError(http.StatusBadRequest, "IncompleteBody", "The body is shorter than Content-Length says.")
-	case err != nil:
-		return internalError(err)
 	}
-	committed := false
-	defer func() {
-		if !committed {
-			b.discard(bl)
-		}
-	}()
-	if sum := r.Header.Get("Content-MD5"); sum != "" {
-		want, err := base64.StdEncoding.DecodeString(sum)
-		if err != nil || len(want) != len(bl.md5) {
+	if text := r.Header.Get("Content-MD5"); text != "" {
+		sum := md5.Sum(body)
+		want, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(want) != len(sum) {
 			return newError(http.StatusBadRequest, "InvalidDigest", "The Content-MD5 you specified is not valid.")
 		}
-		if !slices.Equal(want, bl.md5[:]) {
+		if !slices.Equal(want, sum[:]) {
 			return newError(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
 		}
 	}
-	now := s.opts.Now()
-	rec := &record{
-		Key: key, Blob: bl.id, Size: bl.size, MD5: fmt.Sprintf("%x", bl.md5), CRC64: bl.crc64,
-		Headers: headers, LastModified: now.UTC().Truncate(time.Second),
+	if fault.Damage && len(body) > 0 {
+		body[0] ^= 1
 	}
-	switch err := b.commit(rec, createOnly, now); {
-	case errors.Is(err, errTaken):
+	w.Body = body
+	o, err := b.put(context.WithoutCancel(r.Context()), key, w, createOnly, s.opts.Now())
+	switch {
+	case errors.Is(err, objstore.ErrExist):
 		return newError(http.StatusConflict, "FileAlreadyExists", "The object you want to put already exists.")
 	case err != nil:
 		return internalError(err)
 	}
-	committed = true
-	h := a.Header()
-	h.Set("ETag", `"`+rec.MD5+`"`)
-	h.Set(crcHeader, strconv.FormatUint(rec.CRC64, 10))
-	if rec.VersionID != "" {
-		h.Set(versionHeader, rec.VersionID)
-	}
+	o.describe(a.Header())
 	a.WriteHeader(http.StatusOK)
 	return nil
 }
 
+// describe writes what an answer tells of an object's bytes. Clients must not take an ETag for the MD5 of the bytes,
+// which it is not for every object of COS; here it never is.
+func (o *object) describe(h http.Header) {
+	h.Set("ETag", etag(o.CRC64))
+	h.Set(crcHeader, strconv.FormatUint(o.CRC64, 10))
+	if o.versionID != "" {
+		h.Set(versionHeader, o.versionID)
+	}
+}
+
+func etag(crc uint64) string { return fmt.Sprintf(`"%016x"`, crc) }
+
 // putOptions reads what a PUT asks for besides its body.
-func putOptions(r *http.Request) (createOnly bool, headers map[string]string, err *apiError) {
+func putOptions(r *http.Request) (createOnly bool, w objstore.Write, err *apiError) {
 	invalid := func(text string) *apiError { return newError(http.StatusBadRequest, "InvalidArgument", text) }
 	switch v := r.Header.Get("x-cos-forbid-overwrite"); v {
 	case "true":
 		createOnly = true
 	case "", "false":
 	default:
-		return false, nil, invalid("x-cos-forbid-overwrite must be true or false")
+		return false, w, invalid("x-cos-forbid-overwrite must be true or false")
 	}
-	headers = map[string]string{}
-	metaBytes := 0
+	w = objstore.Write{ContentType: r.Header.Get("Content-Type"), Metadata: map[string]string{}}
 	for name, values := range r.Header {
-		name = strings.ToLower(name)
-		suffix, isMeta := strings.CutPrefix(name, metaPrefix)
-		if isMeta {
-			metaBytes += len(suffix) + len(values[0])
-			if strings.Contains(suffix, "_") {
-				return false, nil, invalid("user metadata names must not contain an underscore")
-			}
+		switch name = strings.ToLower(name); name {
+		case "cache-control", "content-disposition", "content-encoding", "content-language", "expires":
+			return false, w, notImplemented(name)
 		}
-		if isMeta || storedHeader(name) {
-			headers[name] = values[0]
+		if name, ok := strings.CutPrefix(name, metaPrefix); ok {
+			w.Metadata[name] = values[0]
 		}
 	}
-	if metaBytes > maxMetaBytes {
-		return false, nil, invalid("user metadata is longer than 2 KB")
+	if err := objstore.CheckMetadata(w.Metadata); err != nil {
+		return false, w, invalid(err.Error())
 	}
-	return createOnly, headers, nil
-}
-
-// storedHeader tells the headers of a PUT that a GET gives back.
-func storedHeader(name string) bool {
-	switch name {
-	case "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires":
-		return true
-	}
-	return false
+	return createOnly, w, nil
 }
 
 // get answers GET and HEAD; net/http brings ranges and the If- headers.
 func (s *Server) get(a *answer, r *http.Request, b *bucket, req *Request, fault *Fault) *apiError {
 	now := s.opts.Now()
-	rec, f, err := b.read(req.Key, func(e *entry) *record {
-		age := now.Sub(e.changed)
-		switch {
-		case fault.Stale, e.previous != nil && age < s.opts.StaleFor:
-			return e.previous
-		case e.previous == nil && req.Op == OpHead && age < s.opts.AbsentFor:
-			return nil
-		}
-		return e.current
+	o, err := b.get(r.Context(), req.Key, func(c change) bool {
+		age := now.Sub(c.at)
+		return fault.Stale || c.previous != nil && age < s.opts.StaleFor || c.previous == nil && req.Op == OpHead && age < s.opts.AbsentFor
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		return noSuchKey()
+	case err != nil:
 		return internalError(err)
 	}
-	if rec == nil {
-		return noSuchKey()
-	}
-	defer func() { _ = f.Close() }() // opened for reading
 	h := a.Header()
-	for name, value := range rec.Headers {
-		h.Set(name, value)
+	for name, value := range o.Metadata {
+		h.Set(metaPrefix+name, value)
 	}
-	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/octet-stream")
-	}
-	h.Set("ETag", `"`+rec.MD5+`"`)
-	h.Set(crcHeader, strconv.FormatUint(rec.CRC64, 10))
-	if rec.VersionID != "" {
-		h.Set(versionHeader, rec.VersionID)
-	}
-	http.ServeContent(&xmlErrors{answer: a, r: r}, r, "", rec.LastModified, f)
+	h.Set("Content-Type", "application/octet-stream")
+	o.describe(h)
+	http.ServeContent(&xmlErrors{answer: a, r: r}, r, "", o.LastModified, bytes.NewReader(o.body))
 	return nil
 }
 

@@ -32,8 +32,8 @@ type Credential struct {
 
 // Options configure a Server. The zero value of every field but Root, Buckets and Credentials is usable.
 type Options struct {
-	Root    string   // folder of everything that is stored; made if missing. One server at a time.
-	Buckets []Bucket // besides those that Root already holds
+	Root    string   // folder of the buckets; made if missing. One server at a time.
+	Buckets []Bucket // those that exist
 	// Credentials finds the credential of a secret id. It is called for every request, by many goroutines.
 	Credentials func(secretID string) (Credential, bool)
 	// Lax accepts requests that leave the host or an x-cos-* header out of the signature, as a bucket without COS's
@@ -53,9 +53,6 @@ type Options struct {
 	ListMax int       // most keys of a listing's page, whatever was asked for; COS's 1000 when 0
 	Fault   FaultFunc // see SetFault
 	LogSize int       // most requests kept for Log; 10000 when 0
-	// Durable also survives a power failure, at the price of an fsync or four for every write. Without it a write
-	// survives the death of the process at any moment.
-	Durable bool
 }
 
 // StaticCredential is a Credentials function that knows one secret id.

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +32,7 @@ type Server struct {
 	done   chan struct{} // closed when the http server has ended
 }
 
-// Open makes or restores the store below opts.Root. It listens nowhere yet.
+// Open makes the buckets below opts.Root, or finds what an earlier server left of them. It listens nowhere yet.
 func Open(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -45,22 +41,10 @@ func Open(opts Options) (*Server, error) {
 		opts: opts, buckets: map[string]*bucket{}, journal: newJournal(opts.LogSize),
 		closing: make(chan struct{}), fault: opts.Fault,
 	}
-	names := []string{}
 	for _, b := range opts.Buckets {
-		names = append(names, b.Name)
-	}
-	found, err := os.ReadDir(filepath.Join(opts.Root, metaFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cos emulator: %w", err)
-	}
-	for _, f := range found {
-		if validBucket(f.Name()) && !slices.Contains(names, f.Name()) {
-			names = append(names, f.Name())
-		}
-	}
-	for _, name := range names {
-		if s.buckets[name], err = openBucket(opts.Root, name, opts.Durable); err != nil {
-			return nil, fmt.Errorf("cos emulator: open bucket %s: %w", name, err)
+		var err error
+		if s.buckets[b.Name], err = openBucket(&opts, b.Name); err != nil {
+			return nil, fmt.Errorf("cos emulator: open bucket %s: %w", b.Name, err)
 		}
 	}
 	for _, b := range opts.Buckets {
@@ -136,6 +120,9 @@ func (s *Server) Close() error {
 		<-done
 	}
 	s.active.Wait()
+	for _, b := range s.buckets {
+		err = errors.Join(err, b.store.Close())
+	}
 	return err
 }
 

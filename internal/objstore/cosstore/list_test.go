@@ -20,7 +20,7 @@ import (
 func nastyKeys() []string {
 	return []string{
 		"g=@TGS#1/a b.ndjson.gz", "a+b", "a%2Fb", "a%20b", "q?x=1&y=2#f", "ü/漢字/🙂", "ctl\x01\x1f", "<&\"'>",
-		"a//b", "a/../b", "./a", "trailing/", strings.Repeat("long", 80), "!*'()~;:@$,[]{}|^`\\",
+		"a//b", "a/../b", "./a", "trailing/", strings.Repeat("long/", 80) + "key", "!*'()~;:@$,[]{}|^`\\",
 	}
 }
 

@@ -1,24 +1,17 @@
 package dirstore_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/chat"
-	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/internal/objstore/storetest"
 )
@@ -38,7 +31,7 @@ func create(t *testing.T, dir string) *dirstore.Store {
 	return s
 }
 
-func TestContract(t *testing.T) {
+func TestStore_KeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Store { t.Helper(); return open(t) })
 }
@@ -50,7 +43,7 @@ func put(t *testing.T, s *dirstore.Store, key, body string) {
 	}
 }
 
-func TestKeysOfAnArchiveAreFilesOfTheirOwnName(t *testing.T) {
+func TestNames_KeysOfAnArchiveAreFilesOfTheirOwnName(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	stream := chat.Stream{GroupID: "@TGS#a.json", TopicID: "..gz"}
@@ -62,7 +55,55 @@ func TestKeysOfAnArchiveAreFilesOfTheirOwnName(t *testing.T) {
 	}
 }
 
-func TestListShowsWhatIsThereInOrder(t *testing.T) {
+func TestNames_EveryKeyHasAFileOfItsOwnThatTellsIt(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	keys := []string{
+		"a", "a/b", "a%", "a%25", "a%2fb", "a%/b", "dir/", "dir//b", "/root", "..", "../up", ".chatexport/lock", "x.json/y", "x.json", "x.gz/", "ü/漢字",
+		`back\slash`, "ctl\x01", "nul\x00", "blob/00/" + strings.Repeat("0", 64), strings.Repeat("0", 64) + "/x", strings.Repeat("long", 63),
+	}
+	for _, key := range keys {
+		put(t, s, key, key)
+	}
+	listed := map[string]bool{}
+	for e, err := range s.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed[e.Key] = true
+	}
+	for _, key := range keys {
+		if body, _, err := s.Get(t.Context(), key); err != nil || string(body) != key || !listed[key] {
+			t.Errorf("%q: %q, %v, listed %v", key, body, err, listed[key])
+		}
+	}
+	if len(listed) != len(keys) {
+		t.Errorf("%d keys are listed, want %d", len(listed), len(keys))
+	}
+	if _, err := s.Create(t.Context(), strings.Repeat("x", 256), objstore.Write{}); !errors.Is(err, objstore.ErrInvalid) {
+		t.Errorf("a key that is no name: %v, want ErrInvalid", err)
+	}
+}
+
+func TestRemove_LeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	put(t, s, "data/a/1.gz", "x")
+	put(t, s, "data/b/1.gz", "x")
+	for range 2 { // a missing one is no error
+		if err := s.Remove(t.Context(), "data/a/1.gz"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folders, err := os.ReadDir(filepath.Join(s.Dir(), "data"))
+	records, err2 := os.ReadDir(filepath.Join(s.Dir(), ".chatexport", "meta"))
+	if err = errors.Join(err, err2); err != nil || len(folders) != 1 || len(records) != 1 {
+		t.Errorf("folders %v, records %v, %v", folders, records, err)
+	}
+	put(t, s, "data/a/1.gz", "y")
+}
+
+func TestList_ShowsWhatIsThereInOrder(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	for _, key := range []string{"data/b.json", "data/a/x.gz", "data/a", "data/z?", "state/s.json"} {
@@ -96,7 +137,7 @@ func TestListShowsWhatIsThereInOrder(t *testing.T) {
 	}
 }
 
-func TestChangedBytesAreFound(t *testing.T) {
+func TestDamage_ChangedBytesAreFound(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	put(t, s, "data/a.gz", "hello")
@@ -111,106 +152,7 @@ func TestChangedBytesAreFound(t *testing.T) {
 	}
 }
 
-// A crash between record and bytes leaves what was there before: nothing, or the old version.
-func TestCrashBetweenRecordAndBytes(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	put(t, s, "new.json", "x")
-	if err := os.Remove(filepath.Join(s.Dir(), "new.json")); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Get(t.Context(), "new.json"); !errors.Is(err, objstore.ErrNotExist) {
-		t.Errorf("get of a record without bytes: %v", err)
-	}
-	put(t, s, "new.json", "y")
-
-	// An overwrite that died had put the record in place, which names both versions.
-	for _, v := range []string{"1", "2"} {
-		write := objstore.Write{Body: []byte("body " + v), Metadata: map[string]string{"v": v}}
-		if _, err := s.Overwrite(t.Context(), "state.json", write); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hash := sha256.Sum256([]byte("state.json"))
-	path := filepath.Join(s.Dir(), ".chatexport", "meta", hex.EncodeToString(hash[:])+".json")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rec map[string]any
-	if err := json.Unmarshal(text, &rec); err != nil {
-		t.Fatal(err)
-	}
-	old := archive.CRC64([]byte("body 1"))
-	rec["versions"] = append(rec["versions"].([]any), map[string]any{
-		"size": 6, "crc64": strconv.FormatUint(old, 10), "metadata": map[string]string{"v": "1"}, "last_modified": "2026-11-22T08:30:00Z",
-	})
-	if text, err = json.Marshal(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range []string{"2", "1"} {
-		if err := os.WriteFile(filepath.Join(s.Dir(), "state.json"), []byte("body "+v), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, o, err := s.Get(t.Context(), "state.json")
-		if err != nil || o.Metadata["v"] != v {
-			t.Errorf("get with the bytes of version %s: %v, %v", v, o.Metadata, err)
-		}
-		if o, err := s.Head(t.Context(), "state.json"); err != nil || o.Metadata["v"] != v {
-			t.Errorf("head with the bytes of version %s: %v, %v", v, o.Metadata, err)
-		}
-	}
-}
-
-// The demo's folder is one of the COS emulator: its records are read, and nothing is written there.
-func TestFolderOfTheEmulatorIsRead(t *testing.T) {
-	t.Parallel()
-	root := t.TempDir()
-	cos, url, err := cosemu.Start(cosemu.Options{
-		Root: root, Buckets: []cosemu.Bucket{{Name: "archive-1250000000"}},
-		Credentials: cosemu.StaticCredential("id", cosemu.Credential{SecretKey: "key"}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cos.Close() }()
-	bucket, err := cosstore.New(cosstore.Config{
-		Bucket: "archive-1250000000", Region: "ap-guangzhou", Endpoint: url, Credentials: cosstore.Credentials{SecretID: "id", SecretKey: "key"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bucket.CloseIdleConnections()
-	key := layout.Chunk(chat.Stream{GroupID: "g"}, 1)
-	w := objstore.Write{Body: []byte("x"), Metadata: map[string]string{"lo": "1", "raw-sha256": "ab"}}
-	if _, err := bucket.Create(t.Context(), key, w); err != nil {
-		t.Fatal(err)
-	}
-	s, err := dirstore.Open(filepath.Join(root, "archive-1250000000"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := bucket.Head(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, got, err := s.Get(t.Context(), key)
-	if err != nil || string(body) != "x" {
-		t.Fatalf("get: %q, %v", body, err)
-	}
-	got.Date, want.Date = time.Time{}, time.Time{}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if _, err := s.Create(t.Context(), "state/x.json", objstore.Write{}); !errors.Is(err, objstore.ErrDenied) {
-		t.Errorf("write: %v", err)
-	}
-}
-
-func TestOneProcessWrites(t *testing.T) {
+func TestLock_OneProcessWrites(t *testing.T) {
 	t.Parallel()
 	first := open(t)
 	put(t, first, "a.json", "x")
@@ -233,7 +175,7 @@ func TestOneProcessWrites(t *testing.T) {
 	}
 }
 
-func TestOtherFoldersAreRefused(t *testing.T) {
+func TestFolder_OthersAreRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if _, err := dirstore.Open(filepath.Join(dir, "missing")); err == nil {

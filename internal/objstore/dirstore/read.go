@@ -2,13 +2,12 @@ package dirstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"time"
 
 	"chatexport/internal/objstore"
@@ -33,69 +32,78 @@ type version struct {
 const readAttempts = 3
 
 // Get returns a whole object. It matches objstore.ErrNotExist when there is no such file, and objstore.ErrCorrupt when
-// its bytes are not those that were written. A file without a record, such as one that was copied here, is an object
-// without metadata.
+// its bytes are not those that were written; then it returns the bytes that are there, beside what was recorded. A file
+// without a record, such as one that was copied here, is an object without metadata.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
-	if err := begin(ctx, "get", key); err != nil {
+	name, err := s.begin(ctx, "get", key)
+	if err != nil {
 		return nil, objstore.Object{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	body, v, err := s.read(key)
+	body, v, err := s.read(key, name)
 	if err != nil {
-		return nil, objstore.Object{}, failed("get", key, err)
+		err = s.failed("get", key, err)
 	}
-	return body, v.object(), nil
+	return body, s.object(v), err
 }
 
 // Head describes an object, whether or not its bytes are still what they were. It matches objstore.ErrNotExist when
 // there is no such file.
 func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
-	if err := begin(ctx, "head", key); err != nil {
+	name, err := s.begin(ctx, "head", key)
+	if err != nil {
 		return objstore.Object{}, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	bodyPath, metaPath := s.paths(key)
-	st, err := os.Stat(bodyPath)
-	if err == nil && st.IsDir() {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		return objstore.Object{}, failed("head", key, explain(err))
-	}
-	rec, err := s.readRecord(metaPath, key)
+	_, rec, err := s.find(key, name)
 	switch {
 	case err != nil:
-		return objstore.Object{}, failed("head", key, err)
+		return objstore.Object{}, s.failed("head", key, err)
 	case rec != nil && len(rec.Versions) == 1:
-		return rec.Versions[0].object(), nil
+		return s.object(rec.Versions[0]), nil
 	}
-	_, v, err := s.read(key) // only the bytes can tell
+	_, v, err := s.read(key, name) // only the bytes can tell
 	if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
-		return objstore.Object{}, failed("head", key, err)
+		return objstore.Object{}, s.failed("head", key, err)
 	}
-	return v.object(), nil
+	return s.object(v), nil
 }
 
-// read returns the bytes and the version that they are. With objstore.ErrCorrupt it returns the newest version.
-func (s *Store) read(key string) ([]byte, version, error) {
-	bodyPath, metaPath := s.paths(key)
+// find returns what is known of a key without its bytes. The record is nil where there is none.
+func (s *Store) find(key, name string) (fs.FileInfo, *record, error) {
+	st, err := s.files.Lstat(name)
+	switch {
+	case err != nil:
+		return nil, nil, explain(err, true)
+	case st.IsDir():
+		return nil, nil, objstore.ErrNotExist
+	case !st.Mode().IsRegular():
+		return nil, nil, errors.New("there is something else than a file")
+	}
+	rec, err := s.readRecord(key)
+	return st, rec, err
+}
+
+// read returns the bytes and the version that they are. With objstore.ErrCorrupt that is the newest version.
+func (s *Store) read(key, name string) ([]byte, version, error) {
 	for attempt := 1; ; attempt++ {
-		rec, err := s.readRecord(metaPath, key)
+		st, rec, err := s.find(key, name)
 		if err != nil {
 			return nil, version{}, err
 		}
-		if st, err := os.Stat(bodyPath); err == nil && st.IsDir() {
-			return nil, version{}, objstore.ErrNotExist
-		}
-		body, err := os.ReadFile(bodyPath)
+		body, err := s.files.ReadFile(name)
 		if err != nil {
-			return nil, version{}, explain(err)
+			return nil, version{}, explain(err, true)
 		}
 		crc := objstore.CRC64(body)
 		if rec == nil {
-			return body, s.unrecorded(bodyPath, body, crc), nil
+			v := version{Size: int64(len(body)), CRC64: crc, LastModified: s.now()}
+			if modified := st.ModTime().UTC().Truncate(time.Second); modified.Before(v.LastModified) {
+				v.LastModified = modified
+			}
+			return body, v, nil
 		}
 		for _, v := range rec.Versions {
 			if v.Size == int64(len(body)) && v.CRC64 == crc {
@@ -103,41 +111,36 @@ func (s *Store) read(key string) ([]byte, version, error) {
 			}
 		}
 		if attempt == readAttempts {
-			return nil, rec.Versions[0], fmt.Errorf("%w: the file is not what was written", objstore.ErrCorrupt)
+			return body, rec.Versions[0], fmt.Errorf("%w: the file is not what was written", objstore.ErrCorrupt)
 		}
 	}
 }
 
-// unrecorded describes a file that has no record.
-func (s *Store) unrecorded(path string, body []byte, crc uint64) version {
-	v := version{Size: int64(len(body)), CRC64: crc, LastModified: now()}
-	if st, err := os.Stat(path); err == nil && st.ModTime().Before(v.LastModified) {
-		v.LastModified = st.ModTime().UTC().Truncate(time.Second)
-	}
-	return v
+// recordName is where the record of a key lies.
+func recordName(key string) string {
+	return fmt.Sprintf("%s/%x.json", metaFolder, sha256.Sum256([]byte(key)))
 }
 
 // readRecord returns nil for a key that has no record.
-func (s *Store) readRecord(path, key string) (*record, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
-		return s.readEmulated(filepath.Base(path), key)
+func (s *Store) readRecord(key string) (*record, error) {
+	text, err := s.files.ReadFile(recordName(key))
+	if absent(err) {
+		return nil, nil
 	}
 	if err != nil {
-		return nil, explain(err)
+		return nil, explain(err, true)
 	}
 	var rec record
 	if err := json.Unmarshal(text, &rec); err != nil || rec.Key != key || len(rec.Versions) == 0 {
-		return nil, fmt.Errorf("%w: the record %s is damaged", objstore.ErrCorrupt, path)
+		return nil, fmt.Errorf("%w: the record %s is damaged", objstore.ErrCorrupt, recordName(key))
 	}
 	return &rec, nil
 }
 
-func (v *version) object() objstore.Object {
+func (s *Store) object(v version) objstore.Object {
 	md := maps.Clone(v.Metadata)
 	if md == nil {
 		md = map[string]string{}
 	}
-	return objstore.Object{Size: v.Size, CRC64: v.CRC64, Metadata: md, LastModified: v.LastModified, Date: now()}
+	return objstore.Object{Size: v.Size, CRC64: v.CRC64, Metadata: md, LastModified: v.LastModified, Date: s.now()}
 }
-

@@ -5,11 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gofrs/flock"
 
 	"chatexport/internal/objstore"
 )
@@ -26,123 +30,172 @@ func (s *Store) Overwrite(ctx context.Context, key string, w objstore.Write) (ob
 }
 
 func (s *Store) put(ctx context.Context, op, key string, w objstore.Write) (objstore.Object, error) {
-	if err := begin(ctx, op, key); err != nil {
+	name, err := s.begin(ctx, op, key)
+	if err != nil {
 		return objstore.Object{}, err
 	}
 	if err := objstore.CheckMetadata(w.Metadata); err != nil {
-		return objstore.Object{}, failed(op, key, err)
+		return objstore.Object{}, s.failed(op, key, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := version{
-		Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: now(),
+		Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: s.now(),
 	}
-	if err := s.store(op == "create", key, w.Body, v); err != nil {
-		return objstore.Object{}, failed(op, key, explainWrite(err))
+	if err := s.store(op == "create", key, name, w.Body, v); err != nil {
+		return objstore.Object{}, s.failed(op, key, explain(err, false))
 	}
-	return v.object(), nil
+	return s.object(v), nil
 }
 
-// explainWrite is explain for writes: a folder that is gone is not an object that does not exist.
-func explainWrite(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: %w", objstore.ErrDenied, err)
-	}
-	return err
-}
-
-func (s *Store) store(createOnly bool, key string, body []byte, v version) error {
+func (s *Store) store(createOnly bool, key, name string, body []byte, v version) error {
 	if err := s.hold(); err != nil {
 		return err
 	}
-	bodyPath, metaPath := s.paths(key)
 	rec := record{Key: key, Versions: []version{v}}
-	_, err := os.Lstat(bodyPath)
-	exists := err == nil
-	switch {
-	case exists && createOnly:
+	switch _, _, err := s.find(key, name); {
+	case errors.Is(err, objstore.ErrNotExist):
+	case createOnly:
 		return objstore.ErrExist
-	case exists:
-		_, old, err := s.read(key)
-		if err == nil {
+	default:
+		if _, old, err := s.read(key, name); err == nil {
 			rec.Versions = append(rec.Versions, old)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(bodyPath), 0o755); err != nil {
+	if err := s.makeFolder(path.Dir(name)); err != nil {
 		return err
 	}
 	// A crash right after this: a new key has a record but no bytes and does not exist; an old one is still the old
 	// version, which the record names, too.
-	if err := s.replaceRecord(metaPath, rec); err != nil {
+	if err := s.replaceRecord(rec); err != nil {
 		return err
 	}
 	// A crash right after this: the object is written.
-	if err := s.replace(bodyPath, body); err != nil {
+	if err := s.replace(name, body); err != nil {
 		return err
 	}
 	if len(rec.Versions) > 1 {
 		rec.Versions = rec.Versions[:1]
-		return s.replaceRecord(metaPath, rec)
+		return s.replaceRecord(rec)
 	}
 	return nil
 }
 
-func (s *Store) replaceRecord(path string, rec record) error {
+// Remove deletes an object; a missing one is no error.
+func (s *Store) Remove(ctx context.Context, key string) error {
+	name, err := s.begin(ctx, "remove", key)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err = s.hold(); err == nil {
+		err = s.remove(key, name)
+	}
+	if err != nil {
+		return s.failed("remove", key, explain(err, false))
+	}
+	return nil
+}
+
+func (s *Store) remove(key, name string) error {
+	if _, _, err := s.find(key, name); errors.Is(err, objstore.ErrNotExist) {
+		return nil
+	}
+	if err := s.files.Remove(name); err != nil {
+		return err
+	}
+	// A crash right after this: the object is gone, and its record means nothing.
+	if err := s.files.Remove(recordName(key)); err != nil && !absent(err) {
+		return err
+	}
+	for folder := path.Dir(name); folder != "." && s.files.Remove(folder) == nil; {
+		folder = path.Dir(folder) // an empty one
+	}
+	return s.sync(".")
+}
+
+// makeFolder makes a folder and those above it.
+func (s *Store) makeFolder(folder string) error {
+	parent := "."
+	for segment := range strings.SplitSeq(folder, "/") {
+		at := path.Join(parent, segment)
+		err := s.files.Mkdir(at, 0o755)
+		if err == nil {
+			err = s.sync(parent)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		parent = at
+	}
+	return nil
+}
+
+func (s *Store) replaceRecord(rec record) error {
 	text, err := json.MarshalIndent(rec, "", "  ")
 	if err != nil {
 		return err
 	}
-	return s.replace(path, append(text, '\n'))
+	return s.replace(recordName(rec.Key), append(text, '\n'))
 }
 
 // replace puts a file in place in one step, so that it is there whole or not at all, even after a power failure.
-func (s *Store) replace(path string, content []byte) (err error) {
-	tmp := filepath.Join(s.dir, inner, "tmp", rand.Text())
+func (s *Store) replace(name string, content []byte) (err error) {
+	tmp := path.Join(tmpFolder, rand.Text())
 	defer func() {
 		if err != nil {
-			_ = os.Remove(tmp) // removed by the next writer otherwise
+			_ = s.files.Remove(tmp) // removed by the next writer otherwise
 		}
 	}()
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := s.files.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil {
+	if err == nil && !s.NoSync {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(tmp, path); err != nil {
+	if err = s.files.Rename(tmp, name); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return s.sync(path.Dir(name))
 }
 
-// hold takes the folder for this process before its first write, and clears what a crashed writer left.
-func (s *Store) hold() error {
-	if s.unlock != nil {
+// sync makes durable what a folder lists. Windows has no such call and does it by itself.
+func (s *Store) sync(folder string) error {
+	if s.NoSync || runtime.GOOS == "windows" {
 		return nil
 	}
-	if s.emulated() {
-		return fmt.Errorf("%w: the folder belongs to the demo; only the demo writes there", objstore.ErrDenied)
-	}
-	if err := os.MkdirAll(filepath.Join(s.dir, inner), 0o755); err != nil {
-		return err
-	}
-	unlock, err := lock(filepath.Join(s.dir, inner, "lock"))
+	d, err := s.files.Open(folder)
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(s.dir, inner, "tmp")
-	err = os.RemoveAll(tmp)
-	for _, name := range []string{"meta", "other", "tmp"} {
-		err = errors.Join(err, os.MkdirAll(filepath.Join(s.dir, inner, name), 0o755))
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// hold takes the folder for this process before its first write, and clears what a crashed writer left. The system
+// gives the folder back when the process ends, however that happens.
+func (s *Store) hold() error {
+	if s.lock != nil {
+		return nil
 	}
-	if err != nil {
-		return errors.Join(err, unlock())
+	if err := s.makeFolder(inner); err != nil {
+		return err
 	}
-	s.unlock = unlock
+	lock := flock.New(filepath.Join(s.dir, inner, "lock"))
+	switch held, err := lock.TryLock(); {
+	case err != nil:
+		return err
+	case !held:
+		return ErrLocked
+	}
+	if err := errors.Join(s.files.RemoveAll(tmpFolder), s.makeFolder(tmpFolder), s.makeFolder(metaFolder)); err != nil {
+		return errors.Join(err, lock.Unlock())
+	}
+	s.lock = lock
 	return nil
 }

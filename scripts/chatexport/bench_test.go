@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestBenchMeasuresTheFunctionBesideTheReference runs the smallest benchmark in a process of its own, since the
+// TestBench_MeasuresTheFunctionBesideTheReference runs the smallest benchmark in a process of its own, since the
 // reference is that same program, started once more.
-func TestBenchMeasuresTheFunctionBesideTheReference(t *testing.T) {
+func TestBench_MeasuresTheFunctionBesideTheReference(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "chatexport")
 	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
@@ -60,7 +60,7 @@ func TestBenchMeasuresTheFunctionBesideTheReference(t *testing.T) {
 	}
 }
 
-func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
+func TestBench_RefusesWhatItCannotMeasure(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"--messages 10", "--latency 1m", "--quota 0", "--only speed", "--data /nowhere.ndjson"} {
 		var stdout, stderr strings.Builder

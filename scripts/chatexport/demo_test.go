@@ -16,7 +16,7 @@ import (
 	"chatexport/testdata"
 )
 
-func TestDemoArchivesEveryMessageOnce(t *testing.T) {
+func TestDemo_ArchivesEveryMessageOnce(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	const messages = 1200
@@ -37,7 +37,7 @@ func TestDemoArchivesEveryMessageOnce(t *testing.T) {
 	}
 }
 
-func TestDemoSaysWhereTheFilesLie(t *testing.T) {
+func TestDemo_SaysWhereTheFilesLie(t *testing.T) {
 	t.Parallel()
 	got := command(t.Context(), "demo", "--out", filepath.Join(t.TempDir(), "demo"), "--latency", "0s", "--qps", "200",
 		"--time-limit", "10s", "--messages", "300")
@@ -59,7 +59,7 @@ func TestDemoSaysWhereTheFilesLie(t *testing.T) {
 	}
 }
 
-func TestDemoSweepsManyGroups(t *testing.T) {
+func TestDemo_SweepsManyGroups(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	first := runDemo(t, out, "--messages", "300", "--groups", "60", "--time-limit", "10s")
@@ -72,7 +72,7 @@ func TestDemoSweepsManyGroups(t *testing.T) {
 	}
 }
 
-func TestSmallTimeLimitMakesSeveralBatches(t *testing.T) {
+func TestDemo_SmallTimeLimitMakesSeveralBatches(t *testing.T) {
 	t.Parallel()
 	r := runDemo(t, filepath.Join(t.TempDir(), "demo"), "--messages", "1500", "--qps", "50", "--time-limit", "2s")
 	if !r.Sound || r.Messages != 1500 || r.Batches < 4 {
@@ -80,7 +80,7 @@ func TestSmallTimeLimitMakesSeveralBatches(t *testing.T) {
 	}
 }
 
-func TestDemoShowsTheFunctionsLog(t *testing.T) {
+func TestDemo_ShowsTheFunctionsLog(t *testing.T) {
 	t.Parallel()
 	got := command(t.Context(), "demo", "--out", filepath.Join(t.TempDir(), "demo"), "--latency", "0s", "--messages", "1", "--log")
 	if got.code != 0 || !strings.Contains(got.stderr, `"outcome":"complete"`) || !strings.Contains(got.stdout, "sound, empty") {
@@ -88,7 +88,7 @@ func TestDemoShowsTheFunctionsLog(t *testing.T) {
 	}
 }
 
-func TestDataMayBePlainOrGzip(t *testing.T) {
+func TestDemo_DataMayBePlainOrGzip(t *testing.T) {
 	t.Parallel()
 	lines := testdata.ChatLog()
 	plain, packed := filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "log")
@@ -111,7 +111,7 @@ func TestDataMayBePlainOrGzip(t *testing.T) {
 	}
 }
 
-func TestFolderOfOtherMessagesIsRefused(t *testing.T) {
+func TestDemoFolder_OfOtherMessagesIsRefused(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, out, "--messages", "100")
@@ -140,35 +140,40 @@ func (h *hook) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func TestInterruptedDemoGoesOn(t *testing.T) {
+func TestDemoRestart_GoesOnWhereTheArchiveEnds(t *testing.T) {
 	t.Parallel()
-	out := filepath.Join(t.TempDir(), "demo")
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	stderr := &hook{f: func(all string) {
-		if strings.Contains(all, "\nbatch 2 ") {
-			interrupt()
-		}
-	}}
-	flags := []string{"demo", "--out", out, "--latency", "1ms", "--qps", "50", "--time-limit", "2s", "--messages", "1500", "--json"}
-	var stdout bytes.Buffer
-	if code := execute(ctx, flags, &stdout, stderr); code != 130 || stdout.Len() > 0 {
-		t.Fatalf("interrupted: exit code %d, %s\n%s", code, &stdout, &stderr.all)
-	}
-	if said := stderr.all.String(); !strings.Contains(said, "To go on: ") || strings.Contains(said, "context canceled") {
-		t.Errorf("the interrupted demo said:\n%s", said)
-	}
-	got := command(t.Context(), flags...)
-	r := decode(t, got.stdout)
-	if got.code != 0 || !r.Resumed || r.Exported == 0 || r.Exported >= 1500 {
-		t.Errorf("second start: exit code %d, %+v", got.code, r)
-	}
-	if diff := cmp.Diff(source(t, 1500), archived(t, r.Archive)); diff != "" {
-		t.Errorf("archived texts (-source +archive):\n%s", diff)
+	for name, more := range map[string][]string{"named groups": nil, "sweep": {"--groups", "12"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "demo")
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			stderr := &hook{f: func(all string) {
+				if strings.Contains(all, "\nbatch 2 ") {
+					interrupt()
+				}
+			}}
+			flags := append([]string{"demo", "--out", out, "--latency", "1ms", "--qps", "50", "--time-limit", "2s", "--messages", "1500", "--json"}, more...)
+			var stdout bytes.Buffer
+			if code := execute(ctx, flags, &stdout, stderr); code != 130 || stdout.Len() > 0 {
+				t.Fatalf("interrupted: exit code %d, %s\n%s", code, &stdout, &stderr.all)
+			}
+			if said := stderr.all.String(); !strings.Contains(said, "To go on: ") || strings.Contains(said, "context canceled") {
+				t.Errorf("the interrupted demo said:\n%s", said)
+			}
+			got := command(t.Context(), flags...)
+			r := decode(t, got.stdout)
+			if got.code != 0 || !r.Sound || r.Messages != 1500 || !r.Resumed || r.Exported == 0 || r.Exported >= 1500 {
+				t.Errorf("second start: exit code %d, %+v\n%s", got.code, r, got.stderr)
+			}
+			if diff := cmp.Diff(source(t, 1500), archived(t, r.Archive)); more == nil && diff != "" {
+				t.Errorf("archived texts (-source +archive):\n%s", diff)
+			}
+		})
 	}
 }
 
-func TestFolderInUseIsRefused(t *testing.T) {
+func TestDemoFolder_InUseIsRefused(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	var second invocation
@@ -187,7 +192,7 @@ func TestFolderInUseIsRefused(t *testing.T) {
 	}
 }
 
-func TestServiceThatFailsIsExit3AndItsEventIsKept(t *testing.T) {
+func TestDemo_ServiceThatFailsIsExit3AndCanBeMended(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	runDemo(t, out, "--messages", "100")
@@ -208,7 +213,7 @@ func TestServiceThatFailsIsExit3AndItsEventIsKept(t *testing.T) {
 	}
 }
 
-func TestDamagedArchiveIsExit1(t *testing.T) {
+func TestDemo_DamagedArchiveIsExit1(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "demo")
 	r := runDemo(t, out, "--messages", "100")

@@ -18,7 +18,7 @@ import (
 
 // The process is killed at random moments and started again with the same folder: whatever it was doing, the archive
 // ends up sound, with the same messages.
-func TestKilledDemoEndsInTheSameArchive(t *testing.T) {
+func TestDemoRestart_AfterKillsEndsInTheSameArchive(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds and kills a process many times")

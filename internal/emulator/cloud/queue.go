@@ -40,14 +40,12 @@ type QueueOptions struct {
 }
 
 // Queue is the platform's queue of asynchronous events: at least once, in order of arrival but for retries. It is safe
-// for concurrent use. With a folder, what is queued and what was delivered but not acknowledged survives the process.
+// for concurrent use.
 type Queue struct {
 	options QueueOptions
-	disk    *disk // nil: in memory only
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced whenever something may be had
-	sequence int64
 	queued   []*entry // in order of delivery
 	underway map[string]*entry
 	dead     []DeadLetter
@@ -56,43 +54,19 @@ type Queue struct {
 type entry struct {
 	Delivery
 
-	sequence  int64
 	notBefore time.Time
 }
 
-// NewQueue returns an empty queue in memory.
+// NewQueue returns an empty queue.
 func NewQueue(options QueueOptions) *Queue {
 	return &Queue{options: options, changed: make(chan struct{}), underway: make(map[string]*entry)}
 }
 
-// OpenQueue returns a queue that is kept in a folder, one file an event, with what an earlier process left there: an
-// event that was under way is delivered again, as the same attempt. It survives the end of a process at any moment,
-// not the loss of power. One process at a time may have it open.
-func OpenQueue(folder string, options QueueOptions) (*Queue, error) {
-	d, err := openDisk(folder)
-	if err != nil {
-		return nil, fmt.Errorf("open queue: %w", err)
-	}
-	q := NewQueue(options)
-	q.disk = d
-	if q.queued, q.dead, err = d.load(); err != nil {
-		return nil, fmt.Errorf("open queue: %w", err)
-	}
-	for _, e := range q.queued {
-		q.sequence = max(q.sequence, e.sequence)
-	}
-	return q, nil
-}
-
-// Push queues an event and returns its id, once it is durable.
+// Push queues an event and returns its id. The error is always nil.
 func (q *Queue) Push(payload []byte) (string, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.sequence++
-	e := &entry{Delivery: Delivery{ID: newID(), RequestID: newID(), Payload: slices.Clone(payload), Attempt: 1}, sequence: q.sequence}
-	if err := q.disk.save(e); err != nil {
-		return "", fmt.Errorf("push event: %w", err)
-	}
+	e := &entry{Delivery: Delivery{ID: newID(), RequestID: newID(), Payload: slices.Clone(payload), Attempt: 1}}
 	q.queued = append(q.queued, e)
 	q.wake()
 	return e.ID, nil
@@ -170,12 +144,8 @@ func await(ctx context.Context, wait time.Duration, changed <-chan struct{}) err
 func (q *Queue) Ack(id string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e, ok := q.underway[id]
-	if !ok {
+	if _, ok := q.underway[id]; !ok {
 		return fmt.Errorf("acknowledge event %s: it is not under way", id)
-	}
-	if err := q.disk.remove(e); err != nil {
-		return fmt.Errorf("acknowledge event %s: %w", id, err)
 	}
 	delete(q.underway, id)
 	q.wake()
@@ -191,11 +161,7 @@ func (q *Queue) Nack(id, reason string) error {
 		return fmt.Errorf("refuse event %s: it is not under way", id)
 	}
 	if e.Attempt > q.retries() {
-		letter := DeadLetter{Delivery: e.Delivery, Reason: reason}
-		if err := q.disk.bury(e, letter); err != nil {
-			return fmt.Errorf("refuse event %s: %w", id, err)
-		}
-		q.dead = append(q.dead, letter)
+		q.dead = append(q.dead, DeadLetter{Delivery: e.Delivery, Reason: reason})
 	} else {
 		again := *e
 		again.Attempt++
@@ -204,9 +170,6 @@ func (q *Queue) Nack(id, reason string) error {
 		}
 		if q.options.Delay != nil {
 			again.notBefore = time.Now().Add(q.options.Delay(e.Attempt))
-		}
-		if err := q.disk.save(&again); err != nil {
-			return fmt.Errorf("refuse event %s: %w", id, err)
 		}
 		q.queued = append(q.queued, &again)
 	}

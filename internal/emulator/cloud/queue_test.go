@@ -3,13 +3,9 @@ package cloudemu_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	cloudemu "chatexport/internal/emulator/cloud"
 )
@@ -39,7 +35,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestQueueDeliversInOrderUntilAcknowledged(t *testing.T) {
+func TestQueue_DeliversInOrderUntilAcknowledged(t *testing.T) {
 	t.Parallel()
 	q := cloudemu.NewQueue(cloudemu.QueueOptions{})
 	push(t, q, "1", "2")
@@ -57,7 +53,7 @@ func TestQueueDeliversInOrderUntilAcknowledged(t *testing.T) {
 	}
 }
 
-func TestQueueDeliversAFailedEventTwiceMoreAndThenBuriesIt(t *testing.T) {
+func TestQueue_DeliversAFailedEventTwiceMoreAndThenBuriesIt(t *testing.T) {
 	t.Parallel()
 	for _, same := range []bool{false, true} {
 		q := cloudemu.NewQueue(cloudemu.QueueOptions{SameRequestID: same})
@@ -84,7 +80,7 @@ func TestQueueDeliversAFailedEventTwiceMoreAndThenBuriesIt(t *testing.T) {
 	}
 }
 
-func TestQueueServesNewEventsWhileAFailedOneWaits(t *testing.T) {
+func TestQueue_ServesNewEventsWhileAFailedOneWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := cloudemu.NewQueue(cloudemu.QueueOptions{Delay: func(int) time.Duration { return time.Minute }})
@@ -104,7 +100,7 @@ func TestQueueServesNewEventsWhileAFailedOneWaits(t *testing.T) {
 	})
 }
 
-func TestNextWaitsForAnEventOrForTheEndOfItsContext(t *testing.T) {
+func TestQueue_NextWaitsForAnEventOrForTheEndOfItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := cloudemu.NewQueue(cloudemu.QueueOptions{})
@@ -125,7 +121,7 @@ func TestNextWaitsForAnEventOrForTheEndOfItsContext(t *testing.T) {
 	})
 }
 
-func TestNextOrDrainedWaitsForWhatIsUnderWay(t *testing.T) {
+func TestQueue_NextOrDrainedWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := cloudemu.NewQueue(cloudemu.QueueOptions{})
@@ -140,71 +136,4 @@ func TestNextOrDrainedWaitsForWhatIsUnderWay(t *testing.T) {
 			t.Errorf("got %q", d.Payload)
 		}
 	})
-}
-
-func TestAQueueOnDiskSurvivesItsProcess(t *testing.T) {
-	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "queue")
-	open := func() *cloudemu.Queue {
-		q, err := cloudemu.OpenQueue(folder, cloudemu.QueueOptions{Retries: 1})
-		must(t, err)
-		return q
-	}
-	q := open()
-	push(t, q, "served", "under way", "failed once", "dead", "never\xfftouched")
-	must(t, q.Ack(next(t, q).ID))
-	underway := next(t, q)
-	must(t, q.Nack(next(t, q).ID, "x"))
-	dead := next(t, q)
-	must(t, q.Nack(dead.ID, "x"))
-	for range 3 { // the last of them is dead's second attempt
-		d := next(t, q)
-		if d.ID == dead.ID {
-			must(t, q.Nack(d.ID, "y"))
-		}
-	}
-
-	// What a crash leaves behind must not be taken for an event.
-	must(t, os.WriteFile(filepath.Join(folder, "0000000000000000009-x.json.part"), []byte("{"), 0o600))
-	q = open()
-	var got []string
-	for {
-		d, err := q.NextOrDrained(t.Context())
-		if errors.Is(err, cloudemu.ErrDrained) {
-			break
-		}
-		must(t, err)
-		got = append(got, string(d.Payload))
-		if string(d.Payload) == "under way" && (d.ID != underway.ID || d.RequestID != underway.RequestID || d.Attempt != 1) {
-			t.Errorf("what was under way came back as %+v", d)
-		}
-		if string(d.Payload) == "failed once" && d.Attempt != 2 {
-			t.Errorf("what had failed once came back as attempt %d", d.Attempt)
-		}
-		must(t, q.Ack(d.ID))
-	}
-	if diff := cmp.Diff([]string{"under way", "failed once", "never\xfftouched"}, got); diff != "" {
-		t.Errorf("events of the second process (-want +got):\n%s", diff)
-	}
-	if letters := open().Dead(); len(letters) != 1 || letters[0].Reason != "y" || string(letters[0].Payload) != "dead" {
-		t.Errorf("dead letters %+v", letters)
-	}
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
-	must(t, err)
-	if len(files) != 1 { // the folder of dead letters
-		t.Errorf("a drained queue keeps %q", files)
-	}
-	push(t, q, "new")
-	if d := next(t, open()); string(d.Payload) != "new" {
-		t.Errorf("got %q", d.Payload)
-	}
-}
-
-func TestOpenQueueRefusesForeignFiles(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(folder, "notes.json"), []byte(`{"a":1}`), 0o600))
-	if _, err := cloudemu.OpenQueue(folder, cloudemu.QueueOptions{}); err == nil {
-		t.Error("a foreign file was taken for an event")
-	}
 }

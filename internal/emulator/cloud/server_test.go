@@ -82,7 +82,7 @@ func newServer() *cloudemu.Server {
 	})
 }
 
-func TestServerRefusesWhatTheServiceRefuses(t *testing.T) {
+func TestCall_IsRefusedAsTheServiceRefusesIt(t *testing.T) {
 	t.Parallel()
 	const base = "http://scf.tencentcloudapi.com"
 	now := time.Now()
@@ -154,7 +154,7 @@ func TestServerRefusesWhatTheServiceRefuses(t *testing.T) {
 	}
 }
 
-func TestListenServesOnLoopbackOnly(t *testing.T) {
+func TestListen_ServesOnLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "localhost"} {

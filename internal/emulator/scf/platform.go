@@ -68,7 +68,7 @@ func (p *Platform) Invoke(ctx context.Context, payload []byte) (Invocation, erro
 }
 
 // Run delivers the queue's events, on as many instances as there may be, until the queue is drained or ctx ends. An
-// event that is under way when ctx ends is neither acknowledged nor refused: a queue on disk delivers it again.
+// event that is under way when ctx ends is neither acknowledged nor refused.
 func (p *Platform) Run(ctx context.Context, queue *cloudemu.Queue) error {
 	return p.serve(ctx, queue, queue.NextOrDrained)
 }

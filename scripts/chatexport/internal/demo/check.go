@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"iter"
 
-	"golang.org/x/sync/errgroup"
-
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/objstore/cosstore"
-	"chatexport/internal/panics"
+	"chatexport/internal/objstore/dirstore"
 	"chatexport/internal/verify"
 )
 
@@ -61,22 +58,14 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 		return nil, summary, err
 	}
 	results := make([]checked, len(c.groups))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(sideBySide)
-	for n := range c.groups {
-		group.Go(func() error {
-			return panics.Caught(func() error {
-				g := &c.groups[n]
-				results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
-				return results[n].compare(ctx, w)
-			})
-		})
+	for n, g := range c.groups {
+		results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
+		if err := results[n].compare(ctx, w); err != nil {
+			return nil, summary, err
+		}
 	}
-	return results, summary, group.Wait()
+	return results, summary, nil
 }
-
-// sideBySide is how many groups are compared at a time: the emulated services are as far away as real ones.
-const sideBySide = 16
 
 // compare holds what is archived against what the service has.
 func (c *checked) compare(ctx context.Context, w *world) (err error) {
@@ -119,8 +108,8 @@ func truthOf(w *world, s chat.Stream) (iter.Seq2[chat.Seq, []byte], error) {
 }
 
 // archivedTo returns the last seq of the stream's last chunk, 0 without one. It is for the picture of progress only:
-// the state may be older than the last chunk, and the emulator's listings, unlike the service's, are never late.
-func archivedTo(ctx context.Context, store *cosstore.Store, s chat.Stream) (chat.Seq, error) {
+// the state may be older than the last chunk, and a folder's listings, unlike the service's, are never late.
+func archivedTo(ctx context.Context, store *dirstore.Store, s chat.Stream) (chat.Seq, error) {
 	var last string
 	for entry, err := range store.List(ctx, layout.ChunkPrefix(s), "") {
 		if err != nil {

@@ -51,8 +51,8 @@ timer, and serves the function's events until all is archived. Then it reads the
 every message with what the emulated service holds. It needs no account and no configuration, and talks to nothing
 outside this machine.
 
-It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it goes on where it stopped.
-Started again after it was done, it fires a second timer, which finds nothing new.
+It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it fires another timer, which goes
+on where the archive ends, or finds nothing new.
 
 With --groups the app has that many groups, few of them long and many without a message, and the timer asks for a sweep
 of all of them instead of naming them.

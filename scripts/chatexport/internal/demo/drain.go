@@ -14,12 +14,8 @@ import (
 	"chatexport/scripts/chatexport/internal/cli"
 )
 
-const (
-	// maxAttempts is one delivery and two more, the platform's default (SCF documentation, 583/41138).
-	maxAttempts = 3
-	// memoryMB bounds the function's memory, in a process that holds the emulated chat, too.
-	memoryMB = 1024
-)
+// memoryMB bounds the function's memory, in a process that holds the emulated chat, too.
+const memoryMB = 1024
 
 // drain plays the platform: it delivers queued events to the function until there are none.
 type drain struct {
@@ -29,8 +25,7 @@ type drain struct {
 	timeLimit time.Duration
 
 	invocations int
-	retries     int     // deliveries again after an error
-	givenUp     []error // of events that failed in every attempt
+	retries     int // deliveries again after an error
 }
 
 // naming is the task that names every stream.
@@ -57,51 +52,51 @@ func (d *drain) tick(task event.Task) error {
 	if err != nil {
 		return fmt.Errorf("encode the timer's event: %w", err)
 	}
-	// A crash right after this: the event is in the queue, and the next start finds it there.
+	// A crash right after this: the event is lost, and the next start's tick does its work.
 	if _, err := d.queue.Push(payload); err != nil {
 		return fmt.Errorf("fire the timer: %w", err)
 	}
 	return nil
 }
 
-// run serves events one after the other. What is given up stays in the queue for the next start.
+// run serves events one after the other until there are none. The error is of those that failed in every attempt.
 func (d *drain) run(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if queued, _ := d.queue.Len(); queued == 0 {
-			return errors.Join(d.givenUp...)
+		delivery, err := d.queue.NextOrDrained(ctx)
+		if errors.Is(err, cloudemu.ErrDrained) {
+			break
 		}
-		delivery, err := d.queue.Next(ctx)
 		if err != nil {
-			return fmt.Errorf("take the next event: %w", err)
+			return err
 		}
 		if err := d.deliver(ctx, delivery); err != nil {
 			return err
 		}
 	}
+	var givenUp []error
+	for _, dead := range d.queue.Dead() {
+		givenUp = append(givenUp, fmt.Errorf("the function failed %d times with one event; the last error: %s", dead.Attempt, dead.Reason))
+	}
+	return errors.Join(givenUp...)
 }
 
 func (d *drain) deliver(ctx context.Context, delivery cloudemu.Delivery) error {
 	d.invocations++
+	if delivery.Attempt > 1 {
+		d.retries++
+	}
 	failure := d.invoke(ctx, delivery)
 	switch {
 	case ctx.Err() != nil:
-		// The event stays under way, and the next start delivers it as the same attempt. That holds for a success, too:
-		// what the interruption kept the function from may be left to a later tick, which nobody here will fire.
-		return ctx.Err()
+		return ctx.Err() // an interruption is no failure of the function
 	case failure == nil:
-		// A crash right before this: the event is delivered again, and the function hops over what it did.
 		return d.queue.Ack(delivery.ID)
-	case delivery.Attempt >= maxAttempts:
-		d.givenUp = append(d.givenUp, fmt.Errorf("the function failed %d times with one event; the last error: %w", delivery.Attempt, failure))
-		return nil // stays under way, too
-	default:
-		d.retries++
-		d.console.Line("the platform delivers the event again: %v", failure)
-		return d.queue.Nack(delivery.ID, failure.Error())
 	}
+	d.console.Line("the function failed, attempt %d: %v", delivery.Attempt, failure)
+	return d.queue.Nack(delivery.ID, failure.Error())
 }
 
 // invoke is one invocation, as the platform makes it.

@@ -2,12 +2,9 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -22,16 +19,12 @@ var ErrNoDemo = errors.New("is not the folder of a demo")
 //
 // Only demos of the excerpt can be opened: the folder does not keep the messages of another file.
 func Open(ctx context.Context, folder string) (env map[string]string, closeDemo func() error, err error) {
-	raw, err := os.ReadFile(filepath.Join(folder, recordName))
+	found, err := readRecord(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("%s %w; make one with: chatexport demo --out %s", folder, ErrNoDemo, folder)
 	}
-	var found record
-	if err == nil {
-		err = json.Unmarshal(raw, &found)
-	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the demo's folder: %w", err)
+		return nil, nil, err
 	}
 	o := options{messages: found.Messages, out: folder, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
 	c, err := readContent(o)

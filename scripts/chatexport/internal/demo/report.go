@@ -21,7 +21,7 @@ type outcome struct {
 	Sound       bool             `json:"sound"`
 	Messages    int64            `json:"messages"` // in the archive
 	Exported    int64            `json:"exported"` // of them by this run
-	Resumed     bool             `json:"resumed"`  // an earlier run had left events in the queue
+	Resumed     bool             `json:"resumed"`  // an earlier run had not come to its end
 	Archive     string           `json:"archive"`  // folder
 	Groups      []groupOutcome   `json:"groups"`
 	Findings    []verify.Finding `json:"findings,omitempty"` // that belong to no group
@@ -54,10 +54,10 @@ type groupOutcome struct {
 func (d *demo) outcome() outcome {
 	chat := d.world.chat.Counters()
 	o := outcome{
-		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.archive(),
+		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.options.archive(),
 		Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
 		Invocations: d.drain.invocations, Batches: d.logs.batches, Redelivered: d.drain.retries,
-		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: d.cosCount,
+		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: requests(d.world.cos.Counts()),
 	}
 	if seconds := d.exported.Seconds(); seconds > 0 {
 		o.PerSecond = float64(int64(10*float64(o.Exported)/seconds)) / 10
@@ -161,8 +161,6 @@ func table(o outcome) string {
 	row("all", o.Messages, chunks, bytes, batches, "")
 	return cli.Table(rows, 0, -1)
 }
-
-func (d *demo) archive() string { return filepath.Join(d.options.out, bucket) }
 
 // howToLook says where the files lie and what to try with them.
 func (d *demo) howToLook(o outcome) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"chatexport/internal/event"
@@ -25,10 +26,8 @@ type demo struct {
 	logs  *logs
 	drain *drain
 
-	resumed  bool          // an earlier start left events behind
-	already  int64         // messages that were archived before
+	resumed  bool          // an earlier start did not serve its events to the end
 	exported time.Duration // time of the draining
-	cosCount int           // requests of the function to COS
 	failure  error         // of events that were given up
 	results  []checked
 	summary  verify.Summary
@@ -54,6 +53,9 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	defer func() { err = cli.Closed(err, closeFolder()) }()
 
 	d := &demo{options: o, content: c, console: console, tracker: newTracker(c)}
+	if d.resumed, err = forgetHints(ctx, o); err != nil {
+		return cli.Service(err)
+	}
 	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
 		return cli.Service(err)
 	}
@@ -89,7 +91,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	switch {
 	case ctx.Err() != nil:
 		return d.interrupted(err)
-	case err != nil && d.drain != nil && len(d.drain.givenUp) > 0:
+	case err != nil && d.drain != nil && len(d.world.queue.Dead()) > 0:
 		d.failure = err // what is archived is worth a look all the same
 	case err != nil:
 		return cli.Service(err)
@@ -123,9 +125,6 @@ func (d *demo) interrupted(err error) error {
 
 // export fires the timer and serves the function's events.
 func (d *demo) export(ctx context.Context) error {
-	if err := d.lookBack(ctx); err != nil {
-		return err
-	}
 	d.logs = &logs{
 		console: d.console, all: d.options.log, many: d.options.groups > maxRows, tracker: d.tracker, stopped: func() bool { return ctx.Err() != nil },
 	}
@@ -138,43 +137,48 @@ func (d *demo) export(ctx context.Context) error {
 	}
 	d.console.Line("emulators: Chat %s, COS %s, cloud API %s", d.world.env["CHAT_ENDPOINT"], d.world.env["COS_ENDPOINT"], d.world.env["CLOUD_ENDPOINT"])
 	d.console.Line("groups: %s messages of %s", cli.Count(d.content.total), d.content.source)
-	if queued, _ := d.world.queue.Len(); queued > 0 {
-		d.resumed = true
-		d.console.Line("going on: %s in the queue, %s messages archived already", cli.Plural(queued, "event"), cli.Count(d.already))
-	} else {
-		task, what := naming(d.content.streams()), ""
-		if d.options.groups > 0 {
-			task, what = event.Task{Sweep: json.RawMessage(`{}`)}, "a sweep of "
-		}
-		d.console.Line("firing the timer for %s%s", what, cli.Plural(len(d.content.groups), "group"))
-		if err := d.drain.tick(task); err != nil {
-			return err
-		}
+	if err := d.lookBack(ctx); err != nil {
+		return err
 	}
-	d.world.cos.ResetCounts() // looking back was the demo's
+	task, what := naming(d.content.streams()), ""
+	if d.options.groups > 0 {
+		task, what = event.Task{Sweep: json.RawMessage(`{}`)}, "a sweep of "
+	}
+	d.console.Line("firing the timer for %s%s", what, cli.Plural(len(d.content.groups), "group"))
+	// A crash right after this: the next start finds nothing, or a little, under way.
+	if err := os.WriteFile(d.options.underWay(), nil, 0o644); err != nil {
+		return err
+	}
+	if err := d.drain.tick(task); err != nil {
+		return err
+	}
 	start := time.Now()
 	stop := d.console.Follow("pulled", "messages", int64(d.content.total), d.tracker.count)
 	err := d.drain.run(ctx)
 	stop()
 	d.exported = time.Since(start)
-	d.cosCount = requests(d.world.cos.Counts())
-	return err
+	if err != nil {
+		return err
+	}
+	// A crash right before this: the next start has as little to do as after it, and takes more requests for it.
+	return os.Remove(d.options.underWay())
 }
 
-// lookBack finds what an earlier start archived.
+// lookBack finds what an earlier start archived, for the picture of progress.
 func (d *demo) lookBack(ctx context.Context) error {
 	for _, g := range d.content.groups {
-		s := g.stream
 		if len(g.messages) == 0 {
 			continue
 		}
-		hi, err := archivedTo(ctx, d.world.store, s)
+		hi, err := archivedTo(ctx, d.world.store, g.stream)
 		if err != nil {
 			return err
 		}
-		d.tracker.add(s, 1, hi)
+		d.tracker.add(g.stream, 1, hi)
 	}
-	d.already = d.tracker.count()
+	if d.resumed {
+		d.console.Line("going on: %s messages are archived already", cli.Count(d.tracker.count()))
+	}
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -13,7 +12,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
-	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/objstore/dirstore"
 )
 
 // The emulated app, bucket and function.
@@ -26,18 +25,19 @@ const (
 	version      = "$LATEST"
 )
 
-// world is the function's emulated surroundings: three servers on loopback and the queue that delivers events.
+// world is the function's emulated surroundings: three servers on loopback, and the queue that delivers events, which
+// ends with the process.
 type world struct {
 	chat  *chatemu.Server
 	cos   *cosemu.Server
 	cloud *cloudemu.Server
 	queue *cloudemu.Queue
-	store *cosstore.Store   // for looking at the archive
+	store *dirstore.Store   // the bucket's folder, for looking at the archive
 	env   map[string]string // of the function
 	stops []func() error
 }
 
-// newWorld starts the emulators and fills the groups. The archive and the queue are those that the folder holds.
+// newWorld starts the emulators and fills the groups. The archive is the one that the folder holds.
 func newWorld(ctx context.Context, o options, c content, env map[string]string, onCall func(chatemu.Call)) (_ *world, err error) {
 	w := &world{env: env}
 	defer func() {
@@ -56,13 +56,11 @@ func newWorld(ctx context.Context, o options, c content, env map[string]string, 
 	if err := w.startCloud(ctx, o); err != nil {
 		return nil, err
 	}
-	w.store, err = cosstore.New(cosstore.Config{
-		Bucket: bucket, Region: region, Endpoint: env["COS_ENDPOINT"],
-		Credentials: cosstore.Credentials{
-			SecretID: env["TENCENTCLOUD_SECRETID"], SecretKey: env["TENCENTCLOUD_SECRETKEY"], Token: env["TENCENTCLOUD_SESSIONTOKEN"],
-		},
-	})
-	return w, err
+	if w.store, err = dirstore.Open(o.archive()); err != nil {
+		return nil, err
+	}
+	w.stops = append(w.stops, w.store.Close)
+	return w, nil
 }
 
 // newEnv returns the function's variables but for the endpoints, with keys that are good for this run only. The error
@@ -159,17 +157,12 @@ func (w *world) startCOS(o options) error {
 }
 
 func (w *world) startCloud(ctx context.Context, o options) error {
-	// The drain decides itself which event is given up: one that became a dead letter would be lost to the next start.
-	queue, err := cloudemu.OpenQueue(filepath.Join(o.out, queueFolder), cloudemu.QueueOptions{Retries: maxAttempts})
-	if err != nil {
-		return err
-	}
-	w.queue = queue
+	w.queue = cloudemu.NewQueue(cloudemu.QueueOptions{})
 	w.cloud = cloudemu.New(cloudemu.Config{
 		Credentials: []cloudemu.Credential{{
 			SecretID: w.env["TENCENTCLOUD_SECRETID"], SecretKey: w.env["TENCENTCLOUD_SECRETKEY"], Token: w.env["TENCENTCLOUD_SESSIONTOKEN"],
 		}},
-		Region: region, Queue: queue,
+		Region: region, Queue: w.queue,
 		Functions: []cloudemu.Function{{Namespace: namespace, Name: functionName, Qualifier: version}},
 		Fault:     func(*cloudemu.Call) *cloudemu.Fault { return &cloudemu.Fault{Delay: o.latency} },
 	})
@@ -183,9 +176,6 @@ func (w *world) startCloud(ctx context.Context, o options) error {
 }
 
 func (w *world) close() error {
-	if w.store != nil {
-		w.store.CloseIdleConnections()
-	}
 	var failures []error
 	for _, stop := range slices.Backward(w.stops) {
 		failures = append(failures, stop())

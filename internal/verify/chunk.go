@@ -31,6 +31,8 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.
 		meta = entry.ChunkMeta // pinned by the chain of hashes; the object's metadata are pinned by nothing
 	} else if !usable {
 		return 0
+	} else if c.obj.Size == 0 && !c.read {
+		v.add(KindGzip, c.key, "has no bytes")
 	}
 	v.count(meta, c.obj.Size)
 	if meta.Expired > 0 {

@@ -46,7 +46,7 @@ type Queue struct {
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced whenever something may be had
-	queued   []*entry // in order of delivery
+	queued   []*entry      // in order of delivery
 	underway map[string]*entry
 	dead     []DeadLetter
 }

@@ -139,16 +139,20 @@ func TestList_ShowsWhatIsThereInOrder(t *testing.T) {
 
 func TestDamage_ChangedBytesAreFound(t *testing.T) {
 	t.Parallel()
-	s := open(t)
-	put(t, s, "data/a.gz", "hello")
-	if err := os.WriteFile(filepath.Join(s.Dir(), "data", "a.gz"), []byte("hellO"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Get(t.Context(), "data/a.gz"); !errors.Is(err, objstore.ErrCorrupt) {
-		t.Errorf("get: %v", err)
-	}
-	if o, err := s.Head(t.Context(), "data/a.gz"); err != nil || o.Metadata["lo"] != "1" {
-		t.Errorf("head: %+v, %v; it must still tell the metadata", o, err)
+	for _, there := range []string{"hellO", "hell", ""} {
+		s := open(t)
+		put(t, s, "data/a.gz", "hello")
+		if err := os.WriteFile(filepath.Join(s.Dir(), "data", "a.gz"), []byte(there), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		body, _, err := s.Get(t.Context(), "data/a.gz")
+		if !errors.Is(err, objstore.ErrCorrupt) || string(body) != there {
+			t.Errorf("get of %q: %q, %v", there, body, err)
+		}
+		o, err := s.Head(t.Context(), "data/a.gz")
+		if err != nil || o.Metadata["lo"] != "1" || o.Size != int64(len(there)) || o.CRC64 != objstore.CRC64([]byte("hello")) {
+			t.Errorf("head of %q: %+v, %v; it must tell the size that is there, and what was recorded", there, o, err)
+		}
 	}
 }
 

@@ -48,8 +48,8 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 	return body, s.object(v), err
 }
 
-// Head describes an object, whether or not its bytes are still what they were. It matches objstore.ErrNotExist when
-// there is no such file.
+// Head describes an object, whether or not its bytes are still what they were: the size is that of the file that is
+// there, all else what was recorded. It matches objstore.ErrNotExist when there is no such file.
 func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 	name, err := s.begin(ctx, "head", key)
 	if err != nil {
@@ -57,17 +57,20 @@ func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	_, rec, err := s.find(key, name)
-	switch {
-	case err != nil:
+	st, rec, err := s.find(key, name)
+	if err != nil {
 		return objstore.Object{}, s.failed("head", key, err)
-	case rec != nil && len(rec.Versions) == 1:
-		return s.object(rec.Versions[0]), nil
 	}
-	_, v, err := s.read(key, name) // only the bytes can tell
+	if rec != nil && len(rec.Versions) == 1 {
+		v := rec.Versions[0]
+		v.Size = st.Size()
+		return s.object(v), nil
+	}
+	body, v, err := s.read(key, name) // only the bytes can tell
 	if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
 		return objstore.Object{}, s.failed("head", key, err)
 	}
+	v.Size = int64(len(body))
 	return s.object(v), nil
 }
 

@@ -49,15 +49,13 @@ type Store struct {
 	NoSync bool             // a write survives the death of the process at any moment, but not the loss of power
 
 	dir   string
-	files files
+	root  *os.Root
+	at    func(name string) string // the name itself; in tests, what a file system that folds case takes it for
+	folds bool                     // the file system folds case
+	exact sync.Map                 // by name: folders that have been found to be named so, where it does
 
 	mu   sync.RWMutex // writers in this process, and readers beside them
 	lock *flock.Flock // nil until the first write
-}
-
-// files are the calls that the store makes to the file system. Names have slashes, and none leaves the folder.
-type files struct {
-	*os.Root
 }
 
 // Open returns the store of a folder that exists. It writes nothing.
@@ -66,7 +64,9 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open archive folder: %w", err)
 	}
-	return &Store{Now: time.Now, dir: dir, files: files{root}}, nil
+	s := &Store{Now: time.Now, dir: dir, root: root, at: func(name string) string { return name }}
+	s.folds = s.foldsCase()
+	return s, nil
 }
 
 // Create returns the store of a folder, which it makes if it is missing. A folder that holds anything else than an archive is
@@ -93,7 +93,7 @@ func Create(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.files.Close()
+	err := s.root.Close()
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Unlock())
 		s.lock = nil

@@ -42,8 +42,11 @@ func (s *Store) entries(prefix string) ([]objstore.Entry, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // no key has such a prefix
 	}
+	if err := s.checkCase(path.Dir(inside)); err != nil {
+		return nil, err
+	}
 	var entries []objstore.Entry
-	err = fs.WalkDir(s.files.FS(), path.Dir(inside), func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(s.root.FS(), path.Dir(inside), func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case absent(err):
 			return nil // gone meanwhile

@@ -29,7 +29,7 @@ func fileName(key string) (string, error) {
 		case !last && (file || segment == ""):
 			mark = folderMark
 		}
-		segments[i] = escaped(segment) + mark
+		segments[i] = escaped(segment, mark == fileMark) + mark
 		if len(segments[i]) > maxNameBytes {
 			return "", fmt.Errorf("%w: a part of the key is too long for the name of a file", objstore.ErrInvalid)
 		}
@@ -64,13 +64,14 @@ func likeFile(segment string) bool {
 		len(segment) == 64 && strings.Trim(segment, "0123456789abcdef") == "" // a blob
 }
 
-// escaped keeps the bytes that mean the same on every system.
-func escaped(segment string) string {
-	const kept = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=-."
+// escaped keeps the bytes that mean the same on every system; where case is told, too, no capitals.
+func escaped(segment string, tellCase bool) string {
+	const kept = "abcdefghijklmnopqrstuvwxyz0123456789_=-."
 	var b strings.Builder
 	for i := range len(segment) {
 		c := segment[i]
-		if strings.IndexByte(kept, c) < 0 || c == '.' && i == 0 {
+		capital := 'A' <= c && c <= 'Z'
+		if capital && tellCase || !capital && strings.IndexByte(kept, c) < 0 || c == '.' && i == 0 {
 			fmt.Fprintf(&b, "%%%02x", c)
 		} else {
 			b.WriteByte(c)

@@ -76,7 +76,7 @@ func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 
 // find returns what is known of a key without its bytes. The record is nil where there is none.
 func (s *Store) find(key, name string) (fs.FileInfo, *record, error) {
-	st, err := s.files.Lstat(name)
+	st, err := s.root.Lstat(s.at(name))
 	switch {
 	case err != nil:
 		return nil, nil, explain(err, true)
@@ -86,6 +86,9 @@ func (s *Store) find(key, name string) (fs.FileInfo, *record, error) {
 		return nil, nil, errors.New("there is something else than a file")
 	}
 	rec, err := s.readRecord(key)
+	if err == nil && rec == nil { // a record tells that the file is this key's
+		err = s.checkCase(name)
+	}
 	return st, rec, err
 }
 
@@ -96,7 +99,7 @@ func (s *Store) read(key, name string) ([]byte, version, error) {
 		if err != nil {
 			return nil, version{}, err
 		}
-		body, err := s.files.ReadFile(name)
+		body, err := s.root.ReadFile(s.at(name))
 		if err != nil {
 			return nil, version{}, explain(err, true)
 		}
@@ -126,7 +129,7 @@ func recordName(key string) string {
 
 // readRecord returns nil for a key that has no record.
 func (s *Store) readRecord(key string) (*record, error) {
-	text, err := s.files.ReadFile(recordName(key))
+	text, err := s.root.ReadFile(recordName(key))
 	if absent(err) {
 		return nil, nil
 	}

@@ -52,6 +52,9 @@ func (s *Store) store(createOnly bool, key, name string, body []byte, v version)
 	if err := s.hold(); err != nil {
 		return err
 	}
+	if err := s.checkCase(name); err != nil {
+		return err
+	}
 	rec := record{Key: key, Versions: []version{v}}
 	switch _, _, err := s.find(key, name); {
 	case errors.Is(err, objstore.ErrNotExist):
@@ -102,14 +105,15 @@ func (s *Store) remove(key, name string) error {
 	if _, _, err := s.find(key, name); errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
-	if err := s.files.Remove(name); err != nil {
+	if err := s.root.Remove(s.at(name)); err != nil {
 		return err
 	}
 	// A crash right after this: the object is gone, and its record means nothing.
-	if err := s.files.Remove(recordName(key)); err != nil && !absent(err) {
+	if err := s.root.Remove(recordName(key)); err != nil && !absent(err) {
 		return err
 	}
-	for folder := path.Dir(name); folder != "." && s.files.Remove(folder) == nil; {
+	s.exact.Clear()
+	for folder := path.Dir(name); folder != "." && s.root.Remove(s.at(folder)) == nil; {
 		folder = path.Dir(folder) // an empty one
 	}
 	return s.sync(".")
@@ -120,7 +124,7 @@ func (s *Store) makeFolder(folder string) error {
 	parent := "."
 	for segment := range strings.SplitSeq(folder, "/") {
 		at := path.Join(parent, segment)
-		err := s.files.Mkdir(at, 0o755)
+		err := s.root.Mkdir(s.at(at), 0o755)
 		if err == nil {
 			err = s.sync(parent)
 		}
@@ -145,10 +149,10 @@ func (s *Store) replace(name string, content []byte) (err error) {
 	tmp := path.Join(tmpFolder, rand.Text())
 	defer func() {
 		if err != nil {
-			_ = s.files.Remove(tmp) // removed by the next writer otherwise
+			_ = s.root.Remove(tmp) // removed by the next writer otherwise
 		}
 	}()
-	f, err := s.files.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -159,7 +163,7 @@ func (s *Store) replace(name string, content []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = s.files.Rename(tmp, name); err != nil {
+	if err = s.root.Rename(tmp, s.at(name)); err != nil {
 		return err
 	}
 	return s.sync(path.Dir(name))
@@ -170,7 +174,7 @@ func (s *Store) sync(folder string) error {
 	if s.NoSync || runtime.GOOS == "windows" {
 		return nil
 	}
-	d, err := s.files.Open(folder)
+	d, err := s.root.Open(s.at(folder))
 	if err != nil {
 		return err
 	}
@@ -193,7 +197,7 @@ func (s *Store) hold() error {
 	case !held:
 		return ErrLocked
 	}
-	if err := errors.Join(s.files.RemoveAll(tmpFolder), s.makeFolder(tmpFolder), s.makeFolder(metaFolder)); err != nil {
+	if err := errors.Join(s.root.RemoveAll(tmpFolder), s.makeFolder(tmpFolder), s.makeFolder(metaFolder)); err != nil {
 		return errors.Join(err, lock.Unlock())
 	}
 	s.lock = lock

@@ -24,10 +24,8 @@ import (
 
 // Defaults of Config.
 const (
-	defaultConcurrency    = 16
 	defaultMaxObjectBytes = 256 << 20 // chunks are closed at 16 MiB by default; what is larger was not written by us
 	defaultStall          = 20 * time.Second
-	defaultDial           = 5 * time.Second
 	defaultAttempts       = 5
 	defaultBase           = 200 * time.Millisecond
 	defaultCap            = 5 * time.Second
@@ -55,10 +53,8 @@ type Config struct {
 
 	Credentials Credentials // until SetCredentials; an operation that COS calls expired fails at once
 
-	Concurrency    int           // connections kept open between calls, 16
 	MaxObjectBytes int64         // longest object that Get returns, 256 MiB
 	StallTimeout   time.Duration // an attempt that moves no byte for this long is given up, 20 s
-	DialTimeout    time.Duration // for a connection, and again for its TLS handshake, 5 s
 	Retry          retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
 
 	// Dial replaces the network, for tests in virtual time; nil otherwise.
@@ -66,10 +62,8 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	orDefault(&c.Concurrency, defaultConcurrency)
 	orDefault(&c.MaxObjectBytes, defaultMaxObjectBytes)
 	orDefault(&c.StallTimeout, defaultStall)
-	orDefault(&c.DialTimeout, defaultDial)
 	orDefault(&c.Retry.Attempts, defaultAttempts)
 	orDefault(&c.Retry.Base, defaultBase)
 	orDefault(&c.Retry.Cap, defaultCap)
@@ -109,14 +103,14 @@ func New(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("cos store: %w", errors.Join(problems...))
 	}
 	s := &Store{cfg: cfg, transport: newTransport(cfg)}
-	s.auth = &cos.AuthorizationTransport{Transport: &stallGuard{base: s.transport, timeout: cfg.StallTimeout}}
+	s.auth = &cos.AuthorizationTransport{Transport: s.transport}
 	s.SetCredentials(cfg.Credentials)
-	// No http.Client.Timeout: it would cut long downloads. Stalls are found by stallGuard, the rest is the context's.
+	// No http.Client.Timeout: it would cut long downloads. Stalls are found by watchedConn, the rest is the context's.
 	s.client = cos.NewClient(&cos.BaseURL{BucketURL: base}, &http.Client{Transport: s.auth})
 	s.client.Host = host
 	// The SDK's retry reads the body while a failed attempt may still send it, and has no back-off: one attempt only.
 	s.client.Conf.RetryOpt.Count = 1
-	s.client.Conf.EnableCRC = true
+	s.client.Conf.EnableCRC = false // put checks it, of empty bodies, too, and without an error that holds all headers
 	return s, nil
 }
 

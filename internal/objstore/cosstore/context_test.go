@@ -13,7 +13,7 @@ import (
 	"chatexport/internal/retry"
 )
 
-func TestDeadlineInAHangingWriteLeavesItUnknown(t *testing.T) {
+func TestContext_DeadlineInAHangingWriteLeavesItUnknown(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	emu.SetFault(first(always, cosemu.OpPut, cosemu.Fault{Hang: true}))
@@ -28,7 +28,7 @@ func TestDeadlineInAHangingWriteLeavesItUnknown(t *testing.T) {
 	}
 }
 
-func TestCancelEndsAReadAtOnce(t *testing.T) {
+func TestContext_CancelEndsAReadAtOnce(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -43,7 +43,7 @@ func TestCancelEndsAReadAtOnce(t *testing.T) {
 	}
 }
 
-func TestNoAttemptBeginsThatTheDeadlineWouldCut(t *testing.T) {
+func TestContext_NoAttemptBeginsThatTheDeadlineWouldCut(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	emu.SetFault(first(always, cosemu.OpPut, status(503, "SlowDown")))
@@ -61,7 +61,7 @@ func TestNoAttemptBeginsThatTheDeadlineWouldCut(t *testing.T) {
 	}
 }
 
-func TestRefusedConnectionIsAKnownOutcome(t *testing.T) {
+func TestFaults_RefusedConnectionIsAKnownOutcome(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,7 +78,7 @@ func TestRefusedConnectionIsAKnownOutcome(t *testing.T) {
 	}
 }
 
-func TestObjectAboveTheLimitIsNotRead(t *testing.T) {
+func TestGet_ObjectAboveTheLimitIsNotRead(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.MaxObjectBytes = 10 })

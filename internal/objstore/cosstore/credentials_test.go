@@ -13,7 +13,7 @@ import (
 	"chatexport/internal/objstore/cosstore"
 )
 
-func TestMissingCredentialsAreRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestCredentials_MissingOnesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
 	for _, c := range []cosstore.Credentials{{}, {SecretID: "id"}, {SecretKey: "key"}, {Token: "token"}, {SecretID: " id", SecretKey: "key"}} {
 		emu, url := startEmulator(t, nil)
@@ -33,7 +33,7 @@ func TestMissingCredentialsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestExpiredCredentialsFailAtOnceUntilOthersAreSet(t *testing.T) {
+func TestCredentials_ExpiredOnesFailAtOnceUntilOthersAreSet(t *testing.T) {
 	t.Parallel()
 	fresh := cosstore.Credentials{SecretID: "AKIDNEW", SecretKey: "NEWSECRET", Token: "NEWTOKEN"}
 	old := credentials()
@@ -61,7 +61,7 @@ func TestExpiredCredentialsFailAtOnceUntilOthersAreSet(t *testing.T) {
 	}
 }
 
-func TestSetCredentialsServesLaterRequests(t *testing.T) {
+func TestCredentials_ServeLaterRequests(t *testing.T) {
 	t.Parallel()
 	_, url := startEmulator(t, nil)
 	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = cosstore.Credentials{} })
@@ -71,7 +71,7 @@ func TestSetCredentialsServesLaterRequests(t *testing.T) {
 	}
 }
 
-func TestLostWriteStaysUnknownWhenTheCredentialsExpire(t *testing.T) {
+func TestCredentials_LostWriteStaysUnknownWhenTheyExpire(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	emu.SetFault(func(r *cosemu.Request) *cosemu.Fault {
@@ -86,8 +86,8 @@ func TestLostWriteStaysUnknownWhenTheCredentialsExpire(t *testing.T) {
 	}
 }
 
-// TestErrorsHoldNoCredentials looks at errors of every kind in every form that a logger could print.
-func TestErrorsHoldNoCredentials(t *testing.T) {
+// TestCredentials_AreInNoError looks at errors of every kind in every form that a logger could print.
+func TestCredentials_AreInNoError(t *testing.T) {
 	t.Parallel()
 	c := credentials()
 	faults := map[string]*cosemu.Fault{

@@ -51,14 +51,19 @@ func (s *Store) failed(ctx context.Context, resp *cos.Response, err error, sent 
 		s.judge(f, s.redact(answer.Message))
 		return f
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		f.class, f.err = retry.Permanent, contextError(ctx)
-	case resp != nil && strings.Contains(err.Error(), "verification failed"):
-		// The SDK compares after COS has stored the object, and so cannot tell a damaged object from a damaged answer.
-		f.err = fmt.Errorf("%w: COS answered with another checksum than the body has", objstore.ErrCorrupt)
-	default:
+	} else {
 		f.err = withoutURL(err)
+	}
+	return f
+}
+
+// failedAs is failed for an answer that is not what it should be, with the class of that.
+func (s *Store) failedAs(ctx context.Context, class retry.Class, resp *cos.Response, err error) *failure {
+	f := s.failed(ctx, resp, err, true)
+	if f != nil && ctx.Err() == nil {
+		f.class = class
 	}
 	return f
 }

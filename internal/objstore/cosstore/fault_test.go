@@ -101,12 +101,12 @@ func overwriteFaults() []faultCase {
 	)
 }
 
-func TestCreateSurvivesFaults(t *testing.T) {
+func TestFaults_OfCreate(t *testing.T) {
 	t.Parallel()
 	testWriteFaults(t, createFaults(), (*cosstore.Store).Create)
 }
 
-func TestOverwriteSurvivesFaults(t *testing.T) {
+func TestFaults_OfOverwrite(t *testing.T) {
 	t.Parallel()
 	testWriteFaults(t, overwriteFaults(), (*cosstore.Store).Overwrite)
 }
@@ -171,7 +171,7 @@ func (c *faultCase) check(t *testing.T, err error) {
 	}
 }
 
-func TestGetSurvivesFaults(t *testing.T) {
+func TestFaults_OfGet(t *testing.T) {
 	t.Parallel()
 	testReadFaults(t, cosemu.OpGet, []faultCase{
 		{name: "slow down once", times: 1, fault: status(503, "SlowDown"), requests: 2},
@@ -198,7 +198,7 @@ func TestGetSurvivesFaults(t *testing.T) {
 	})
 }
 
-func TestHeadSurvivesFaults(t *testing.T) {
+func TestFaults_OfHead(t *testing.T) {
 	t.Parallel()
 	testReadFaults(t, cosemu.OpHead, []faultCase{
 		{name: "slow down once", times: 1, fault: status(503, "SlowDown"), requests: 2},
@@ -237,8 +237,8 @@ func testReadFaults(t *testing.T, op cosemu.Op, cases []faultCase, read func(*co
 	}
 }
 
-// TestDamagedCreateIsFoundByItsChecksum proves what callers rely on after ErrExist: the stored object's CRC64 is told.
-func TestDamagedCreateIsFoundByItsChecksum(t *testing.T) {
+// TestFaults_DamagedCreateIsFoundByItsChecksum proves what callers rely on after ErrExist: the stored object's CRC64 is told.
+func TestFaults_DamagedCreateIsFoundByItsChecksum(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	emu.SetFault(first(1, cosemu.OpPut, cosemu.Fault{Damage: true}))

@@ -60,11 +60,7 @@ func (s *Store) listPage(ctx context.Context, prefix, marker string) (listed, er
 			return f
 		}
 		page, err = readPage(result, full, marker)
-		f := s.failed(ctx, resp, err, true)
-		if f != nil {
-			f.class = retry.Doubtful
-		}
-		return f
+		return s.failedAs(ctx, retry.Doubtful, resp, err)
 	})
 	return page, err
 }

@@ -24,7 +24,7 @@ func nastyKeys() []string {
 	}
 }
 
-func TestNastyKeysRoundTripAndList(t *testing.T) {
+func TestKeys_NastyOnesRoundTripAndAreListed(t *testing.T) {
 	t.Parallel()
 	_, url := startEmulator(t, nil)
 	s := openStore(t, url, nil)
@@ -61,7 +61,7 @@ func listKeys(t *testing.T, s *cosstore.Store, prefix, after string) []string {
 	return keys
 }
 
-func TestListGoesThroughAllPagesOfItsPrefix(t *testing.T) {
+func TestList_GoesThroughAllPagesOfItsPrefix(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, func(o *cosemu.Options) { o.ListMax = 10 })
 	s := openStore(t, url, nil)
@@ -103,7 +103,7 @@ func TestListGoesThroughAllPagesOfItsPrefix(t *testing.T) {
 	}
 }
 
-func TestListRetriesAndReportsFailures(t *testing.T) {
+func TestList_RetriesAndReportsFailures(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
 	s := openStore(t, url, nil)
@@ -124,8 +124,8 @@ func TestListRetriesAndReportsFailures(t *testing.T) {
 	}
 }
 
-// TestListDoesNotLoopForEver proves the guard against servers that repeat a page.
-func TestListDoesNotLoopForEver(t *testing.T) {
+// TestList_DoesNotLoopForEver proves the guard against servers that repeat a page.
+func TestList_DoesNotLoopForEver(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]string{
 		"same page":     `<IsTruncated>true</IsTruncated><NextMarker>archive/a</NextMarker><Contents><Key>archive/a</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>`,

@@ -30,10 +30,8 @@ func (s *Store) Preflight(ctx context.Context) error {
 func (s *Store) checkVersioning(ctx context.Context) *failure {
 	result, resp, err := s.client.Bucket.GetVersioning(ctx)
 	if err == nil && result.Status != "" {
-		f := s.failed(ctx, resp, fmt.Errorf("%w: bucket %s has versioning %s: an archive needs a bucket on which versioning was never enabled; "+
-			"make a new one", objstore.ErrVersioned, s.cfg.Bucket, result.Status), true)
-		f.class = retry.Permanent
-		return f
+		return s.failedAs(ctx, retry.Permanent, resp, fmt.Errorf("%w: bucket %s has versioning %s: an archive needs a bucket on which "+
+			"versioning was never enabled; make a new one", objstore.ErrVersioned, s.cfg.Bucket, result.Status))
 	}
 	f := s.failed(ctx, resp, err, true)
 	s.advise(f, "cos:GetBucketVersioning")

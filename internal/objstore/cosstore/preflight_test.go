@@ -10,7 +10,7 @@ import (
 	"chatexport/internal/objstore/cosstore"
 )
 
-func TestPreflightTellsWhatToDo(t *testing.T) {
+func TestPreflight_TellsWhatToDo(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fault  cosemu.FaultFunc
@@ -49,7 +49,7 @@ func TestPreflightTellsWhatToDo(t *testing.T) {
 	}
 }
 
-func TestVersioningIsRefused(t *testing.T) {
+func TestVersioning_IsRefused(t *testing.T) {
 	t.Parallel()
 	for _, status := range []cosemu.Versioning{cosemu.VersioningEnabled, cosemu.VersioningSuspended} {
 		t.Run(string(status), func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestVersioningIsRefused(t *testing.T) {
 	}
 }
 
-func TestNewReportsAllProblems(t *testing.T) {
+func TestConfig_AllProblemsAreReported(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		cfg  cosstore.Config

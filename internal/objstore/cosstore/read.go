@@ -30,9 +30,12 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 		if f := s.failed(ctx, resp, err, true); f != nil {
 			return f
 		}
-		var f *failure
-		body, object, f = s.receive(ctx, resp)
-		return f
+		body, object, err = s.receive(resp)
+		class := retry.Transient
+		if errors.Is(err, objstore.ErrTooLarge) {
+			class = retry.Permanent
+		}
+		return s.failedAs(ctx, class, resp, err)
 	})
 	if err != nil {
 		return nil, objstore.Object{}, err
@@ -41,39 +44,27 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 }
 
 // receive reads and verifies the body of a GET.
-func (s *Store) receive(ctx context.Context, resp *cos.Response) ([]byte, objstore.Object, *failure) {
+func (s *Store) receive(resp *cos.Response) ([]byte, objstore.Object, error) {
 	defer func() { _ = resp.Body.Close() }() // only reading: its error says nothing more
-	fail := func(class retry.Class, err error) ([]byte, objstore.Object, *failure) {
-		f := s.failed(ctx, resp, err, true)
-		if f.class != retry.Permanent { // Permanent: the context has ended
-			f.class = class
-		}
-		return nil, objstore.Object{}, f
-	}
 	limit := s.cfg.MaxObjectBytes
 	tooLarge := fmt.Errorf("%w: more than %d bytes", objstore.ErrTooLarge, limit)
 	if resp.ContentLength > limit {
-		return fail(retry.Permanent, tooLarge)
+		return nil, objstore.Object{}, tooLarge
 	}
 	var b bytes.Buffer
-	if resp.ContentLength > 0 {
-		b.Grow(int(resp.ContentLength) + bytes.MinRead)
-	}
+	b.Grow(int(max(0, resp.ContentLength)) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return fail(retry.Transient, fmt.Errorf("read body: %w", err))
+		return nil, objstore.Object{}, fmt.Errorf("read body: %w", err)
 	case n > limit:
-		return fail(retry.Permanent, tooLarge)
+		return nil, objstore.Object{}, tooLarge
 	}
 	object, err := describe(resp.Header, n)
-	if err != nil {
-		return fail(retry.Transient, err)
+	if err == nil && (resp.Header.Get(crcHeader) == "" || objstore.CRC64(b.Bytes()) != object.CRC64) {
+		err = fmt.Errorf("%w: the object's bytes are not those that COS has a checksum of", objstore.ErrCorrupt)
 	}
-	if crc := objstore.CRC64(b.Bytes()); resp.Header.Get(crcHeader) == "" || crc != object.CRC64 {
-		return fail(retry.Transient, fmt.Errorf("%w: the object's bytes are not those that COS has a checksum of", objstore.ErrCorrupt))
-	}
-	return b.Bytes(), object, nil
+	return b.Bytes(), object, err
 }
 
 // Head describes an object. It matches objstore.ErrNotExist on 404, whose missing body cannot tell a missing object

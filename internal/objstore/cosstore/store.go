@@ -61,26 +61,18 @@ func (s *Store) run(ctx context.Context, c *call, try attempt) error {
 		return c.refused(err)
 	}
 	err := s.cfg.Retry.Do(ctx, func(ctx context.Context, _ int) error {
-		f := c.make(ctx, try)
-		c.last = f
-		if f != nil {
-			return f
+		c.attempts++
+		c.last = try(ctx)
+		if c.last == nil {
+			return nil
 		}
-		return nil
+		c.unknown = c.unknown || c.last.unknown
+		return c.last
 	})
 	if err == nil {
 		return nil
 	}
 	return c.failed(ctx, err)
-}
-
-func (c *call) make(ctx context.Context, try attempt) *failure {
-	c.attempts++
-	f := try(ctx)
-	if f != nil && f.unknown {
-		c.unknown = true
-	}
-	return f
 }
 
 // refused is the error of an operation that sent nothing.

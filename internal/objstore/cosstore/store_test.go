@@ -61,7 +61,7 @@ func openStore(t *testing.T, url string, change func(*cosstore.Config)) *cosstor
 	return s
 }
 
-func TestConformance(t *testing.T) {
+func TestStore_KeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Store {
 		t.Helper()

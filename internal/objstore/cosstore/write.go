@@ -53,15 +53,16 @@ func (s *Store) put(ctx context.Context, c *call, w objstore.Write, createOnly b
 			return f
 		}
 		object, err = describe(resp.Header, int64(len(w.Body)))
-		if err == nil && object.CRC64 != crc { // the SDK does not check an empty body
-			err = fmt.Errorf("%w: COS answered with another checksum than the body has", objstore.ErrCorrupt)
+		switch {
+		case err != nil:
+			return s.failed(ctx, resp, err, true)
+		case object.CRC64 != crc:
+			// COS has stored something: whether that is damaged, or its answer is, cannot be told from here.
+			return s.failed(ctx, resp, fmt.Errorf("%w: COS answered with another checksum than the body has", objstore.ErrCorrupt), true)
+		case resp.Header.Get("x-cos-version-id") != "":
+			return s.failedAs(ctx, retry.Permanent, resp, fmt.Errorf("%w: the object was stored, but create-only means nothing there", objstore.ErrVersioned))
 		}
-		if err == nil && resp.Header.Get("x-cos-version-id") != "" {
-			f = s.failed(ctx, resp, fmt.Errorf("%w: the object was stored, but create-only means nothing there", objstore.ErrVersioned), true)
-			f.class = retry.Permanent
-			return f
-		}
-		return s.failed(ctx, resp, err, true)
+		return nil
 	})
 	object.Metadata = maps.Clone(w.Metadata)
 	return object, err

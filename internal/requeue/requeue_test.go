@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	cloudemu "chatexport/internal/emulator/cloud"
+	"chatexport/internal/emulator/loopback"
 	"chatexport/internal/event"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
@@ -292,7 +293,7 @@ func TestErrors_NeverShowCredentialsOrPayload(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				payload := `{"group_id":"a-very-private-group"}`
-				err := publishers(cloudemu.Direct(answer), "")["Invoke chatexport"].Publish(t.Context(), []byte(payload))
+				err := publishers(loopback.Transport(answer), "")["Invoke chatexport"].Publish(t.Context(), []byte(payload))
 				if err == nil {
 					t.Fatal("an odd answer was taken for acceptance")
 				}

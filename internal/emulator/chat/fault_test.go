@@ -15,7 +15,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-func TestFaults(t *testing.T) {
+func TestFaults_OfEveryKind(t *testing.T) {
 	t.Parallel()
 	broken := func(_ answer, err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) }
 	tests := []struct {
@@ -90,7 +90,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestHangingCallEndsWithTheClient(t *testing.T) {
+func TestFaults_HangingCallEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Fault = chatemu.FaultAt(1, chatemu.Fault{Hang: true})
@@ -106,7 +106,7 @@ func TestHangingCallEndsWithTheClient(t *testing.T) {
 	}
 }
 
-func TestFaultsWithoutSockets(t *testing.T) {
+func TestFaults_WithoutSockets(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Fault = chatemu.FaultAny(
@@ -133,7 +133,7 @@ func TestFaultsWithoutSockets(t *testing.T) {
 	}
 }
 
-func TestRandomFaultsFollowFromTheSeed(t *testing.T) {
+func TestFaults_RandomOnesFollowFromTheSeed(t *testing.T) {
 	t.Parallel()
 	f := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2})
 	same, other := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2}), chatemu.FaultRandom(2, 0.3, chatemu.Fault{ErrorCode: 1})
@@ -156,7 +156,7 @@ func TestRandomFaultsFollowFromTheSeed(t *testing.T) {
 	}
 }
 
-func TestHooksChangeTheAppBetweenCalls(t *testing.T) {
+func TestHooks_ChangeTheAppBetweenCalls(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	plain(t, s, 30)
@@ -190,7 +190,7 @@ func TestHooksChangeTheAppBetweenCalls(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreCountedAndClosed(t *testing.T) {
+func TestConnections_AreCountedAndClosed(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Quirks.CloseAfter = 3

@@ -20,7 +20,7 @@ const (
 	topicPath = "/v4/million_group_open_http_svc/get_topic"
 )
 
-func TestGroupInfoJudgesEachGroup(t *testing.T) {
+func TestGroupInfo_JudgesEachGroup(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	plain(t, s, 3)
@@ -39,7 +39,7 @@ func TestGroupInfoJudgesEachGroup(t *testing.T) {
 	}
 }
 
-func TestGroupInfoLimits(t *testing.T) {
+func TestGroupInfo_Limits(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g", MemberNum: 3}))
@@ -70,7 +70,7 @@ func TestGroupInfoLimits(t *testing.T) {
 	}
 }
 
-func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
+func TestGroupList_IsPagedByAnOpaqueCursor(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.ListQPS = -1
@@ -127,7 +127,7 @@ func TestListOfGroupsIsPagedByAnOpaqueCursor(t *testing.T) {
 	}
 }
 
-func TestTopicsHaveTheirOwnSeqs(t *testing.T) {
+func TestTopics_HaveTheirOwnSeqs(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "@TGS#_c", Type: "Community"}))
@@ -187,7 +187,7 @@ func TestTopicsHaveTheirOwnSeqs(t *testing.T) {
 	}
 }
 
-func TestChangesOfWhatDoesNotExistAreErrors(t *testing.T) {
+func TestChanges_OfWhatDoesNotExistAreErrors(t *testing.T) {
 	t.Parallel()
 	s := chatemu.New(options())
 	plain(t, s, 2)

@@ -10,7 +10,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-func TestQuotaIsATokenBucketForEachCommand(t *testing.T) {
+func TestQuota_IsATokenBucketForEachCommand(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		opts := options()
@@ -49,7 +49,7 @@ func TestQuotaIsATokenBucketForEachCommand(t *testing.T) {
 	})
 }
 
-func TestStrictQuotaCountsRefusedCalls(t *testing.T) {
+func TestQuota_StrictCountsRefusedCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		opts := options()
@@ -77,7 +77,7 @@ func TestStrictQuotaCountsRefusedCalls(t *testing.T) {
 	})
 }
 
-func TestListOfGroupsMayBeAskedOnceASecond(t *testing.T) {
+func TestQuota_ListOfGroupsMayBeAskedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := chatemu.New(options())
@@ -93,7 +93,7 @@ func TestListOfGroupsMayBeAskedOnceASecond(t *testing.T) {
 	})
 }
 
-func TestLatencyAndParallelCallsAreCounted(t *testing.T) {
+func TestCounters_OfLatencyAndParallelCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		opts := options()
@@ -118,7 +118,7 @@ func TestLatencyAndParallelCallsAreCounted(t *testing.T) {
 	})
 }
 
-func TestCountersStayButTheLogIsBounded(t *testing.T) {
+func TestCounters_StayButTheLogIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ keep, want, first int }{{0, 256, 45}, {3, 3, 298}, {-1, 300, 1}} {
 		opts := options()

@@ -12,7 +12,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-func TestRecordedChatBecomesMessages(t *testing.T) {
+func TestRecordedChat_BecomesMessages(t *testing.T) {
 	t.Parallel()
 	log := `{"time":1103966040,"from":"|QuaD-","text":"a <b> & \"c\" \u00e9"}` + "\n\n" +
 		`{"time":1103966100,"system":"=== jdub [~jeff@x] has joined #ubuntu"}` + "\n" +
@@ -38,7 +38,7 @@ func TestRecordedChatBecomesMessages(t *testing.T) {
 	}
 }
 
-func TestBrokenRecordedChatIsAnError(t *testing.T) {
+func TestRecordedChat_BrokenIsAnError(t *testing.T) {
 	t.Parallel()
 	n := 0
 	var last error
@@ -51,8 +51,8 @@ func TestBrokenRecordedChatIsAnError(t *testing.T) {
 	}
 }
 
-// TestLargeStreamsAreCompact pins what a message costs beside its own bytes.
-func TestLargeStreamsAreCompact(t *testing.T) {
+// TestStream_LargeOnesAreCompact pins what a message costs beside its own bytes.
+func TestStream_LargeOnesAreCompact(t *testing.T) {
 	const count = 50000
 	s := chatemu.New(options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g"}))

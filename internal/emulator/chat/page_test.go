@@ -12,7 +12,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-func TestPageIsAWindowOfSeqsNewestFirst(t *testing.T) {
+func TestPage_IsAWindowOfSeqsNewestFirst(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	plain(t, s, 45)
@@ -48,7 +48,7 @@ func TestPageIsAWindowOfSeqsNewestFirst(t *testing.T) {
 	}
 }
 
-func TestWrongPageParametersAreRefused(t *testing.T) {
+func TestPage_WrongParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	plain(t, s, 3)
@@ -87,7 +87,7 @@ func TestWrongPageParametersAreRefused(t *testing.T) {
 	}
 }
 
-func TestKindsHaveTheirShapes(t *testing.T) {
+func TestElement_KindsHaveTheirShapes(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g", CreateTime: 100}))
@@ -127,7 +127,7 @@ func TestKindsHaveTheirShapes(t *testing.T) {
 	}
 }
 
-func TestSparseStreamServesTheTopOfTheSeqSpace(t *testing.T) {
+func TestStream_SparseServesTheTopOfTheSeqSpace(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g", FirstSeq: chat.MaxSeq - 99}))
@@ -151,7 +151,7 @@ func TestSparseStreamServesTheTopOfTheSeqSpace(t *testing.T) {
 	}
 }
 
-func TestTruthIsWhatPagesReturn(t *testing.T) {
+func TestTruth_IsWhatPagesReturn(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g"}))
@@ -202,7 +202,7 @@ func TestTruthIsWhatPagesReturn(t *testing.T) {
 	}
 }
 
-func TestSmallAndExpiredGroups(t *testing.T) {
+func TestPage_OfSmallAndExpiredGroups(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())
 	for _, size := range []int{0, 1, 19, 20, 21, 40} {

@@ -25,7 +25,7 @@ func mixedStream(tb testing.TB, s *chatemu.Server) {
 	must(tb, s.SetFloor(stream(), 21))
 }
 
-func TestQuirksOfPages(t *testing.T) {
+func TestQuirks_OfPages(t *testing.T) {
 	t.Parallel()
 	place := func(first element, seq chat.Seq, want int) bool { return first.Seq == seq && first.Place == want }
 	tests := []struct {

@@ -11,7 +11,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-func TestQuirksOfErrors(t *testing.T) {
+func TestQuirks_OfErrors(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	s := chatemu.New(opts)
@@ -37,7 +37,7 @@ func TestQuirksOfErrors(t *testing.T) {
 	}
 }
 
-func TestPageIsEmptyOnce(t *testing.T) {
+func TestQuirks_PageIsEmptyOnce(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.Quirks.EmptyOnceEvery = 2
@@ -53,7 +53,7 @@ func TestPageIsEmptyOnce(t *testing.T) {
 	}
 }
 
-func TestNewestMessagesMayBeSeenLate(t *testing.T) {
+func TestQuirks_NewestMessagesMayBeSeenLate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := chatemu.New(options())
@@ -83,7 +83,7 @@ func TestNewestMessagesMayBeSeenLate(t *testing.T) {
 	})
 }
 
-func TestAnswerAboveTheLimitIsRefused(t *testing.T) {
+func TestPage_AnswerAboveTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	opts := options()
 	opts.MaxAnswer = 1000
@@ -98,9 +98,9 @@ func TestAnswerAboveTheLimitIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryCombinationCanBeReadWhole pulls with the simplest right client: downwards by the smallest seq, stepping
+// TestQuirks_EveryCombinationCanBeReadWhole pulls with the simplest right client: downwards by the smallest seq, stepping
 // down on empty pages, and asking for missing seqs once more, one by one.
-func TestEveryCombinationCanBeReadWhole(t *testing.T) {
+func TestQuirks_EveryCombinationCanBeReadWhole(t *testing.T) {
 	t.Parallel()
 	combinations := chatemu.Sample(append(chatemu.Readings(), chatemu.Violations()...), 1, 24)
 	for i, q := range combinations {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 const (
@@ -228,20 +230,11 @@ func (s *Server) work(x *exchange) reply {
 
 // overLoopback reports whether both ends of a request's connection are loopback addresses.
 func overLoopback(r *http.Request) bool {
-	if !isLoopback(r.RemoteAddr) {
+	if !loopback.Is(r.RemoteAddr) {
 		return false
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return !ok || isLoopback(local.String())
-}
-
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return !ok || loopback.Is(local.String())
 }
 
 func splitPath(path string) (service, command string) {

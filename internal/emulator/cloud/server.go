@@ -8,14 +8,11 @@ package cloudemu
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 // Credential is one that the cloud knows.
@@ -80,10 +77,9 @@ type Call struct {
 type Server struct {
 	config Config
 
-	mu       sync.Mutex
-	calls    []Call
-	listener *http.Server
-	served   chan struct{}
+	mu    sync.Mutex
+	calls []Call
+	stop  func() error // nil until it listens
 }
 
 // New returns an emulator that listens nowhere yet: it is an http.Handler, and Transport leads to it without a socket.
@@ -118,75 +114,29 @@ func (s *Server) Count(code string) int {
 // Listen serves on address, which must be a loopback one (port 0 for a free port), and returns the base URL. Close
 // ends it.
 func (s *Server) Listen(ctx context.Context, address string) (string, error) {
-	host, _, err := net.SplitHostPort(address)
+	url, stop, err := loopback.Serve(ctx, address, &http.Server{Handler: s})
 	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
+		return "", err
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("listen: %s is not a loopback address", host)
-	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
-	}
-	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	served := make(chan struct{})
 	s.mu.Lock()
-	s.listener, s.served = server, served
-	s.mu.Unlock()
-	go func() {
-		defer close(served)
-		_ = server.Serve(ln) // returns when Close closes it
-	}()
-	return "http://" + ln.Addr().String(), nil
+	defer s.mu.Unlock()
+	s.stop = stop
+	return url, nil
 }
 
 // Close stops listening and breaks the connections that are open.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	server, served := s.listener, s.served
-	s.listener = nil
+	stop := s.stop
 	s.mu.Unlock()
-	if server == nil {
+	if stop == nil {
 		return nil
 	}
-	err := server.Close()
-	<-served
-	return err
+	return stop()
 }
 
 // Transport leads to the emulator without a socket, so that tests can run it in a bubble of testing/synctest.
-func (s *Server) Transport() http.RoundTripper { return Direct(s) }
-
-// Direct returns a transport that calls a handler without a socket.
-func Direct(h http.Handler) http.RoundTripper { return direct{h} }
-
-type direct struct{ handler http.Handler }
-
-// RoundTrip implements http.RoundTripper. A connection that breaks is io.ErrUnexpectedEOF.
-func (d direct) RoundTrip(request *http.Request) (response *http.Response, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			if cause, ok := r.(error); !ok || !errors.Is(cause, http.ErrAbortHandler) {
-				panic(r)
-			}
-			response, err = nil, io.ErrUnexpectedEOF
-			if ended := request.Context().Err(); ended != nil {
-				err = ended
-			}
-		}
-	}()
-	served := request.Clone(request.Context())
-	if served.Host == "" {
-		served.Host = request.URL.Host
-	}
-	recorder := httptest.NewRecorder()
-	d.handler.ServeHTTP(recorder, served)
-	response = recorder.Result()
-	response.Request = request
-	return response, nil
-}
+func (s *Server) Transport() http.RoundTripper { return loopback.Transport(s) }
 
 // answer is the body of every answer.
 type answer struct {

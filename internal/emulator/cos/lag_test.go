@@ -24,7 +24,7 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()) }
 func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 
-func TestDatesHaveWholeSecondsOfTheServersClock(t *testing.T) {
+func TestDates_AreWholeSecondsOfTheServersClock(t *testing.T) {
 	t.Parallel()
 	opts, at := options(t.TempDir()), newClock()
 	opts.Now = at.now
@@ -43,7 +43,7 @@ func TestDatesHaveWholeSecondsOfTheServersClock(t *testing.T) {
 	}
 }
 
-func TestNewKeysAppearLateInListings(t *testing.T) {
+func TestLag_NewKeysAppearLateInListings(t *testing.T) {
 	t.Parallel()
 	opts, at := options(t.TempDir()), newClock()
 	opts.Now, opts.ListLag = at.now, time.Minute
@@ -72,7 +72,7 @@ func TestNewKeysAppearLateInListings(t *testing.T) {
 	}
 }
 
-func TestReadsMayBeStale(t *testing.T) {
+func TestLag_ReadsMayBeStale(t *testing.T) {
 	t.Parallel()
 	opts, at := options(t.TempDir()), newClock()
 	opts.Now, opts.StaleFor, opts.AbsentFor = at.now, time.Minute, time.Second
@@ -101,7 +101,7 @@ func TestReadsMayBeStale(t *testing.T) {
 	}
 }
 
-func TestStaleFaultShowsWhatWasBefore(t *testing.T) {
+func TestLag_StaleFaultShowsWhatWasBefore(t *testing.T) {
 	t.Parallel()
 	emu, c := start(t, options(t.TempDir()))
 	put(t, c, "k", "one")
@@ -118,7 +118,7 @@ func TestStaleFaultShowsWhatWasBefore(t *testing.T) {
 	}
 }
 
-func TestDamagedPutKeepsTheChecksumsOfWhatIsStored(t *testing.T) {
+func TestDamage_OfAPutKeepsTheChecksumsOfWhatIsStored(t *testing.T) {
 	t.Parallel()
 	emu, c := start(t, options(t.TempDir()))
 	emu.SetFault(func(*cosemu.Request) *cosemu.Fault { return &cosemu.Fault{Damage: true} })
@@ -131,7 +131,7 @@ func TestDamagedPutKeepsTheChecksumsOfWhatIsStored(t *testing.T) {
 	}
 }
 
-func TestLogIsBoundedAndHoldsNoCredentials(t *testing.T) {
+func TestLog_IsBoundedAndHoldsNoCredentials(t *testing.T) {
 	t.Parallel()
 	opts, at := options(t.TempDir()), newClock()
 	opts.Now, opts.LogSize = at.now, 3
@@ -174,7 +174,7 @@ func TestLogIsBoundedAndHoldsNoCredentials(t *testing.T) {
 	}
 }
 
-func TestAnonymousAndWrongSecretsAreRefused(t *testing.T) {
+func TestSignature_AnonymousAndWrongSecretsAreRefused(t *testing.T) {
 	t.Parallel()
 	_, base := listen(t, options(t.TempDir()))
 	put(t, client(t, transport(t, base)), "k", "x")

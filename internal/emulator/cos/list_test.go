@@ -11,7 +11,7 @@ import (
 	cosemu "chatexport/internal/emulator/cos"
 )
 
-func TestListPages(t *testing.T) {
+func TestList_Pages(t *testing.T) {
 	t.Parallel()
 	emu, c := start(t, options(t.TempDir()))
 	keys := []string{"a", "b/1", "b/2", "b0", "c/x/1", "c/x/2", "c/y", "d e+f", "ü"}
@@ -69,7 +69,7 @@ func decode(t *testing.T, key string) string {
 	return s
 }
 
-func TestControlCharactersBreakAnUnencodedListing(t *testing.T) {
+func TestList_ControlCharactersBreakAnUnencodedOne(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, options(t.TempDir()))
 	put(t, c, "ctl\x01", "x")
@@ -78,7 +78,7 @@ func TestControlCharactersBreakAnUnencodedListing(t *testing.T) {
 	}
 }
 
-func TestDeleteMulti(t *testing.T) {
+func TestDelete_Multi(t *testing.T) {
 	t.Parallel()
 	_, c := start(t, options(t.TempDir()))
 	for _, key := range []string{"a", "b", "c"} {

@@ -77,9 +77,6 @@ func (o *Options) check() error {
 			return fmt.Errorf("cos emulator: bucket %s: unknown versioning status %q", b.Name, b.Versioning)
 		}
 	}
-	if o.Addr == "" {
-		o.Addr = "127.0.0.1:0"
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

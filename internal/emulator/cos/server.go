@@ -9,7 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]+$`)
@@ -28,8 +29,7 @@ type Server struct {
 	mu     sync.Mutex // guards everything below
 	fault  FaultFunc
 	closed bool
-	http   *http.Server
-	done   chan struct{} // closed when the http server has ended
+	stop   func() error // nil until it listens
 }
 
 // Open makes the buckets below opts.Root, or finds what an earlier server left of them. It listens nowhere yet.
@@ -71,53 +71,30 @@ func Start(opts Options) (*Server, string, error) {
 func (s *Server) Start() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.http != nil || s.closed {
+	if s.stop != nil || s.closed {
 		return "", errors.New("cos emulator: already started or closed")
 	}
-	if err := checkLoopback(s.opts.Addr); err != nil {
-		return "", err
-	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.opts.Addr)
+	url, stop, err := loopback.Serve(context.Background(), s.opts.Addr, &http.Server{Handler: s})
 	if err != nil {
 		return "", fmt.Errorf("cos emulator: %w", err)
 	}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second}
-	s.done = make(chan struct{})
-	go serve(s.http, l, s.done)
-	return "http://" + l.Addr().String(), nil
-}
-
-// serve runs until the server is closed. net/http recovers the panics of handlers.
-func serve(srv *http.Server, l net.Listener, done chan<- struct{}) {
-	defer close(done)
-	_ = srv.Serve(l) // always http.ErrServerClosed, or the listener's death, which clients see
-}
-
-func checkLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("cos emulator: address %q: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("cos emulator: address %q is not a loopback IP address: it would offer the store to a network", addr)
-	}
-	return nil
+	s.stop = stop
+	return url, nil
 }
 
 // Close ends all connections, hanging requests too, and waits until nothing is served any more. What was acknowledged is
 // on disk.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	srv, done := s.http, s.done
+	stop := s.stop
 	if !s.closed {
 		s.closed = true
 		close(s.closing)
 	}
 	s.mu.Unlock()
 	var err error
-	if srv != nil {
-		err = srv.Close()
-		<-done
+	if stop != nil {
+		err = stop()
 	}
 	s.active.Wait()
 	for _, b := range s.buckets {

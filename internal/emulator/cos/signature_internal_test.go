@@ -22,7 +22,7 @@ func workedRequest() *http.Request {
 	return r
 }
 
-func TestWorkedSignature(t *testing.T) {
+func TestSignature_Worked(t *testing.T) {
 	t.Parallel()
 	if got := hmacHex("SECRETEXAMPLE", "1760000000;1760003600"); got != "c9201c14905eed0cac9a2daa82a0aaf7dc389a04" {
 		t.Errorf("sign key %s", got)
@@ -46,7 +46,7 @@ func TestWorkedSignature(t *testing.T) {
 	}
 }
 
-func TestEveryPartOfARequestIsVerified(t *testing.T) {
+func TestSignature_EveryPartOfARequestIsVerified(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1760000000, 0)
 	auth := func(from, to string) func(*http.Request) {
@@ -107,7 +107,7 @@ func TestEveryPartOfARequestIsVerified(t *testing.T) {
 	}
 }
 
-func TestRightSignatureWithAWrongTokenIsRefused(t *testing.T) {
+func TestSignature_RightOneWithAWrongTokenIsRefused(t *testing.T) {
 	t.Parallel()
 	s := &Server{opts: Options{
 		AuthNow:     func() time.Time { return time.Unix(1760000000, 0) },

@@ -84,7 +84,7 @@ func reported(t *testing.T, v scfemu.Invocation) report {
 	return r
 }
 
-func TestAFunctionSeesWhatThePlatformGives(t *testing.T) {
+func TestFunction_SeesWhatThePlatformGives(t *testing.T) {
 	t.Setenv("CHATEXPORT_INHERITED", "1")
 	calls := 0
 	p := newPlatform(t, scfemu.Config{
@@ -132,7 +132,7 @@ func TestAFunctionSeesWhatThePlatformGives(t *testing.T) {
 	}
 }
 
-func TestWhatAFunctionDoesBecomesAStatus(t *testing.T) {
+func TestFunction_WhatItDoesBecomesAStatus(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		payload string
@@ -180,7 +180,7 @@ func TestWhatAFunctionDoesBecomesAStatus(t *testing.T) {
 	}
 }
 
-func TestZeroDeadlineIs1970(t *testing.T) {
+func TestDeadline_ZeroIs1970(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, scfemu.Config{ZeroDeadline: true})
 	if got := reported(t, invoke(t, p, `{}`)).Deadline; got.Unix() != 0 {
@@ -188,7 +188,7 @@ func TestZeroDeadlineIs1970(t *testing.T) {
 	}
 }
 
-func TestAProcessThatDoesNotServeIsAnInitFailure(t *testing.T) {
+func TestFunction_ThatDoesNotServeIsAnInitFailure(t *testing.T) {
 	t.Parallel()
 	p, err := scfemu.New(scfemu.Config{Binary: "/bin/false"})
 	must(t, err)
@@ -198,7 +198,7 @@ func TestAProcessThatDoesNotServeIsAnInitFailure(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatThePlatformRefuses(t *testing.T) {
+func TestConfig_IsRefusedAsThePlatformRefusesIt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]scfemu.Config{
 		"no binary":            {Binary: filepath.Join(t.TempDir(), "none")},
@@ -221,7 +221,7 @@ func push(t *testing.T, q *cloudemu.Queue, payloads ...string) {
 	}
 }
 
-func TestRunDeliversFailedEventsAgainAndBuriesThem(t *testing.T) {
+func TestRun_DeliversFailedEventsAgainAndBuriesThem(t *testing.T) {
 	t.Parallel()
 	mark := filepath.Join(t.TempDir(), "mark")
 	p := newPlatform(t, scfemu.Config{Environment: map[string]string{"MARK": mark}})
@@ -248,7 +248,7 @@ func TestRunDeliversFailedEventsAgainAndBuriesThem(t *testing.T) {
 	}
 }
 
-func TestRunServesEventsSideBySide(t *testing.T) {
+func TestRun_ServesEventsSideBySide(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, scfemu.Config{Instances: 3})
 	q := cloudemu.NewQueue(cloudemu.QueueOptions{})
@@ -285,7 +285,7 @@ func TestRun_EventUnderWayAtItsEndIsNeitherServedNorRefused(t *testing.T) {
 	}
 }
 
-func TestServeWaitsForEvents(t *testing.T) {
+func TestServe_WaitsForEvents(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -299,7 +299,7 @@ func TestServeWaitsForEvents(t *testing.T) {
 	}
 }
 
-func TestKillEndsWhatIsUnderWay(t *testing.T) {
+func TestKill_EndsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	var p *scfemu.Platform
 	p = newPlatform(t, scfemu.Config{Fault: func(scfemu.Invocation) scfemu.Fault {
@@ -311,7 +311,7 @@ func TestKillEndsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-func TestTimerEvent(t *testing.T) {
+func TestTimer_Event(t *testing.T) {
 	t.Parallel()
 	got := string(scfemu.TimerEvent("daily", `{"group_id":"a"}`, time.Unix(0, 0)))
 	want := `{"Type":"Timer","TriggerName":"daily","Time":"1970-01-01T00:00:00Z","Message":"{\"group_id\":\"a\"}"}`

@@ -16,12 +16,12 @@ import (
 
 var _ verify.Store = (*memstore.Store)(nil)
 
-func TestStoreKeepsTheContract(t *testing.T) {
+func TestStore_KeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(*testing.T) storetest.Store { return memstore.New(memstore.Options{}) })
 }
 
-func TestViewKeepsTheContract(t *testing.T) {
+func TestView_KeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(*testing.T) storetest.Store { return memstore.New(memstore.Options{}).View("caller", nil) })
 }
@@ -45,7 +45,7 @@ func content(t *testing.T, s *memstore.Store, key string) string {
 	return string(body)
 }
 
-func TestFaultDecidesWhatIsStoredAndWhatIsTold(t *testing.T) {
+func TestFault_DecidesWhatIsStoredAndWhatIsTold(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("failure of the test")
 	for _, tc := range []struct {
@@ -90,7 +90,7 @@ func TestFaultDecidesWhatIsStoredAndWhatIsTold(t *testing.T) {
 	}
 }
 
-func TestLateWriteArrivesWhenTheTestSays(t *testing.T) {
+func TestFault_LateWriteArrivesWhenTheTestSays(t *testing.T) {
 	t.Parallel()
 	s := memstore.New(memstore.Options{})
 	var arrive func() bool
@@ -111,7 +111,7 @@ func TestLateWriteArrivesWhenTheTestSays(t *testing.T) {
 	}
 }
 
-func TestStaleReadSeesThePreviousVersionForAWhile(t *testing.T) {
+func TestFault_StaleReadSeesThePreviousVersionForAWhile(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 8, 30, 0, 999, time.UTC)
 	s := memstore.New(memstore.Options{Now: func() time.Time { return now }, Lag: time.Second})
@@ -147,7 +147,7 @@ func TestStaleReadSeesThePreviousVersionForAWhile(t *testing.T) {
 	}
 }
 
-func TestImmutableKeysAreWatched(t *testing.T) {
+func TestImmutable_KeysAreWatched(t *testing.T) {
 	t.Parallel()
 	var violations, stored []string
 	s := memstore.New(memstore.Options{
@@ -174,7 +174,7 @@ func TestImmutableKeysAreWatched(t *testing.T) {
 	}
 }
 
-func TestHookRefusesBeforeAnythingIsSent(t *testing.T) {
+func TestHook_RefusesBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
 	s := memstore.New(memstore.Options{})
 	view := s.View("caller", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {

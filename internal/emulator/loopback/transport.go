@@ -1,4 +1,4 @@
-package chatemu
+package loopback
 
 import (
 	"bytes"
@@ -9,23 +9,26 @@ import (
 	"strconv"
 )
 
-// errReset is what a round trip without sockets returns where TCP would have reset the connection.
-var errReset = errors.New("connection reset by the chat emulator")
+// errReset is what a round trip returns where TCP would have reset the connection.
+var errReset = errors.New("connection reset by the emulator")
 
-// RoundTripper returns a transport that calls the server without sockets, so that tests in a testing/synctest bubble
-// need no real time. Answers arrive whole: SlowBody delays them instead of dripping.
-func (s *Server) RoundTripper() http.RoundTripper { return memoryTransport{s} }
+// Transport calls a handler without sockets, so that tests in a testing/synctest bubble need no real time. Answers
+// arrive whole.
+func Transport(h http.Handler) http.RoundTripper { return memoryTransport{h} }
 
-type memoryTransport struct{ server *Server }
+type memoryTransport struct{ handler http.Handler }
 
 func (t memoryTransport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	served := r.Clone(r.Context())
+	if served.Host == "" {
+		served.Host = r.URL.Host
+	}
 	served.RemoteAddr = "127.0.0.1:0"
 	w := &memoryWriter{header: make(http.Header)}
-	ended := w.serve(t.server, served)
+	ended := w.serve(t.handler, served)
 	if err := r.Body.Close(); err != nil {
 		return nil, fmt.Errorf("close the request's body: %w", err)
 	}

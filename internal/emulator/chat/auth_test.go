@@ -170,7 +170,7 @@ func TestLoopback_CallerFromElsewhereIsRefused(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, pagePath, strings.NewReader("{}"))
 	r.RemoteAddr = "192.0.2.1:1234"
-	s.Handler().ServeHTTP(w, r)
+	s.ServeHTTP(w, r)
 	if w.Code != http.StatusForbidden || s.Counters().Calls != 0 {
 		t.Errorf("a caller from elsewhere was answered %d", w.Code)
 	}

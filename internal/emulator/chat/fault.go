@@ -59,18 +59,6 @@ func FaultIf(match func(Call) bool, f Fault) FaultFunc {
 	}
 }
 
-// FaultRandom gives a share of all calls (0 to 1) one of several faults. What happens to a call follows from the seed
-// and its number.
-func FaultRandom(seed uint64, share float64, faults ...Fault) FaultFunc {
-	return func(c Call) *Fault {
-		r := mixed(seed ^ mixed(uint64(c.N)))
-		if len(faults) == 0 || float64(r>>11)/(1<<53) >= share {
-			return nil
-		}
-		return &faults[mixed(r)%uint64(len(faults))]
-	}
-}
-
 // FaultAny asks several functions in turn; the first fault counts.
 func FaultAny(funcs ...FaultFunc) FaultFunc {
 	return func(c Call) *Fault {

@@ -133,29 +133,6 @@ func TestFaults_WithoutSockets(t *testing.T) {
 	}
 }
 
-func TestFaults_RandomOnesFollowFromTheSeed(t *testing.T) {
-	t.Parallel()
-	f := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2})
-	same, other := chatemu.FaultRandom(1, 0.3, chatemu.Fault{ErrorCode: 1}, chatemu.Fault{ErrorCode: 2}), chatemu.FaultRandom(2, 0.3, chatemu.Fault{ErrorCode: 1})
-	codes, differ := map[int]int{}, 0
-	for n := range 10000 {
-		c := chatemu.Call{N: n + 1}
-		a, b := f(c), same(c)
-		if (a == nil) != (b == nil) || (a != nil && a.ErrorCode != b.ErrorCode) {
-			t.Fatalf("call %d differs", n)
-		}
-		if a != nil {
-			codes[a.ErrorCode]++
-		}
-		if (a == nil) != (other(c) == nil) {
-			differ++
-		}
-	}
-	if codes[1] < 1300 || codes[1] > 1700 || codes[2] < 1300 || codes[2] > 1700 || differ == 0 {
-		t.Errorf("faults %v, %d differ with another seed", codes, differ)
-	}
-}
-
 func TestHooks_ChangeTheAppBetweenCalls(t *testing.T) {
 	t.Parallel()
 	s, c := start(t, options())

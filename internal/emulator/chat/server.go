@@ -90,10 +90,6 @@ func New(opts Options) *Server {
 	return s
 }
 
-// Handler returns the server as a handler, for a listener or a round tripper of the caller's. It answers 403 to
-// anything that did not come over loopback.
-func (s *Server) Handler() http.Handler { return s }
-
 // SetQuirks replaces the quirks from the next call on.
 func (s *Server) SetQuirks(q Quirks) {
 	s.mu.Lock()

@@ -6,7 +6,6 @@ package world
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"maps"
@@ -19,6 +18,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
+	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/internal/objstore/cosstore"
@@ -210,12 +210,7 @@ func (w *World) Timer(streams ...chat.Stream) []byte {
 	message, err := task.Encode()
 	w.must(err)
 	w.ticks++
-	body, err := json.Marshal(map[string]string{
-		"Type": "Timer", "TriggerName": "tick", "Message": string(message),
-		"Time": time.Unix(1_700_000_000+int64(w.ticks)*3600, 0).UTC().Format(time.RFC3339),
-	})
-	w.must(err)
-	return body
+	return scfemu.TimerEvent("tick", string(message), time.Unix(1_700_000_000+int64(w.ticks)*3600, 0))
 }
 
 // Invoke does one invocation as the platform would.

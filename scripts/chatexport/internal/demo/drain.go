@@ -2,13 +2,13 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"chatexport/internal/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
+	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -43,17 +43,8 @@ func (d *drain) tick(task event.Task) error {
 	if err != nil {
 		return fmt.Errorf("encode the timer's message: %w", err)
 	}
-	payload, err := json.Marshal(struct {
-		Type        string
-		TriggerName string
-		Time        string
-		Message     string
-	}{"Timer", "demo", time.Now().UTC().Format(time.RFC3339Nano), string(message)})
-	if err != nil {
-		return fmt.Errorf("encode the timer's event: %w", err)
-	}
 	// A crash right after this: the event is lost, and the next start's tick does its work.
-	if _, err := d.queue.Push(payload); err != nil {
+	if _, err := d.queue.Push(scfemu.TimerEvent("demo", string(message), time.Now())); err != nil {
 		return fmt.Errorf("fire the timer: %w", err)
 	}
 	return nil

@@ -2,14 +2,15 @@ package chatemu
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"os"
 	"strings"
 )
-
-const maxLogLine = 1 << 20
 
 // logLine is a line of a recorded chat.
 type logLine struct {
@@ -19,32 +20,45 @@ type logLine struct {
 	System *string `json:"system"`
 }
 
-// LoadLog reads a recorded chat, one JSON object a line, `{"time","from","text"}` or `{"time","system"}`, as messages:
-// texts as TIMTextElem, system lines as tips about members. limit 0 reads all. An error is the last thing
-// it yields.
-func LoadLog(r io.Reader, limit int) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(make([]byte, 0, 64<<10), maxLogLine)
-		n := 0
-		for (limit == 0 || n < limit) && lines.Scan() {
-			if len(lines.Bytes()) == 0 {
-				continue
-			}
-			n++
-			var line logLine
-			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-				yield(Message{}, fmt.Errorf("line %d of the recorded chat: %w", n, err))
-				return
-			}
-			if !yield(line.message(), nil) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(Message{}, fmt.Errorf("read the recorded chat after line %d: %w", n, err))
+// ReadLog reads the lines of a recorded chat from a file, unpacked if it is gzip, whatever its name says.
+func ReadLog(path string) (lines []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewReader(f)
+	var r io.Reader = buffered
+	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		if r, err = gzip.NewReader(buffered); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 	}
+	if lines, err = io.ReadAll(r); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return lines, nil
+}
+
+// ParseLog reads a recorded chat, one JSON object a line, `{"time","from","text"}` or `{"time","system"}`, as messages:
+// texts as TIMTextElem, system lines as tips about members. A chat without messages is an error, too.
+func ParseLog(lines []byte) ([]Message, error) {
+	var messages []Message
+	for text := range bytes.Lines(lines) {
+		text = bytes.TrimRight(text, "\r\n")
+		if len(text) == 0 {
+			continue
+		}
+		var line logLine
+		if err := json.Unmarshal(text, &line); err != nil {
+			return nil, fmt.Errorf("line %d of the recorded chat: %w", len(messages)+1, err)
+		}
+		messages = append(messages, line.message())
+	}
+	if len(messages) == 0 {
+		return nil, errors.New("the recorded chat has no messages")
+	}
+	return messages, nil
 }
 
 func (l logLine) message() Message {

@@ -16,14 +16,12 @@ func TestRecordedChat_BecomesMessages(t *testing.T) {
 	t.Parallel()
 	log := `{"time":1103966040,"from":"|QuaD-","text":"a <b> & \"c\" \u00e9"}` + "\n\n" +
 		`{"time":1103966100,"system":"=== jdub [~jeff@x] has joined #ubuntu"}` + "\n" +
-		`{"time":1103966101,"system":"=== jdub [~jeff@x] has left #ubuntu []"}` + "\n" +
-		`{"time":1103966102,"from":"x","text":"not read"}`
+		`{"time":1103966101,"system":"=== jdub [~jeff@x] has left #ubuntu []"}`
 	s, c := start(t, options())
 	must(t, s.AddGroup(chatemu.Group{ID: "g"}))
-	for m, err := range chatemu.LoadLog(strings.NewReader(log), 3) {
-		must(t, err)
-		must(t, s.Append(stream(), m))
-	}
+	messages, err := chatemu.ParseLog([]byte(log))
+	must(t, err)
+	must(t, s.Append(stream(), messages...))
 	want := []string{
 		`{"From_Account":"@TIM#SYSTEM","IsPlaceMsg":0,"IsSystemMsg":1,"MsgBody":{"OpType":2,"Operator_Account":"jdub","List_Account":["jdub"],"MsgMemberExtraInfo":[{"UserId":"jdub","NickName":"jdub","ImageUrl":""}],"MsgMemberExtraText":"=== jdub [~jeff@x] has left #ubuntu []"},"MsgPriority":3,"MsgRandom":3674312685,"MsgSeq":3,"MsgTimeStamp":1103966101}`,
 		`{"From_Account":"@TIM#SYSTEM","IsPlaceMsg":0,"IsSystemMsg":1,"MsgBody":{"OpType":1,"Operator_Account":"jdub","List_Account":["jdub"],"MsgMemberExtraInfo":[{"UserId":"jdub","NickName":"jdub","ImageUrl":""}],"MsgMemberExtraText":"=== jdub [~jeff@x] has joined #ubuntu"},"MsgPriority":3,"MsgRandom":479680206,"MsgSeq":2,"MsgTimeStamp":1103966100}`,
@@ -40,14 +38,10 @@ func TestRecordedChat_BecomesMessages(t *testing.T) {
 
 func TestRecordedChat_BrokenIsAnError(t *testing.T) {
 	t.Parallel()
-	n := 0
-	var last error
-	for _, err := range chatemu.LoadLog(strings.NewReader(`{"time":1,"from":"a","text":"b"}`+"\n{]\n"), 0) {
-		n++
-		last = err
-	}
-	if n != 2 || last == nil || !strings.Contains(last.Error(), "line 2") {
-		t.Errorf("%d messages, error %v", n, last)
+	for text, want := range map[string]string{`{"time":1,"from":"a","text":"b"}` + "\n{]\n": "line 2", "\n": "no messages"} {
+		if messages, err := chatemu.ParseLog([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %d messages, error %v, want %q", text, len(messages), err, want)
+		}
 	}
 }
 

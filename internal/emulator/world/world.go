@@ -7,7 +7,6 @@ package world
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"net/http"
 	"strconv"
@@ -22,7 +21,6 @@ import (
 	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/internal/objstore/cosstore"
-	"chatexport/internal/verify"
 )
 
 // What the world is made of. Everything is known to the emulators only.
@@ -254,33 +252,4 @@ func (w *World) Tick(streams ...chat.Stream) (invocations int) {
 		w.t.Fatalf("invocations failed: %v", err)
 	}
 	return invocations
-}
-
-// Verify proves the archive of a stream, and compares it with what the Chat emulator holds. It returns the report.
-func (w *World) Verify(s chat.Stream) verify.Report {
-	w.t.Helper()
-	report, err := verify.Stream(w.t.Context(), w.Store, s, verify.Options{SDKAppID: SDKAppID})
-	w.must(err)
-	for _, f := range report.Findings {
-		w.t.Errorf("verify %s: %s", s, f)
-	}
-	diff, err := verify.Compare(w.t.Context(), w.Store, s, w.truth(s))
-	w.must(err)
-	if !diff.Same() {
-		w.t.Errorf("archive of %s: %s", s, &diff)
-	}
-	return report
-}
-
-func (w *World) truth(s chat.Stream) iter.Seq2[chat.Seq, []byte] {
-	w.t.Helper()
-	retained, _, err := w.Chat.Truth(s)
-	w.must(err)
-	return func(yield func(chat.Seq, []byte) bool) {
-		for r := range retained {
-			if r.JSON != nil && !yield(r.Seq, r.JSON) {
-				return
-			}
-		}
-	}
 }

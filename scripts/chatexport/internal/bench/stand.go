@@ -1,17 +1,12 @@
 package bench
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -160,31 +155,14 @@ func (s *stand) batches() []batch {
 
 // readLog reads the messages of a chat log: a file, or the excerpt that comes with the project.
 func readLog(path string) ([]chatemu.Message, error) {
-	var r io.Reader = bytes.NewReader(testdata.ChatLog())
+	lines := testdata.ChatLog()
 	if path != "" {
-		f, err := os.Open(filepath.Clean(path))
-		if err != nil {
+		var err error
+		if lines, err = chatemu.ReadLog(path); err != nil {
 			return nil, err
 		}
-		defer func() { _ = f.Close() }() // it was only read
-		r = f
-		if filepath.Ext(path) == ".gz" {
-			if r, err = gzip.NewReader(f); err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
-		}
 	}
-	var messages []chatemu.Message
-	for m, err := range chatemu.LoadLog(r, 0) {
-		if err != nil {
-			return nil, fmt.Errorf("read chat log: %w", err)
-		}
-		messages = append(messages, m)
-	}
-	if len(messages) == 0 {
-		return nil, errors.New("the chat log has no messages")
-	}
-	return messages, nil
+	return chatemu.ParseLog(lines)
 }
 
 // repeat fills a group with n messages of the log, from its beginning again where it is too short.

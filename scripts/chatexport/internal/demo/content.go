@@ -1,15 +1,10 @@
 package demo
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"chatexport/internal/chat"
@@ -46,23 +41,17 @@ func readContent(o options) (content, error) {
 	if o.data != "" {
 		c.source = filepath.Base(o.data)
 		var err error
-		if lines, err = readFile(o.data); err != nil {
-			return content{}, err
+		if lines, err = chatemu.ReadLog(o.data); err != nil {
+			return content{}, fmt.Errorf("--data: %w", err)
 		}
 	}
 	lines = firstLines(lines, o.messages)
 	sum := sha256.Sum256(lines)
 	c.sha256 = hex.EncodeToString(sum[:])
 
-	var messages []chatemu.Message
-	for m, err := range chatemu.LoadLog(bytes.NewReader(lines), 0) {
-		if err != nil {
-			return content{}, fmt.Errorf("%s: %w", c.source, err)
-		}
-		messages = append(messages, m)
-	}
-	if len(messages) == 0 {
-		return content{}, fmt.Errorf("%s has no messages", c.source)
+	messages, err := chatemu.ParseLog(lines)
+	if err != nil {
+		return content{}, fmt.Errorf("%s: %w", c.source, err)
 	}
 	c.total = len(messages)
 	c.groups = deal(messages)
@@ -106,28 +95,6 @@ func deal(messages []chatemu.Message) []group {
 		{chat.Stream{GroupID: community, TopicID: topic}, messages[plain : plain+inTopic]},
 		{chat.Stream{GroupID: tinyGroup}, messages[plain+inTopic:]},
 	}
-}
-
-// readFile reads a file, unpacked if it is gzip, whatever its name says.
-func readFile(path string) (lines []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read --data: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	buffered := bufio.NewReader(f)
-	var r io.Reader = buffered
-	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unpacked, err := gzip.NewReader(buffered)
-		if err != nil {
-			return nil, fmt.Errorf("read --data %s: %w", path, err)
-		}
-		r = unpacked
-	}
-	if lines, err = io.ReadAll(r); err != nil {
-		return nil, fmt.Errorf("read --data %s: %w", path, err)
-	}
-	return lines, nil
 }
 
 // firstLines cuts behind the n-th line that is not empty; 0 leaves all.

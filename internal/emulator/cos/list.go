@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"chatexport/internal/objstore"
 )
@@ -20,15 +21,10 @@ type listing struct {
 	prefix, delimiter, marker string
 	max                       int
 	encode                    bool
-	contents                  []listedObject
+	contents                  []objstore.Entry
 	prefixes                  []string
 	next                      string
 	truncated                 bool
-}
-
-type listedObject struct {
-	key string
-	objstore.Object
 }
 
 // list answers GET Bucket (version 1). Keys newer than ListLag are left out, as COS documents.
@@ -69,7 +65,8 @@ func (b *bucket) collect(ctx context.Context, l *listing, visible func(change) b
 			return err
 		}
 		key := found.Key
-		if c, ok := b.changes[key]; ok && !visible(c) || group != "" && strings.HasPrefix(key, group) {
+		c, ok := b.changes[key]
+		if ok && !visible(c) || group != "" && strings.HasPrefix(key, group) {
 			continue
 		}
 		name, isGroup := key, false
@@ -90,11 +87,10 @@ func (b *bucket) collect(ctx context.Context, l *listing, visible func(change) b
 			l.prefixes, group = append(l.prefixes, name), name
 			continue
 		}
-		o, err := b.store.Head(ctx, key)
-		if err != nil {
-			return err
+		if ok {
+			found.LastModified = c.at
 		}
-		l.contents = append(l.contents, listedObject{key, o})
+		l.contents = append(l.contents, found)
 	}
 	return nil
 }
@@ -124,9 +120,8 @@ func (l *listing) xml(bucketName string) string {
 	}
 	for _, o := range l.contents {
 		b.WriteString("<Contents>")
-		element(&b, "Key", enc(o.key))
-		element(&b, "LastModified", o.LastModified.Format("2006-01-02T15:04:05.000Z"))
-		element(&b, "ETag", etag(o.CRC64))
+		element(&b, "Key", enc(o.Key))
+		element(&b, "LastModified", o.LastModified.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000Z"))
 		element(&b, "Size", strconv.FormatInt(o.Size, 10))
 		b.WriteString("<Owner><ID>1250000000</ID><DisplayName>1250000000</DisplayName></Owner>")
 		element(&b, "StorageClass", "STANDARD")

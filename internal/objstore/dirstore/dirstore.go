@@ -12,7 +12,7 @@
 //	.chatexport/lock                 held by the one process that writes
 //
 // A write puts the record in place first and the bytes last: the bytes are what commits it. A record without bytes is
-// no object; a record of an overwritten object names the version before, too, until the bytes are exchanged. So a
+// no object; a record of an overwritten object names the version before, too. So a
 // crash at any moment leaves the old object or the new one.
 package dirstore
 

@@ -132,6 +132,22 @@ func TestList_ShowsWhatIsThereInOrder(t *testing.T) {
 	if diff := cmp.Diff([]string{"data/b.json", "data/by hand.txt"}, list("data/b", "")); diff != "" {
 		t.Errorf("prefix within a name (-want +got):\n%s", diff)
 	}
+	for _, key := range []string{"order/g/x.gz", "order/g-1/x.gz", "order/g.json", "order/g/y.gz"} { // a file system has another order
+		put(t, s, key, "x")
+	}
+	order := []string{"order/g-1/x.gz", "order/g.json", "order/g/x.gz", "order/g/y.gz"}
+	for i := range order {
+		after := ""
+		if i > 0 {
+			after = order[i-1]
+		}
+		if diff := cmp.Diff(order[i:], list("order/", after)); diff != "" {
+			t.Errorf("behind %s (-want +got):\n%s", after, diff)
+		}
+	}
+	for range s.List(t.Context(), "", "") {
+		break // a reader that has enough
+	}
 	if got := list("nowhere/", ""); got != nil {
 		t.Errorf("got %v", got)
 	}

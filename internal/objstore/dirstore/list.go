@@ -16,58 +16,77 @@ import (
 // nobody recorded, too, since a verifier must see what does not belong there. An error ends it.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Entry, error] {
 	return func(yield func(objstore.Entry, error) bool) {
-		if ctx.Err() != nil {
-			yield(objstore.Entry{}, s.failed("list", prefix, context.Cause(ctx)))
-			return
+		// All keys with the prefix lie in the folder of this one.
+		inside, err := fileName(prefix[:strings.LastIndexByte(prefix, '/')+1] + "x")
+		if err != nil {
+			return // no key has such a prefix
 		}
-		s.mu.RLock()
-		entries, err := s.entries(prefix)
-		s.mu.RUnlock()
+		folder := path.Dir(inside)
+		if err = s.checkCase(folder); err == nil {
+			l := &listing{root: s.root.FS(), prefix: prefix, after: after, yield: yield}
+			err = l.walk(ctx, folder)
+		}
 		if err != nil {
 			yield(objstore.Entry{}, s.failed("list", prefix, explain(err, false)))
-			return
-		}
-		for _, e := range entries {
-			if e.Key > after && !yield(e, nil) {
-				return
-			}
 		}
 	}
 }
 
-// entries lists the tree, sorted by key.
-func (s *Store) entries(prefix string) ([]objstore.Entry, error) {
-	// The deepest folder that holds all keys with the prefix: that of a file in it.
-	inside, err := fileName(prefix[:strings.LastIndexByte(prefix, '/')+1] + "x")
+// listing is one call of List.
+type listing struct {
+	root          fs.FS
+	prefix, after string
+	yield         func(objstore.Entry, error) bool
+	stopped       bool
+}
+
+// listed is a file, or a folder, whose key is what the keys of all in it begin with.
+type listed struct {
+	key   string
+	entry fs.DirEntry
+}
+
+// walk yields what lies in a folder.
+func (l *listing) walk(ctx context.Context, folder string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	entries, err := fs.ReadDir(l.root, folder)
+	if absent(err) {
+		return nil // gone meanwhile, or never there
+	}
 	if err != nil {
-		return nil, nil //nolint:nilerr // no key has such a prefix
+		return err
 	}
-	if err := s.checkCase(path.Dir(inside)); err != nil {
-		return nil, err
-	}
-	var entries []objstore.Entry
-	err = fs.WalkDir(s.root.FS(), path.Dir(inside), func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case absent(err):
-			return nil // gone meanwhile
-		case err != nil:
-			return err
-		case name == inner:
-			return fs.SkipDir
-		case d.IsDir():
-			return nil
-		}
+	var all []listed
+	for _, e := range entries {
+		name := path.Join(folder, e.Name())
 		key := keyOf(name)
-		if !strings.HasPrefix(key, prefix) {
-			return nil
+		if e.IsDir() {
+			key = strings.TrimSuffix(keyOf(name+"/x.json"), "x.json")
 		}
-		st, err := d.Info()
-		if err != nil {
-			return nil //nolint:nilerr // gone meanwhile
+		if name != inner && l.wants(key, e.IsDir()) {
+			all = append(all, listed{key, e})
 		}
-		entries = append(entries, objstore.Entry{Key: key, Size: st.Size(), LastModified: st.ModTime().UTC()})
-		return nil
-	})
-	slices.SortFunc(entries, func(a, b objstore.Entry) int { return cmp.Compare(a.Key, b.Key) })
-	return entries, err
+	}
+	slices.SortFunc(all, func(a, b listed) int { return cmp.Compare(a.key, b.key) })
+	for _, found := range all {
+		if found.entry.IsDir() {
+			err = l.walk(ctx, path.Join(folder, found.entry.Name()))
+		} else if st, err := found.entry.Info(); err == nil { // else gone meanwhile
+			l.stopped = !l.yield(objstore.Entry{Key: found.key, Size: st.Size(), LastModified: st.ModTime().UTC()}, nil)
+		}
+		if err != nil || l.stopped {
+			return err
+		}
+	}
+	return nil
+}
+
+// wants reports whether a key is to be shown, or a folder has such keys.
+func (l *listing) wants(key string, folder bool) bool {
+	if !folder {
+		return strings.HasPrefix(key, l.prefix) && key > l.after
+	}
+	return (strings.HasPrefix(key, l.prefix) || strings.HasPrefix(l.prefix, key)) && (key > l.after || strings.HasPrefix(l.after, key))
 }

@@ -16,7 +16,7 @@ import (
 // record is what is known of an object beside its bytes.
 type record struct {
 	Key      string    `json:"key"`
-	Versions []version `json:"versions"` // the newest first; more than one only while an object is overwritten
+	Versions []version `json:"versions"` // the last write, and for an overwritten object the one before: the bytes tell which it is
 }
 
 type version struct {

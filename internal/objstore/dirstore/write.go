@@ -74,14 +74,7 @@ func (s *Store) store(createOnly bool, key, name string, body []byte, v version)
 		return err
 	}
 	// A crash right after this: the object is written.
-	if err := s.replace(name, body); err != nil {
-		return err
-	}
-	if len(rec.Versions) > 1 {
-		rec.Versions = rec.Versions[:1]
-		return s.replaceRecord(rec)
-	}
-	return nil
+	return s.replace(name, body)
 }
 
 // Remove deletes an object; a missing one is no error.

@@ -145,7 +145,10 @@ func TestList_ShowsWhatIsThereInOrder(t *testing.T) {
 			t.Errorf("behind %s (-want +got):\n%s", after, diff)
 		}
 	}
-	for range s.List(t.Context(), "", "") {
+	for _, err := range s.List(t.Context(), "", "") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // a reader that has enough
 	}
 	if got := list("nowhere/", ""); got != nil {

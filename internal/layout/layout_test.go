@@ -38,7 +38,7 @@ func TestKeys(t *testing.T) {
 		"state/sweep/ID/known-00001.ndjson.gz":                                   layout.SweepKnown("ID", 1),
 		"state/sweep/ID/plan.json":                                               layout.SweepPlan("ID"),
 		"state/sweep/ID/plan-00002.ndjson.gz":                                    layout.SweepPlanPiece("ID", 2),
-		"state/sweep/ID/lane.json":                                               layout.SweepLane("ID"),
+		"state/sweep/lane.json":                                                  layout.SweepLane(),
 		"state/sweep/ID/result-10000.ndjson.gz":                                  layout.SweepResult("ID", 10_000),
 		"state/sweep/ID/report.json":                                             layout.SweepReport("ID"),
 		"state/sweep/doctor/create-only.json":                                    layout.Probe(),

@@ -8,6 +8,9 @@ import "fmt"
 // SweepLatest returns the key of the pointer to the sweep under way and the last that was planned.
 func SweepLatest() string { return SweepPrefix + "latest.json" }
 
+// SweepLane returns the key of the hint that says how far the lane of the latest sweep is.
+func SweepLane() string { return SweepPrefix + "lane.json" }
+
 // SweepInfo returns the key of the n-th (from 0) part of what a sweep saw.
 func SweepInfo(id string, n int) string { return sweepPiece(id, "info", n) }
 
@@ -19,9 +22,6 @@ func SweepPlan(id string) string { return SweepPrefix + id + "/plan.json" }
 
 // SweepPlanPiece returns the key of the n-th piece of the plan.
 func SweepPlanPiece(id string, n int) string { return sweepPiece(id, "plan", n) }
-
-// SweepLane returns the key of the hint that says how far the lane is.
-func SweepLane(id string) string { return SweepPrefix + id + "/lane.json" }
 
 // SweepResult returns the key of what became of streams in the n-th batch of the lane.
 func SweepResult(id string, n int) string { return sweepPiece(id, "result", n) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,6 @@ const (
 	attemptPause = time.Second
 	// refusedFrom streams are taken for all that the app has, if the service refuses every one of them.
 	refusedFrom = 3
-	// stuckAfter streams that fail for a reason that is not theirs, and none that does not fail, the lane gives up.
-	stuckAfter = 10
 )
 
 // board divides the streams of a batch among its workers.
@@ -56,8 +55,10 @@ type board struct {
 	lastPiece bool
 	at        time.Time
 
-	done     []outcome
-	tally    Tally
+	lines    *lines // of the result
+	tally    Tally  // of this batch
+	over     int    // streams that are done with
+	noRights int    // of these, how many were refused as an account without rights is
 	failures nameList
 	expired  nameList
 	moved    bool // some stream got on, though it is not done
@@ -66,9 +67,10 @@ type board struct {
 }
 
 func newBoard(l *lane) *board {
-	b := &board{lane: l, piece: l.header.Piece, offset: l.header.Offset}
+	b := &board{lane: l, lines: newLines(), piece: l.header.Piece, offset: l.header.Offset}
 	b.room = sync.NewCond(&b.mu)
-	b.end, b.lastStart = l.streamsEnd()
+	b.end = reserved(l.start, l.Deadline)
+	b.lastStart = b.end.Add(-retry.Share(l.Deadline.Sub(l.start), startShare, 0, maxStart))
 	for _, o := range l.opens {
 		b.put(o)
 	}
@@ -170,7 +172,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	switch {
 	case err != nil && (r.Code == "no_time" || r.Code == "no_progress") && b.timeIsUp():
 		if began.Sub(b.start) < b.lastStart.Sub(b.start)/2 {
-			o.Idle++ // or its own: it had most of the batch
+			o.Stuck++ // or its own: it had most of the batch
 		}
 		b.later = append(b.later, o)
 		return nil
@@ -181,7 +183,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	case err != nil:
 	case r.Outcome == export.Continued:
 		b.moved = true
-		o.Continuation, o.New, o.Attempts, o.Idle = r.Next, int64(r.Head-r.Frontier+1), 0, 0
+		o.Continuation, o.New, o.Attempts, o.Stuck = r.Next, int64(r.Head-r.Frontier+1), 0, 0
 		b.later = append(b.later, o)
 		return nil
 	default:
@@ -196,6 +198,9 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	b.finished(o, r, err, began)
 	return nil
 }
+
+// noRights are the codes with which the service refuses an account without rights: invalid parameter, no permission.
+func noRights() []string { return []string{"10004", "10007"} }
 
 // notTheirs reports whether a failure would meet every stream: credentials, settings, or the bucket. Streams that fail by
 // themselves must never stop a lane, since the most endangered come first in every sweep.
@@ -212,36 +217,27 @@ func notTheirs(err error) bool {
 // suspect warns of what is likely where the service refuses everything that a lane came to. One group may be of a kind
 // without history; all of them are not.
 func (b *board) suspect(all Tally) {
-	if all.Messages > 0 || len(b.done) < refusedFrom || all.Outcomes[archive.StatusUnsupported] < sum(all.Outcomes) {
-		return
+	if all.Messages == 0 && b.over >= refusedFrom && b.noRights == b.over && all.Outcomes[archive.StatusUnsupported] == sum(all.Outcomes) {
+		b.log.Warn().Int("streams", b.over).
+			Msg("the service refuses every stream of this lane; the likely cause is that CHAT_ADMIN has lost its rights: make it an admin account of the app again")
 	}
-	for i := range b.done {
-		if code := b.done[i].Code; code != "10004" && code != "10007" { // invalid parameter, no permission
-			return
-		}
-	}
-	b.log.Warn().Int("streams", len(b.done)).Str("code", b.done[0].Code).
-		Msg("the service refuses every stream of this lane; the likely cause is that CHAT_ADMIN has lost its rights: make it an admin account of the app again")
-}
-
-// refusal is an error of the directory or of the engine's source that carries the service's own code.
-type refusal interface {
-	retry.Classified
-
-	ErrorCode() string
 }
 
 // finished notes how a stream ended for this sweep.
 func (b *board) finished(o open, r export.Result, err error, began time.Time) {
-	done := outcome{
-		Group: o.Group, Topic: o.Topic, Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, CreateTime: r.CreateTime,
+	done := outcome{Group: o.Group, Topic: o.Topic, verdict: verdict{
+		Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, CreateTime: r.CreateTime,
 		Next: o.Next, Last: o.Last, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
-	}
+	}}
 	text := ""
 	if err != nil {
 		done.Outcome, text = archive.StatusFailed, err.Error()
 	}
-	b.done = append(b.done, done)
+	b.lines.add(resultLine{Done: &done})
+	b.over++
+	if slices.Contains(noRights(), done.Code) {
+		b.noRights++
+	}
 	b.tally.ended(done.Outcome)
 	if done.Outcome != string(export.Complete) {
 		b.failures.add(Named{GroupID: o.Group, TopicID: o.Topic, Outcome: done.Outcome, Code: done.Code, Text: text})

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"chatexport/internal/chat"
 	"chatexport/internal/layout"
-	"chatexport/internal/logging"
 	"chatexport/internal/objstore"
 )
 
@@ -32,79 +31,42 @@ type pieceHeader struct {
 
 // makePlan decides what is due, writes the plan and starts the lane. Everything it decides by is written already, so
 // that a redelivery makes the same plan.
-func (v *visit) makePlan(ctx context.Context) error {
-	if done, err := v.lookBack(ctx); done || err != nil {
+func (v *survey) makePlan(ctx context.Context) error {
+	if err := v.lookAtLane(ctx); err != nil {
 		return err
 	}
-	p := v.planner()
-	var sights []sight
-	report := v.draft()
-	for _, l := range v.unlisted {
-		p.unlisted[l.Type] = true
-		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})
-	}
-	for i := range v.groups {
-		g := &v.groups[i]
-		report.Groups.Total++
-		report.Groups.Types[g.Type]++
-		report.Groups.Topics += len(g.Topics)
-		if !possible(chat.Stream{GroupID: g.GroupID}) {
-			p.failures.add(Named{GroupID: logging.Line(g.GroupID, maxText), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
-			continue
-		}
-		if g.TopicsCode != "" || g.Code != "" && !g.Gone {
-			p.blind[g.GroupID] = true
-		}
-		if g.TopicsCode != "" {
-			p.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
-		}
-		if !hasHistory(g.Type) {
-			report.Skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
-			continue
-		}
-		sights = append(sights, g.sights()...)
-	}
-	p.plan(sights)
-	report.Streams, report.AtRisk, report.Failures = p.streams, p.atRisk, p.failures
-	v.warn(report)
-	if err := v.settlePrior(ctx); err != nil {
-		return err
-	}
-	w, err := encodeKnown(v.id, v.looked(), p.records)
+	verdicts, err := v.verdicts(ctx)
 	if err != nil {
 		return err
 	}
-	// A crash right after this write: a redelivery finds it, and makes the same plan.
-	if _, _, err := v.shelf.create(ctx, layout.SweepKnown(v.id, 0), w); err != nil {
-		return fmt.Errorf("write what the sweep knows: %w", err)
+	p := &planner{now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS, failures: v.seen.failures}
+	for _, l := range v.seen.unlisted {
+		p.unlisted = append(p.unlisted, l.Type)
+		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})
 	}
+	v.seen.sort()
+	known := learned(v.readKnown(ctx, v.pointer.Base.ID), verdicts)
+	if err := v.writeKnown(ctx, p.plan(v.seen, known)); err != nil {
+		return err
+	}
+	report := v.draft()
+	report.Groups, report.Skipped, report.Streams, report.AtRisk, report.Failures = v.seen.counts, v.seen.skipped, p.streams, p.atRisk, p.failures
+	v.warn(report)
 	v.summary.Streams = p.streams
+	if err := v.settlePrior(ctx); err != nil {
+		return err
+	}
 	if len(p.items) == 0 {
 		return v.nothingDue(ctx, report)
 	}
 	return v.commit(ctx, p.items, report)
 }
 
-// looked returns since when idle streams are, most of them: those of the newest part.
-func (v *visit) looked() time.Time {
-	if len(v.groups) == 0 {
-		return v.at
-	}
-	return time.Unix(v.groups[len(v.groups)-1].looked, 0)
-}
-
-func (v *visit) planner() *planner {
-	return &planner{
-		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS,
-		known: v.known, blind: make(map[string]bool), unlisted: make(map[string]bool),
-	}
-}
-
 // nothingDue ends a sweep that found nothing to do.
-func (v *visit) nothingDue(ctx context.Context, report Report) error {
+func (v *survey) nothingDue(ctx context.Context, report Report) error {
 	report.FinishedAt = report.PlannedAt
 	// A crash right after this write: a redelivery plans once more, with the same result.
-	if err := v.writeReport(ctx, report); err != nil {
+	if err := v.report(ctx, v.shelf, report); err != nil {
 		return err
 	}
 	v.pointer.Base = base{ID: v.id}
@@ -118,15 +80,14 @@ func (v *visit) nothingDue(ctx context.Context, report Report) error {
 }
 
 // commit writes the plan and starts the lane.
-func (v *visit) commit(ctx context.Context, items []item, report Report) error {
-	plan := planObject{envelope: envelope{format, v.id}, Report: report}
-	for piece := 0; piece*pieceItems < len(items); piece++ {
-		part := items[piece*pieceItems : min(len(items), (piece+1)*pieceItems)]
-		l := newLines(pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(items)})
+func (v *survey) commit(ctx context.Context, items []item, report Report) error {
+	piece := 0
+	for part := range slices.Chunk(items, pieceItems) {
+		l := newLines()
 		for i := range part {
 			l.add(&part[i])
 		}
-		w, err := l.close()
+		w, err := l.close(pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(items)})
 		if err != nil {
 			return err
 		}
@@ -134,7 +95,9 @@ func (v *visit) commit(ctx context.Context, items []item, report Report) error {
 		if _, _, err := v.shelf.create(ctx, layout.SweepPlanPiece(v.id, piece), w); err != nil {
 			return fmt.Errorf("write plan: %w", err)
 		}
+		piece++
 	}
+	plan := planObject{envelope{format, v.id}, report}
 	w, err := encodeJSON(plan)
 	if err != nil {
 		return err
@@ -147,7 +110,7 @@ func (v *visit) commit(ctx context.Context, items []item, report Report) error {
 }
 
 // startLane publishes the lane's first batch.
-func (v *visit) startLane(ctx context.Context, plan planObject) error {
+func (v *survey) startLane(ctx context.Context, plan planObject) error {
 	// A crash right after this: a redelivery starts the lane once more. Of two batches with one number the second finds
 	// the result taken, and ends.
 	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Batch: new(0)}); err != nil {
@@ -165,30 +128,39 @@ func (v *visit) startLane(ctx context.Context, plan planObject) error {
 
 // lifetime is how long a lane that shows nothing is taken for alive: its next batch may wait in the queue, and last as
 // long as this one may.
-func (v *visit) lifetime() time.Duration { return handover + v.Deadline.Sub(v.start) }
+func (v *survey) lifetime() time.Duration { return handover + v.Deadline.Sub(v.start) }
 
 // adopt makes the sweep that the pointer names as current the base, if it was planned: its batch died before it could
 // say so.
-func (v *visit) adopt(ctx context.Context) error {
+func (v *survey) adopt(ctx context.Context) error {
 	c := v.pointer.Current
 	if c.ID == "" || c.ID == v.pointer.Base.ID {
 		return nil
 	}
-	body, _, err := v.shelf.get(ctx, layout.SweepPlan(c.ID))
-	if errors.Is(err, objstore.ErrNotExist) {
+	plan, err := v.shelf.readPlan(ctx, c.ID)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
 		return nil
-	}
-	var plan planObject
-	if err == nil {
-		err = readJSON(body, &plan)
-	}
-	if unreadable(err) {
-		v.log.Warn().Err(err).Str("key", layout.SweepPlan(c.ID)).Msg("plan is unreadable; its streams are looked at again")
+	case unreadable(err):
+		v.log.Warn().Err(err).Msg("plan is unreadable; its streams are looked at again")
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
 	}
 	v.pointer.Base = base{ID: c.ID, Lane: true, Until: plan.Report.PlannedAt.Add(v.lifetime())}
 	return nil
+}
+
+// readPlan reads the object that says that a plan is written.
+func (s *shelf) readPlan(ctx context.Context, id string) (planObject, error) {
+	var plan planObject
+	key := layout.SweepPlan(id)
+	body, _, err := s.get(ctx, key)
+	if err == nil {
+		err = readJSON(body, &plan)
+	}
+	if err != nil {
+		return planObject{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	return plan, nil
 }

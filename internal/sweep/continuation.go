@@ -44,7 +44,7 @@ func (c Continuation) encode() ([]byte, error) {
 // is done with.
 func (s *Sweeper) Run(ctx context.Context, spec Spec, next []byte, req Request) (Summary, error) {
 	if len(next) == 0 {
-		return s.sweepBatch(ctx, spec, nil, req)
+		return s.survey(ctx, spec, nil, req)
 	}
 	c, err := parseContinuation(next)
 	switch {
@@ -54,7 +54,7 @@ func (s *Sweeper) Run(ctx context.Context, spec Spec, next []byte, req Request) 
 	case c.Batch != nil:
 		return s.laneBatch(ctx, spec, c.ID, *c.Batch, req)
 	default:
-		return s.sweepBatch(ctx, spec, &c, req)
+		return s.survey(ctx, spec, &c, req)
 	}
 }
 

@@ -6,20 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/retry"
 )
 
 const (
-	// laneReserve of a batch is kept for its result and its continuation.
-	laneReserve    = 0.1
-	maxLaneReserve = 10 * time.Second
 	// startShare of a batch is too little for another stream to get anywhere.
 	startShare = 0.25
 	maxStart   = 5 * time.Second
@@ -42,7 +37,6 @@ type lane struct {
 
 	header  resultHeader // where the batch begins, then what it came to
 	opens   []open       // carried over
-	before  []outcome    // what the result of the batch before tells
 	summary Summary
 }
 
@@ -92,8 +86,17 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
 	}
-	if l.header, l.before, l.opens, err = decodeResult(body); err != nil {
+	rest, err := openResult(body, &l.header)
+	if err != nil {
 		return false, fmt.Errorf("read %s: %w", key, err)
+	}
+	for line, err := range rest {
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", key, err)
+		}
+		if line.Open != nil {
+			l.opens = append(l.opens, *line.Open)
+		}
 	}
 	return false, nil
 }
@@ -101,21 +104,22 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 // follow goes on behind a result that is there already: this batch's own, of an earlier delivery, or another's.
 func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
 	for n := l.batch; ; n++ {
-		header, _, _, err := decodeResult(body)
-		if err != nil {
+		var h resultHeader
+		if _, err := openResult(body, &h); err != nil {
 			return fmt.Errorf("read %s: %w", layout.SweepResult(l.id, n), err)
 		}
 		if l.shelf.alive(object) {
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
 			return nil
 		}
-		l.header = header
-		if header.Last {
+		l.header = h
+		if h.Last {
 			return l.finish(ctx)
 		}
+		var err error
 		body, object, err = l.shelf.get(ctx, layout.SweepResult(l.id, n+1))
 		if errors.Is(err, objstore.ErrNotExist) {
-			return l.handOver(ctx, n+1)
+			return l.handOver(ctx)
 		}
 		if err != nil {
 			return fmt.Errorf("look for the lane's next result: %w", err)
@@ -125,7 +129,7 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 
 // conclude writes what the batch came to, and hands the rest on.
 func (l *lane) conclude(ctx context.Context, b *board) error {
-	if len(b.done) == 0 && !b.moved && !b.exhausted() {
+	if b.over == 0 && !b.moved && !b.exhausted() {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
 	}
 	now := time.Now().UTC()
@@ -140,11 +144,10 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	h.Expired.join(b.expired)
 	l.summary.Tally = b.tally
 	b.suspect(h.Tally)
-	done := b.done
-	if l.batch > 0 && len(l.before)+len(b.done) <= maxRepeated {
-		h.Repeats, done = l.header.Repeats+1, slices.Concat(l.before, b.done)
+	for _, o := range b.left() {
+		b.lines.add(resultLine{Open: &o})
 	}
-	w, err := encodeResult(h, done, b.rest())
+	w, err := b.lines.close(h)
 	if err != nil {
 		return err
 	}
@@ -160,13 +163,14 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	if h.Last {
 		return l.finish(ctx)
 	}
-	return l.handOver(ctx, l.batch+1)
+	return l.handOver(ctx)
 }
 
 // handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
 // the two finds its result taken.
-func (l *lane) handOver(ctx context.Context, batch int) error {
-	if err := l.publish(ctx, l.spec, Continuation{ID: l.id, Batch: &batch}); err != nil {
+func (l *lane) handOver(ctx context.Context) error {
+	l.hint(ctx)
+	if err := l.publish(ctx, l.spec, Continuation{ID: l.id, Batch: new(l.header.Batch + 1)}); err != nil {
 		return fmt.Errorf("publish the lane's continuation: %w", err)
 	}
 	l.summary.Outcome = Continued
@@ -176,28 +180,28 @@ func (l *lane) handOver(ctx context.Context, batch int) error {
 // finish ends the lane with the sweep's report.
 func (l *lane) finish(ctx context.Context) error {
 	l.summary.Outcome = Complete
-	body, _, err := l.shelf.get(ctx, layout.SweepPlan(l.id))
+	l.hint(ctx)
+	plan, err := l.shelf.readPlan(ctx, l.id)
 	if err != nil {
-		return fmt.Errorf("read the sweep's plan: %w", err)
-	}
-	var plan planObject
-	if err := readJSON(body, &plan); err != nil {
-		return fmt.Errorf("read %s: %w", layout.SweepPlan(l.id), err)
+		return err
 	}
 	plan.Report.conclude(l.header)
 	return l.report(ctx, l.shelf, plan.Report)
+}
+
+// hint says how far the lane is. A crash right before or after it: whoever wants to know looks on from here.
+func (l *lane) hint(ctx context.Context) {
+	w, err := encodeJSON(hintOf(&l.header))
+	if err == nil {
+		_, err = l.shelf.Overwrite(ctx, layout.SweepLane(), w)
+	}
+	if err != nil {
+		l.log.Warn().Err(err).Msg("hint of the lane is out of date; the next sweep looks further for its newest result")
+	}
 }
 
 // owner names the lane in the leases of streams: the same in all of its batches, so that none is stopped by another.
 func (l *lane) owner() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "sweep %s", l.id))
 	return hex.EncodeToString(sum[:16])
-}
-
-// streamsEnd returns when the streams of the batch must be over, and from when on none is begun any more.
-func (l *lane) streamsEnd() (end, lastStart time.Time) {
-	total := l.Deadline.Sub(l.start)
-	reserve := min(retry.Share(total, laneReserve, minReserve, maxLaneReserve), total/2)
-	end = l.Deadline.Add(-reserve)
-	return end, end.Add(-retry.Share(total, startShare, 0, maxStart))
 }

@@ -3,12 +3,15 @@ package sweep
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"time"
 
 	"chatexport/internal/objstore"
@@ -34,65 +37,70 @@ func unreadable(err error) bool {
 	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrTooLarge)
 }
 
-// lines builds a gzipped object of JSON lines, the first of which is the header.
+// lines builds a gzipped object of JSON lines as they come. The first is the header, which is known last: it is a gzip
+// member of its own.
 type lines struct {
 	out bytes.Buffer
 	zip *gzip.Writer
 	enc *json.Encoder
+	n   int
 	err error
 }
 
-func newLines(header any) *lines {
+func newLines() *lines {
 	l := &lines{}
 	l.zip = gzip.NewWriter(&l.out)
 	l.enc = json.NewEncoder(l.zip)
 	l.enc.SetEscapeHTML(false)
-	l.add(header)
 	return l
 }
 
 func (l *lines) add(line any) {
+	l.n++
 	if l.err == nil {
 		l.err = l.enc.Encode(line)
 	}
 }
 
-func (l *lines) close() (objstore.Write, error) {
-	if l.err == nil {
-		l.err = l.zip.Close()
+// close returns the object with its header.
+func (l *lines) close(header any) (objstore.Write, error) {
+	first := newLines()
+	first.add(header)
+	for _, part := range []*lines{first, l} {
+		if part.err == nil {
+			part.err = part.zip.Close()
+		}
+		if part.err != nil {
+			return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", part.err)
+		}
 	}
-	if l.err != nil {
-		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", l.err)
-	}
-	return objstore.Write{Body: l.out.Bytes(), ContentType: contentGzip}, nil
+	return objstore.Write{Body: slices.Concat(first.out.Bytes(), l.out.Bytes()), ContentType: contentGzip}, nil
 }
 
-// readLines reads what lines built: the header into header, every other line by visit.
-func readLines(body []byte, header any, visit func(line []byte) error) error {
+// openLines reads the header of what lines built, and returns the other lines. Each is valid until the next.
+func openLines(body []byte, header any) (iter.Seq2[[]byte, error], error) {
 	zip, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errObject, err)
+		return nil, fmt.Errorf("%w: %w", errObject, err)
 	}
 	scan := bufio.NewScanner(zip)
 	scan.Buffer(make([]byte, 0, 64<<10), maxLine)
-	first := true
-	for scan.Scan() {
-		if first {
-			err, first = readJSON(scan.Bytes(), header), false
-		} else {
-			err = visit(scan.Bytes())
+	if !scan.Scan() {
+		return nil, fmt.Errorf("%w: %w", errObject, cmp.Or(scan.Err(), io.ErrUnexpectedEOF))
+	}
+	if err := readJSON(scan.Bytes(), header); err != nil {
+		return nil, err
+	}
+	return func(yield func([]byte, error) bool) {
+		for scan.Scan() {
+			if !yield(scan.Bytes(), nil) {
+				return
+			}
 		}
-		if err != nil {
-			return err
+		if err := scan.Err(); err != nil {
+			yield(nil, fmt.Errorf("%w: %w", errObject, err))
 		}
-	}
-	if err := scan.Err(); err != nil {
-		return fmt.Errorf("%w: %w", errObject, err)
-	}
-	if first {
-		return fmt.Errorf("%w: %w", errObject, io.ErrUnexpectedEOF)
-	}
-	return nil
+	}, nil
 }
 
 // readJSON reads an object, or a line of one, and refuses one of another format.

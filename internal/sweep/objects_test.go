@@ -3,52 +3,80 @@ package sweep
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore/memstore"
 )
 
-// Objects of earlier versions may name ids that no stream can have.
-func TestALineWithAnInvalidIDCostsNoOther(t *testing.T) {
+// impossible is an id that no stream can have.
+func impossible() string { return strings.Repeat("x", 129) }
+
+// One line that is wrong is not to cost all the others.
+func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 	t.Parallel()
-	bad := strings.Repeat("x", 129)
-	w, err := encodeKnown("20261122T120000Z-00000000", noon(), []*record{{Group: bad}, {Group: "g", Frontier: 7}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if known, err := decodeKnown(w.Body); err != nil || len(known) != 1 {
-		t.Errorf("%d known, %v", len(known), err)
-	}
-	w, err = encodeResult(
-		resultHeader{envelope: envelope{format, "20261122T120000Z-00000000"}},
-		[]outcome{{Group: bad, Outcome: archive.StatusFailed}, {Group: "g", Outcome: archive.StatusFailed}},
-		[]open{{item: item{Group: bad}}, {item: item{Group: "h"}}},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, done, opens, err := decodeResult(w.Body); err != nil || len(done) != 1 || len(opens) != 1 {
-		t.Errorf("%d done, %d open, %v", len(done), len(opens), err)
-	}
+	inScene(t, func(s *scene) {
+		l := newLines()
+		l.add(record{Group: "g", Frontier: 7})
+		l.add(record{Group: impossible()})
+		w, err := l.close(knownHeader{envelope: envelope{format, baseID}, Last: true})
+		s.write(layout.SweepKnown(baseID, 0), w, err)
+		if known := s.known(baseID); len(known) != 1 {
+			t.Errorf("%d known", len(known))
+		}
+		l = newLines()
+		for _, id := range []string{impossible(), "g"} {
+			l.add(resultLine{Done: &outcome{Group: id, verdict: verdict{Outcome: archive.StatusFailed}}})
+			l.add(resultLine{Open: &open{item: item{Group: id}}})
+		}
+		w, err = l.close(resultHeader{envelope: envelope{format, baseID}})
+		s.write(layout.SweepResult(baseID, 0), w, err)
+		if _, done, opens := s.result(baseID, 0); len(done) != 1 || len(opens) != 1 {
+			t.Errorf("%d done, %d open", len(done), len(opens))
+		}
+	})
 }
 
-func TestAnInvalidIDInAPlanCostsNoOtherStream(t *testing.T) {
+func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 	t.Parallel()
-	id := "20261122T120000Z-00000000"
-	l := newLines(pieceHeader{envelope: envelope{format, id}, Last: true})
-	l.add(item{Group: strings.Repeat("x", 129)})
+	l := newLines()
+	l.add(item{Group: impossible()})
 	l.add(item{Group: "g"})
-	w, err := l.close()
+	w, err := l.close(pieceHeader{envelope: envelope{format, baseID}, Last: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(id, 0), w); err != nil {
+	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{id: id, shelf: &shelf{Store: store}}}
+	b := &board{lane: &lane{id: baseID, shelf: &shelf{Store: store}, start: time.Now()}}
 	if o, ok, err := b.nextItem(t.Context()); !ok || err != nil || o.Group != "g" || !b.ended {
 		t.Errorf("%+v, %v, at the end %v", o, err, b.ended)
+	}
+}
+
+func TestBrokenObject_IsNoObject(t *testing.T) {
+	t.Parallel()
+	l := newLines()
+	l.add(record{Group: "g"})
+	w, err := l.close(knownHeader{envelope: envelope{format, baseID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string][]byte{
+		"half": w.Body[:len(w.Body)-12], "half of the header": w.Body[:12], "empty": nil, "no gzip": []byte("{}\n"),
+	} {
+		var h knownHeader
+		rest, err := openLines(body, &h)
+		if err == nil {
+			for _, broken := range rest {
+				err = broken
+			}
+		}
+		if !unreadable(err) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

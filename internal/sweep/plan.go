@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -10,25 +11,14 @@ import (
 )
 
 const (
-	// rateShare of the calls a second is what a lane can count on for pages: the rest goes into retries and waits.
+	// rateShare of the calls a second is what the lane can count on for pages: the rest goes into retries and waits.
 	rateShare = 0.8
 	// unavoidable is the delay that is not worth a warning for a stream that was never exported: how old its oldest
 	// message is, nobody tells, and something may expire at any moment.
 	unavoidable = time.Hour
-	// deadlineStep is how finely deadlines are told apart; within one, what is soon done comes first.
-	deadlineStep = time.Hour
+	// deadlineStep is how finely deadlines are told apart, in seconds; within one, what is soon done comes first.
+	deadlineStep = 3600
 )
-
-// sight is what one sweep saw of a stream.
-type sight struct {
-	chat.Facts
-
-	looked int64 // from then on there may be messages that were not seen, in seconds since 1970
-
-	gone bool   // the directory says so
-	code string // it could not be looked at
-	text string
-}
 
 // item is one stream of a plan.
 type item struct {
@@ -42,8 +32,8 @@ type item struct {
 	CreateTime         int64 `json:"c,omitempty"` // of the group, now
 	ArchivedCreateTime int64 `json:"k,omitempty"` // and in the archive's genesis
 
-	deadline time.Time // when the oldest of them expires
-	risk     bool      // there is something that can expire
+	deadline int64 // when the oldest of them expires, in seconds since 1970
+	risk     bool  // there is something that can expire
 }
 
 func (i *item) stream() chat.Stream { return chat.Stream{GroupID: i.Group, TopicID: i.Topic} }
@@ -66,66 +56,61 @@ type planner struct {
 	now       time.Time
 	spec      Spec
 	retention time.Duration
-	rate      float64 // calls a second
-	known     map[chat.Stream]*record
-	blind     map[string]bool // communities whose topics could not be listed
-	unlisted  map[string]bool // types whose groups could not be listed
+	rate      float64  // calls a second
+	unlisted  []string // types whose groups could not be listed
+
+	blind string // the group at which the merge is, if its topics could not be listed
 
 	streams  Streams
 	items    []item
-	records  []*record // for the next sweep
 	failures nameList
 	atRisk   nameList
 }
 
-// plan decides about everything seen, and about what is known and was not seen.
-func (p *planner) plan(sights []sight) {
-	seen := make(map[chat.Stream]bool, len(sights))
-	for i := range sights {
-		s := &sights[i]
-		if seen[s.Stream] {
-			continue
+// plan merges what was seen, sorted, with what is known, in the same order, and yields what the next sweep is to know.
+// When that comes to its end, the items are complete, and in order of urgency.
+func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2[record, error] {
+	return func(yield func(record, error) bool) {
+		for m, err := range join(&seen.table, known) {
+			if err != nil {
+				yield(record{}, err)
+				return
+			}
+			r := m.record
+			if r == nil {
+				r = &record{Group: m.stream.GroupID, Topic: m.stream.TopicID}
+			}
+			if m.value != nil && m.value.flags&sightBlind != 0 {
+				p.blind = m.stream.GroupID
+			}
+			remember := false
+			switch {
+			case m.value != nil && m.value.flags&sightNotAlone == 0:
+				remember = p.consider(r, seen.of(m.stream, m.value))
+			case m.record != nil:
+				remember = p.missed(r)
+			}
+			if remember && !yield(*r, nil) {
+				return
+			}
 		}
-		seen[s.Stream] = true
-		p.consider(s)
+		p.order()
 	}
-	for stream, r := range p.known {
-		if !seen[stream] {
-			p.missed(r)
-		}
-	}
-	slices.SortFunc(p.records, func(a, b *record) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic))
-	})
-	p.order()
 }
 
-func (p *planner) consider(s *sight) {
-	r := p.known[s.Stream]
-	if r == nil {
-		r = &record{Group: s.Stream.GroupID, Topic: s.Stream.TopicID}
-	}
-	if s.Type != "" {
-		r.Type = s.Type
-	}
-	if s.gone {
-		p.vanished(r, s)
-		return
-	}
-	if s.code != "" {
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Outcome: "not_looked_at", Code: s.code, Text: s.text})
-	}
+// consider decides about a stream that was seen, and reports whether it is to be remembered.
+func (p *planner) consider(r *record, s *sight) bool {
+	r.Type = cmp.Or(s.Type, r.Type)
 	switch {
+	case s.gone:
+		return p.vanished(r, s, "")
 	case r.Outcome != "" && p.rests(r, s):
-		p.streams.Resting++
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
-	case s.code != "":
+		p.rest(r)
+	case s.unseen:
 		p.due(r, s)
 	case r.Frontier == 0 && s.NextSeq <= 1 && s.LastTime == 0:
 		p.streams.Empty++
-		if r.Outcome == "" {
-			return // nothing to remember
-		}
+		return r.Outcome != "" // else there is nothing to remember
 	case r.idle(s), r.Next > 0 && r.Next == s.NextSeq && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
 		r.Since = max(min(r.Since, p.now.Unix()), s.looked) // a clock may have been ahead
@@ -134,7 +119,17 @@ func (p *planner) consider(s *sight) {
 	default:
 		p.due(r, s)
 	}
-	p.records = append(p.records, r)
+	return true
+}
+
+// rests reports whether a stream need not be tried now.
+func (p *planner) rests(r *record, s *sight) bool {
+	return p.now.Before(r.again(p.retention)) && !r.revived(s)
+}
+
+func (p *planner) rest(r *record) {
+	p.streams.Resting++
+	p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 }
 
 // idle reports whether everything that the app has of a stream is archived.
@@ -181,62 +176,54 @@ func (p *planner) oldest(r *record, s *sight) time.Time {
 // due puts a stream on the plan.
 func (p *planner) due(r *record, s *sight) {
 	p.streams.Due++
-	i := item{Group: r.Group, Topic: r.Topic, Frontier: r.Frontier, Next: s.NextSeq, Last: s.LastTime, CreateTime: s.CreateTime, ArchivedCreateTime: r.CreateTime}
-	i.New = int64(max(0, s.NextSeq-max(r.Frontier, 1)))
+	i := item{
+		Group: r.Group, Topic: r.Topic, New: int64(max(0, s.NextSeq-max(r.Frontier, 1))), Frontier: r.Frontier, Next: s.NextSeq,
+		Last: s.LastTime, CreateTime: s.CreateTime, ArchivedCreateTime: r.CreateTime,
+	}
 	i.risk = s.LastTime == 0 || time.Unix(s.LastTime, 0).Add(p.retention).After(p.now) // else all of it has expired already
-	i.deadline = p.oldest(r, s).Add(p.retention)
-	if !i.risk {
-		i.deadline = p.now.Add(p.retention)
+	i.deadline = p.now.Add(p.retention).Unix()
+	if i.risk {
+		i.deadline = p.oldest(r, s).Add(p.retention).Unix()
 	}
 	p.items = append(p.items, i)
 }
 
-// vanished deals with a stream that no longer exists. What is archived of it gets its last manifest from the engine, once.
-func (p *planner) vanished(r *record, s *sight) {
+// vanished decides about a stream that no longer exists. What is archived of it gets its last manifest from the engine,
+// once.
+func (p *planner) vanished(r *record, s *sight, why string) bool {
 	switch {
-	case r.Frontier > 0 && !p.rests(r, s) && (r.Outcome != archive.StatusGone || r.Tries < forgetAfter):
-		p.due(r, s)
 	case r.Frontier > 0 && p.rests(r, s):
-		p.streams.Resting++
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
+		p.rest(r)
+	case r.Frontier > 0 && (r.Outcome != archive.StatusGone || r.Tries < forgetAfter):
+		p.due(r, s)
 	default: // never archived, or tried often enough
 		p.streams.Gone++
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: archive.StatusGone, Code: s.code, Text: s.text})
-		return
+		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: archive.StatusGone, Code: r.Code, Text: why})
+		return false
 	}
-	p.records = append(p.records, r)
+	return true
 }
 
-// missed deals with a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
+// missed decides about a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
 // it out by chance costs a look.
-func (p *planner) missed(r *record) {
+func (p *planner) missed(r *record) bool {
+	s := &sight{Facts: chat.Facts{Stream: r.stream(), Type: r.Type}}
 	switch {
 	case !p.spec.wants(r.Group) || !p.spec.covers(r.Type):
-		p.records = append(p.records, r)
-		return
-	case p.overlooked(r):
-		p.unseen(r)
-		return
+	case !p.overlooked(r):
+		return p.vanished(r, s, "not listed any more")
+	case r.Outcome != "" && p.rests(r, s):
+		p.rest(r)
+	default:
+		p.due(r, s)
 	}
-	p.vanished(r, &sight{Facts: chat.Facts{Stream: r.stream()}, text: "not listed any more"})
+	return true
 }
 
 // overlooked reports whether a stream may be there although it was not listed: the list that would have it failed.
 func (p *planner) overlooked(r *record) bool {
 	listed, _ := listType(r.Type)
-	return r.Topic != "" && p.blind[r.Group] || p.unlisted[listed] || r.Type == "" && len(p.unlisted) > 0
-}
-
-// unseen plans a stream of which only the archive is known: the engine finds out what is new without a list.
-func (p *planner) unseen(r *record) {
-	s := &sight{Facts: chat.Facts{Stream: r.stream(), Type: r.Type}}
-	if r.Outcome != "" && p.rests(r, s) {
-		p.streams.Resting++
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
-	} else {
-		p.due(r, s)
-	}
-	p.records = append(p.records, r)
+	return r.Topic != "" && r.Group == p.blind || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
 }
 
 // order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who
@@ -244,9 +231,7 @@ func (p *planner) unseen(r *record) {
 func (p *planner) order() {
 	slices.SortFunc(p.items, func(a, b item) int {
 		return cmp.Or(
-			a.deadline.Truncate(deadlineStep).Compare(b.deadline.Truncate(deadlineStep)),
-			cmp.Compare(a.New, b.New),
-			cmp.Compare(a.Group, b.Group), cmp.Compare(a.Topic, b.Topic),
+			cmp.Compare(a.deadline/deadlineStep, b.deadline/deadlineStep), cmp.Compare(a.New, b.New), compare(a.stream(), b.stream()),
 		)
 	})
 	var calls float64
@@ -254,12 +239,13 @@ func (p *planner) order() {
 		i := &p.items[n]
 		calls += i.calls()
 		reached := p.now.Add(time.Duration(calls / (rateShare * p.rate) * float64(time.Second)))
-		expires := i.deadline
-		if grace := p.now.Add(unavoidable); expires.Before(grace) && i.Frontier == 0 {
-			expires = grace
+		expires := time.Unix(i.deadline, 0).UTC()
+		late := reached.After(expires)
+		if i.Frontier == 0 {
+			late = late && reached.After(p.now.Add(unavoidable))
 		}
-		if i.risk && i.New > 0 && reached.After(expires) {
-			p.atRisk.add(Named{GroupID: i.Group, TopicID: i.Topic, Seqs: i.New, Expires: i.deadline.UTC(), Reached: reached.UTC()})
+		if i.risk && i.New > 0 && late {
+			p.atRisk.add(Named{GroupID: i.Group, TopicID: i.Topic, Seqs: i.New, Expires: expires, Reached: reached.UTC()})
 		}
 	}
 }

@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,29 +20,54 @@ func hours(h int) int64 { return noon().Add(time.Duration(h) * time.Hour).Unix()
 
 const week = 7 * 24 * time.Hour
 
+// decided is a planner that has decided, with what it remembers.
+type decided struct {
+	*planner
+
+	records []record
+}
+
 // planned lets a planner decide about streams of which something may be known.
-func planned(spec Spec, known []record, sights ...sight) *planner {
-	p := planning(spec, known)
-	p.plan(sights)
-	return p
+func planned(t testing.TB, spec Spec, known []record, seen ...sightLine) decided {
+	t.Helper()
+	return decide(t, &planner{now: noon(), spec: spec, retention: week, rate: 100}, known, seen...)
 }
 
-func planning(spec Spec, known []record) *planner {
-	p := &planner{
-		now: noon(), spec: spec, retention: week, rate: 100,
-		known: make(map[chat.Stream]*record), blind: make(map[string]bool), unlisted: make(map[string]bool),
+func decide(t testing.TB, p *planner, known []record, seen ...sightLine) decided {
+	t.Helper()
+	s := newSnapshot()
+	s.begin(&partHeader{Began: noon().Add(-time.Minute)})
+	for i := range seen {
+		s.take(&seen[i])
 	}
-	for n := range known {
-		p.known[known[n].stream()] = &known[n]
+	s.sort()
+	d := decided{planner: p}
+	for r, err := range p.plan(s, inOrder(known)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.records = append(d.records, r)
 	}
-	return p
+	return d
 }
 
-func group(id string, next chat.Seq, last int64) sight {
-	return sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", CreateTime: 1, LastTime: last, NextSeq: next}}
+// inOrder yields records as the pieces of what is known have them.
+func inOrder(records []record) iter.Seq2[record, error] {
+	sorted := slices.SortedFunc(slices.Values(records), func(a, b record) int { return compare(a.stream(), b.stream()) })
+	return func(yield func(record, error) bool) {
+		for _, r := range sorted {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
-func TestWhatIsDecidedAboutAStream(t *testing.T) {
+func group(id string, next chat.Seq, last int64) sightLine {
+	return sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", CreateTime: 1, LastTime: last, NextSeq: next}}
+}
+
+func TestPlan_WhatIsDecidedAboutAStream(t *testing.T) {
 	t.Parallel()
 	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}
 	with := func(change func(*record)) []record {
@@ -53,7 +80,7 @@ func TestWhatIsDecidedAboutAStream(t *testing.T) {
 		name  string
 		spec  Spec
 		known []record
-		see   sight
+		see   sightLine
 		want  Streams
 	}{
 		{"never seen, no message", Spec{}, nil, group("g", 1, 0), Streams{Empty: 1}},
@@ -78,18 +105,18 @@ func TestWhatIsDecidedAboutAStream(t *testing.T) {
 		{"damaged a moment ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(0)-60 }), group("g", 12, hours(-1)), Streams{Resting: 1}},
 		{"damaged an hour ago", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 1, hours(-1) }), group("g", 12, hours(-1)), Streams{Due: 1}},
 		{"damaged three times", Spec{}, with(func(r *record) { r.Outcome, r.Tries, r.Tried = archive.StatusDamaged, 3, hours(-3) }), group("g", 12, hours(-1)), Streams{Resting: 1}},
-		{"gone, archived", Spec{}, []record{archived}, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, gone: true, code: "10010"}, Streams{Due: 1}},
-		{"gone, never archived", Spec{}, nil, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, gone: true, code: "10010"}, Streams{Gone: 1}},
-		{"not to be looked at", Spec{}, []record{archived}, sight{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, code: "10007"}, Streams{Due: 1}},
+		{"gone, archived", Spec{}, []record{archived}, sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, Gone: true, Code: "10010"}, Streams{Due: 1}},
+		{"gone, never archived", Spec{}, nil, sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, Gone: true, Code: "10010"}, Streams{Gone: 1}},
+		{"not to be looked at", Spec{}, []record{archived}, sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}}, Code: "10007"}, Streams{Due: 1}},
 	} {
-		p := planned(tc.spec, tc.known, tc.see)
+		p := planned(t, tc.spec, tc.known, tc.see)
 		if diff := cmp.Diff(tc.want, p.streams); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
 }
 
-func TestKnownStreamsThatAreNotListed(t *testing.T) {
+func TestUnlisted_KnownStreamsAreGoneOrOutside(t *testing.T) {
 	t.Parallel()
 	known := func() []record {
 		return []record{
@@ -99,14 +126,14 @@ func TestKnownStreamsThatAreNotListed(t *testing.T) {
 			{Group: "d", Type: "Public", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
 		}
 	}
-	p := planned(Spec{Types: []string{"Community", "Public"}, Exclude: []string{"x*"}}, known())
+	p := planned(t, Spec{Types: []string{"Community", "Public"}, Exclude: []string{"x*"}}, known())
 	if p.streams.Due != 2 || p.streams.Gone != 1 || len(p.records) != 3 {
 		t.Errorf("%+v, %d remembered; want a and c due, b kept, d forgotten", p.streams, len(p.records))
 	}
 }
 
 // The engine needs no list: what is known of a stream is enough to look at it.
-func TestKnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
+func TestUnlisted_KnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 	t.Parallel()
 	known := []record{
 		{Group: "c", Topic: "t", Type: "Community", Frontier: 10, Since: hours(-24 * 6)},
@@ -117,17 +144,17 @@ func TestKnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 		{Group: "old", Outcome: archive.StatusFailed},
 		{Group: "p", Type: "Public", Outcome: archive.StatusFailed},
 	}
-	p := planning(Spec{}, known)
-	p.blind["c"], p.unlisted["Private"] = true, true
-	p.plan([]sight{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", CreateTime: 1, NextSeq: 1}}})
+	blind := sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", CreateTime: 1, NextSeq: 1}, TopicsCode: "60008"}
+	p := decide(t, &planner{now: noon(), retention: week, rate: 100, unlisted: []string{"Private"}}, known, blind)
 	if diff := cmp.Diff(Streams{Due: 4, Resting: 1, Gone: 2, Empty: 1}, p.streams); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, i := range p.items {
-		if i.Next != 0 || i.CreateTime != 0 || i.Frontier != p.known[i.stream()].Frontier {
+		n := slices.IndexFunc(known, func(r record) bool { return r.stream() == i.stream() })
+		if i.Next != 0 || i.CreateTime != 0 || i.Frontier != known[n].Frontier {
 			t.Errorf("%+v", i)
 		}
-		if i.Topic == "t" && !i.deadline.Equal(noon().Add(24*time.Hour)) {
+		if i.Topic == "t" && i.deadline != hours(24) {
 			t.Errorf("it expires at %v", i.deadline)
 		}
 	}
@@ -136,51 +163,52 @@ func TestKnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 	}
 }
 
-func TestACommunitysOwnMessagesAreSeenBesideItsTopics(t *testing.T) {
+func TestCommunity_OwnMessagesAreSeenBesideTopics(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		next chat.Seq
 		last int64
-		own  bool
-	}{{1, 0, false}, {2, 9, true}, {1, 9, true}, {0, 9, true}, {0, 0, true}} {
-		g := infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", NextSeq: tc.next, LastTime: tc.last}, Topics: make([]infoLine, 1)}
-		if own := len(g.sights()) == 2; own != tc.own {
-			t.Errorf("NextMsgSeq %d, LastMsgTime %d: looked at %v", tc.next, tc.last, own)
+		due  int
+	}{{1, 0, 1}, {2, 9, 2}, {1, 9, 2}, {0, 9, 2}} {
+		own := chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", NextSeq: tc.next, LastTime: tc.last}
+		topic := chat.Facts{Stream: chat.Stream{GroupID: "c", TopicID: "t"}, NextSeq: 5}
+		p := planned(t, Spec{}, nil, sightLine{Facts: own, Topics: []sightLine{{Facts: topic}}})
+		if p.streams != (Streams{Due: tc.due}) {
+			t.Errorf("NextMsgSeq %d, LastMsgTime %d: %+v", tc.next, tc.last, p.streams)
 		}
 	}
 }
 
 // A part is listed at 11:00 and planned at 12:00. What was sent at 11:30 was not seen.
-func TestAnIdleStreamIsSoSinceItWasLookedAt(t *testing.T) {
+func TestIdle_SinceTheStreamWasLookedAt(t *testing.T) {
 	t.Parallel()
 	eleven := noon().Add(-time.Hour)
-	for name, h := range map[string]infoHeader{
-		"new": {Began: eleven, At: noon()},
-		"old": {At: eleven.Add(maxBatch)}, // a batch lasted no longer
-	} {
-		h.envelope = envelope{format, "20261122T120000Z-01020304"}
-		for _, next := range []chat.Seq{0, 10} {
-			w, err := encodeInfo(h, []infoLine{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "g"}, Type: "Public", NextSeq: next, LastTime: hours(-3)}}})
-			if err != nil {
-				t.Fatal(err)
+	for _, next := range []chat.Seq{0, 10} {
+		l := newLines()
+		l.add(group("g", next, hours(-3)))
+		w, err := l.close(partHeader{envelope: envelope{format, "20261122T120000Z-01020304"}, Began: eleven, At: noon()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSnapshot()
+		if _, err := s.read(w.Body); err != nil {
+			t.Fatal(err)
+		}
+		p := &planner{now: noon(), retention: week, rate: 100}
+		known := []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}
+		for r, err := range p.plan(s, inOrder(known)) {
+			if err != nil || p.streams.Idle != 1 || r.Since != eleven.Unix()-120 {
+				t.Errorf("next %d: %+v, since %v, %v", next, p.streams, time.Unix(r.Since, 0).UTC(), err)
 			}
-			_, groups, err := decodeInfo(w.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := planned(Spec{}, []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}, groups[0].sights()...)
-			if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
-				t.Errorf("%s, next %d: %+v, since %v", name, next, p.streams, time.Unix(p.records[0].Since, 0).UTC())
-			}
-			again := planned(Spec{}, []record{*p.records[0]}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
+			again := planned(t, Spec{}, []record{r}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
 			if again.streams.Due != 1 {
-				t.Errorf("%s, next %d: a message of 11:30 makes the stream %+v", name, next, again.streams)
+				t.Errorf("next %d: a message of 11:30 makes the stream %+v", next, again.streams)
 			}
 		}
 	}
 }
 
-func TestTheMostEndangeredComeFirst(t *testing.T) {
+func TestUrgency_TheMostEndangeredComeFirst(t *testing.T) {
 	t.Parallel()
 	known := []record{
 		{Group: "since yesterday", Frontier: 5, Since: hours(-24)},
@@ -190,7 +218,7 @@ func TestTheMostEndangeredComeFirst(t *testing.T) {
 	}
 	fresh := group("created an hour ago", 4, hours(0))
 	fresh.CreateTime = hours(-1)
-	p := planned(Spec{}, known,
+	p := planned(t, Spec{}, known,
 		group("since yesterday", 9, hours(0)), group("expires soon, long", 9000, hours(0)), group("expires soon", 9, hours(0)),
 		group("all expired", 9, hours(-24*8)), group("never archived", 50, hours(0)), fresh,
 	)
@@ -204,11 +232,11 @@ func TestTheMostEndangeredComeFirst(t *testing.T) {
 	}
 }
 
-func TestStreamsThatWillBeReachedTooLateAreAtRisk(t *testing.T) {
+func TestUrgency_WhatIsReachedTooLateIsAtRisk(t *testing.T) {
 	t.Parallel()
 	known := []record{{Group: "soon", Frontier: 1, Since: hours(-24*7 + 1)}, {Group: "later", Frontier: 1, Since: hours(-24)}}
 	first := group("first", 8_000_001, hours(0)) // 400,000 pages at 80 a second
-	p := planned(Spec{}, known, first, group("soon", 100, hours(0)), group("later", 100, hours(0)))
+	p := planned(t, Spec{}, known, first, group("soon", 100, hours(0)), group("later", 100, hours(0)))
 	names := map[string]int64{}
 	for _, n := range p.atRisk.First {
 		names[n.GroupID] = n.Seqs
@@ -218,36 +246,16 @@ func TestStreamsThatWillBeReachedTooLateAreAtRisk(t *testing.T) {
 	}
 }
 
-func TestTheSamePlanIsMadeTwice(t *testing.T) {
+func TestPlan_IsTheSameTwice(t *testing.T) {
 	t.Parallel()
-	var sights []sight
+	var seen []sightLine
 	for n := range 500 {
-		sights = append(sights, group(fmt.Sprint("g", n), chat.Seq(1+n%17), hours(-n)))
+		seen = append(seen, group(fmt.Sprint("g", n), chat.Seq(1+n%17), hours(-n)))
 	}
-	one, two := planned(Spec{}, nil, sights...), planned(Spec{}, nil, sights...)
+	one := planned(t, Spec{}, nil, seen...)
+	slices.Reverse(seen)
+	two := planned(t, Spec{}, nil, seen...)
 	if diff := cmp.Diff(one.items, two.items, cmp.AllowUnexported(item{})); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestKnowledgeIsReadBackAsItWasWritten(t *testing.T) {
-	t.Parallel()
-	records := []*record{
-		{Group: "@TGS#1", Type: "Public", Frontier: 7, CreateTime: 5, Since: hours(0)},
-		{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
-		{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
-		{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
-		{Group: "never archived", Outcome: "failed", Tries: 1, Tried: 9},
-	}
-	known, body := roundTrip(t, records)
-	for _, want := range records {
-		if diff := cmp.Diff(want, known[want.stream()]); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	}
-	for name, broken := range map[string][]byte{"half": body[:len(body)/2], "empty": nil, "no gzip": []byte("{}\n")} {
-		if _, err := decodeKnown(broken); err == nil {
-			t.Errorf("%s: read without an error", name)
-		}
 	}
 }

@@ -49,7 +49,7 @@ type base struct {
 }
 
 // loadPointer reads the pointer; the zero one if there is none, or none that can be read.
-func (v *visit) loadPointer(ctx context.Context) error {
+func (v *survey) loadPointer(ctx context.Context) error {
 	body, _, err := v.shelf.get(ctx, layout.SweepLatest())
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
@@ -73,7 +73,7 @@ func (v *visit) loadPointer(ctx context.Context) error {
 }
 
 // savePointer overwrites the pointer.
-func (v *visit) savePointer(ctx context.Context) error {
+func (v *survey) savePointer(ctx context.Context) error {
 	v.pointer.Format, v.pointer.At = format, time.Now().UTC()
 	w, err := encodeJSON(v.pointer)
 	if err != nil {

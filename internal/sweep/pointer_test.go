@@ -24,7 +24,7 @@ func (s *scene) keys() []string {
 	return keys
 }
 
-func TestAContinuationThatNamesNoSweepWritesNothing(t *testing.T) {
+func TestContinuation_ThatNamesNoSweepWritesNothing(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", "../../data/gid=x", "20261122T120000Z", "20261122T120000Z-0102030405", "20261122T121001Z-01020304", "99991231T235959Z-00000000"} {
 		inScene(t, func(s *scene) {
@@ -45,11 +45,11 @@ func TestAContinuationThatNamesNoSweepWritesNothing(t *testing.T) {
 }
 
 // A clock that was ahead once must not end all sweeps of several parts that come later; and what it knew is kept.
-func TestASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
+func TestPointer_ASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 	t.Parallel()
 	const future = "20991231T235959Z-00000000"
 	inScene(t, func(s *scene) {
-		s.based(future, &record{Group: "g00001", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
+		s.based(future, record{Group: "g00001", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
 		s.Caller = chatapi.NewCaller(retry.NewLimiter(10))
 		for n := range 3000 {
 			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprintf("g%05d", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
@@ -66,7 +66,7 @@ func TestASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 	})
 }
 
-func TestWhichSweepIsTheLater(t *testing.T) {
+func TestPointer_WhichSweepIsTheLater(t *testing.T) {
 	t.Parallel()
 	const id, later, future = "20261122T110000Z-01020304", "20261122T115500Z-00000000", "20261122T130000Z-00000000"
 	leased := func(id string) current { return current{ID: id, Owner: "a", Until: noon().Add(time.Minute)} }

@@ -4,94 +4,100 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
-	"chatexport/internal/chat"
+	"golang.org/x/sync/errgroup"
+
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/panics"
 )
 
-// maxRepeated is how many outcomes a result holds at most if it repeats those of results before it. Two neighbours that
-// do not repeat each other hold more than that together: so what a plan's outcomes take to read depends on its streams,
-// not on its batches.
-const maxRepeated = 4000
+const (
+	// readers read results side by side: each holds one.
+	readers = 4
+	// maxVerdicts bounds the memory that is taken in advance for what a lane says it did.
+	maxVerdicts = 1 << 20
+)
 
-// prior is what became of the lane of the sweep before, as far as its newest results tell.
+// laneHint is lane.json, which is overwritten after each result of the latest sweep's lane: whoever wants to know how far
+// that is need not read them all.
+type laneHint struct {
+	envelope
+
+	Results int       `json:"results"` // there are at least so many
+	Done    int       `json:"done"`    // streams that they tell of
+	Until   time.Time `json:"until"`   // a lane that has shown nothing more by then is lost
+	Last    bool      `json:"last"`    // the lane is at its end
+}
+
+func hintOf(h *resultHeader) laneHint {
+	return laneHint{envelope{format, h.Sweep}, h.Batch + 1, sum(h.Tally.Outcomes), h.Until, h.Last}
+}
+
+// prior is what became of the lane of the sweep before.
 type prior struct {
-	tail
+	laneHint
 
-	alive    bool // the lane is, or may be, under way
-	finished bool // it came to its end, or there was none
+	alive bool // the lane is, or may be, under way
 }
 
-// tail is the end of a lane's results.
-type tail struct {
-	header resultHeader // of the newest that can be read; zero if there is none
-	done   []outcome    // what that tells
-	next   int          // the newest of those that it does not repeat; -1 if it repeats all
-}
-
-// lookAtLane finds out whether the lane of the base sweep is still at it. It reads few of its results, however many
-// there are: most ticks end here.
-func (v *visit) lookAtLane(ctx context.Context) error {
-	b := v.pointer.Base
-	v.prior = &prior{tail: tail{next: -1}, finished: true}
-	if !b.Lane {
+// lookAtLane finds out whether the lane of the base sweep is still at it, once.
+func (v *survey) lookAtLane(ctx context.Context) error {
+	if v.prior != nil {
 		return nil
 	}
-	var err error
-	if v.prior.tail, err = v.findTail(ctx, b.ID); err != nil {
+	b := v.pointer.Base
+	v.prior = &prior{laneHint: laneHint{Until: b.Until, Last: !b.Lane}}
+	if v.prior.Last {
+		return nil
+	}
+	if err := v.findNewest(ctx, b.ID); err != nil {
 		return err
 	}
-	last := &v.prior.header
-	if v.prior.finished = last.Last; last.Last {
-		return nil
-	}
-	until, now := b.Until, time.Now()
-	if last.Format != 0 {
-		until = last.Until
-	}
-	v.prior.alive = now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
+	until, now := v.prior.Until, time.Now()
+	v.prior.alive = !v.prior.Last && now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
 	return nil
 }
 
-// findTail finds the newest result of a lane. They are numbered without a gap: steps double until there is none, and
-// are halved from there.
-func (v *visit) findTail(ctx context.Context, id string) (tail, error) {
-	t := tail{next: -1}
-	newest, none := -1, -1
-	for batch := 0; !t.header.Last && (none < 0 || newest+1 < none); {
-		header, done, err := v.result(ctx, id, batch)
+// findNewest looks for the newest result of a lane, from the hint on. They are numbered without a gap. Where the hint is
+// lost, all are read, or as many as a quarter of the batch allows: what is not found is looked at again.
+func (v *survey) findNewest(ctx context.Context, id string) error {
+	var hint laneHint
+	body, _, err := v.shelf.get(ctx, layout.SweepLane())
+	if err == nil {
+		err = readJSON(body, &hint)
+	}
+	switch {
+	case err != nil && !errors.Is(err, objstore.ErrNotExist) && !unreadable(err):
+		return fmt.Errorf("look for the lane's newest result: %w", err)
+	case err == nil && hint.Sweep == id && hint.Results > 0 && hint.Results <= v.Settings.MaxHops+1:
+		v.prior.laneHint = hint
+	}
+	for until := time.Now().Add(time.Until(v.Deadline) / 4); time.Now().Before(until) && !v.prior.Last; {
+		h, _, err := v.result(ctx, id, v.prior.Results)
 		switch {
 		case err == nil:
-			newest = batch
-			t = tail{header, done, batch - 1 - max(0, header.Repeats)}
+			v.prior.laneHint = hintOf(&h)
 		case unreadable(err):
-			newest, t.done, t.next = batch, nil, batch-1
+			v.prior.Results++
 		case errors.Is(err, objstore.ErrNotExist):
-			none = batch
+			return nil
 		default:
-			return tail{}, err
-		}
-		if none < 0 {
-			batch = max(1, 2*batch)
-		} else {
-			batch = (newest + none) / 2
+			return err
 		}
 	}
-	return t, nil
+	return nil
 }
 
-// result reads one result of a lane. What cannot be read is warned of, and its streams are looked at again.
-func (v *visit) result(ctx context.Context, id string, batch int) (resultHeader, []outcome, error) {
+// result reads one result. What cannot be read is warned of, and its streams are looked at again.
+func (v *survey) result(ctx context.Context, id string, batch int) (h resultHeader, rest resultLines, err error) {
 	key := layout.SweepResult(id, batch)
-	body, _, err := v.Store.Get(ctx, key)
+	body, _, err := v.shelf.get(ctx, key)
 	if err == nil {
-		var header resultHeader
-		var done []outcome
-		if header, done, _, err = decodeResult(body); err == nil {
-			return header, done, nil
+		if rest, err = openResult(body, &h); err == nil {
+			return h, rest, nil
 		}
 	}
 	if unreadable(err) {
@@ -100,79 +106,55 @@ func (v *visit) result(ctx context.Context, id string, batch int) (resultHeader,
 	return resultHeader{}, nil, fmt.Errorf("read results of the sweep before: %w", err)
 }
 
-// lookBack reads what the base sweep knew and what its lane did, whether or not that is still at it. What cannot be
-// read, or not in half of the time that is left, is done without: then more streams are looked at than need be, but no
-// sweep ever comes to its end of time over the same results as the one before. It reports true if it left the work to
-// the next batch, which has more time.
-func (v *visit) lookBack(ctx context.Context) (bool, error) {
-	v.known = make(map[chat.Stream]*record)
-	if v.prior == nil {
-		if err := v.lookAtLane(ctx); err != nil {
-			return false, err
-		}
-	}
-	if v.pointer.Base.ID == "" {
-		return false, nil
-	}
-	learnt, whole, err := v.readLane(ctx)
-	if err != nil {
-		return false, err
-	}
-	if !whole && v.listed {
-		return true, v.handOver(ctx)
-	}
-	if !whole {
-		v.log.Warn().Str("base", v.pointer.Base.ID).
-			Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
-	}
-	if err := v.readKnown(ctx); err != nil {
-		return false, err
-	}
-	for i := range learnt {
-		o := &learnt[i]
-		r := v.known[o.stream()]
-		if r == nil {
-			r = &record{Group: o.Group, Topic: o.Topic}
-			v.known[o.stream()] = r
-		}
-		r.learn(*o)
-	}
-	return false, nil
-}
-
-// readKnown reads what the base sweep knew.
-func (v *visit) readKnown(ctx context.Context) error {
-	body, _, err := v.shelf.get(ctx, layout.SweepKnown(v.pointer.Base.ID, 0))
-	if err == nil {
-		var known map[chat.Stream]*record
-		if known, err = decodeKnown(body); err == nil {
-			v.known = known
-			return nil
-		}
-	}
-	if !errors.Is(err, objstore.ErrNotExist) && !unreadable(err) {
-		return fmt.Errorf("read what the sweep before knew: %w", err)
-	}
-	v.log.Warn().Err(err).Msg("what the sweep before knew is lost; every stream is looked at")
-	return nil
-}
-
-// readLane reads what became of the base sweep's streams, the oldest first, and reports whether that is all.
-func (v *visit) readLane(ctx context.Context) ([]outcome, bool, error) {
+// verdicts reads what became of the base sweep's streams, in their order, whether or not its lane is still at it: the
+// newest results first, and no more of them than half of the time that is left allows. So no sweep ever comes to its end
+// of time over the same results as the one before.
+func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
+	all := &table[verdict]{rows: make([]row[verdict], 0, min(max(v.prior.Done, 0), maxVerdicts))}
 	until := time.Now().Add(time.Until(v.Deadline) / 2)
-	found := [][]outcome{v.prior.done} // the newest first
-	whole := true
-	for batch := v.prior.next; batch >= 0; {
-		if whole = time.Now().Before(until); !whole {
+	var mu sync.Mutex
+	group, joint := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for batch := v.prior.Results - 1; batch >= 0; batch-- {
+		if !time.Now().Before(until) {
+			v.log.Warn().Str("base", v.pointer.Base.ID).
+				Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
 			break
 		}
-		header, done, err := v.result(ctx, v.pointer.Base.ID, batch)
-		if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
-			return nil, false, err
-		}
-		found = append(found, done)
-		batch -= 1 + max(0, header.Repeats)
+		group.Go(func() error {
+			return panics.Logged(v.log, func() error {
+				return v.eachVerdict(joint, batch, func(o *outcome) {
+					mu.Lock()
+					defer mu.Unlock()
+					all.add(o.stream(), o.verdict)
+				})
+			})
+		})
 	}
-	slices.Reverse(found)
-	return slices.Concat(found...), whole, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	all.sort()
+	return all, nil
+}
+
+// eachVerdict reads the verdicts of one result of the base sweep.
+func (v *survey) eachVerdict(ctx context.Context, batch int, each func(*outcome)) error {
+	_, rest, err := v.result(ctx, v.pointer.Base.ID, batch)
+	if err != nil && (unreadable(err) || errors.Is(err, objstore.ErrNotExist)) {
+		return nil // the streams are looked at again
+	}
+	if err != nil {
+		return err
+	}
+	for line, err := range rest {
+		if err != nil {
+			v.log.Warn().Err(err).Int("batch", batch).Msg("result of a lane is unreadable; its streams are looked at again")
+			return nil
+		}
+		if line.Done != nil {
+			each(line.Done)
+		}
+	}
+	return nil
 }

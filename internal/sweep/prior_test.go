@@ -15,40 +15,83 @@ import (
 
 const baseID = "20261101T000000Z-00000000"
 
-// results are what n batches of the base sweep's only lane wrote, each the outcome of one stream, as versions did that
-// repeated nothing.
+// results are what n batches of the base sweep's lane wrote, each the outcome of one stream.
 func (s *scene) results(n int, ended bool) {
 	s.t.Helper()
 	for batch := range n {
-		h := resultHeader{envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1, Until: time.Now().Add(time.Duration(batch-n+1)*time.Minute + 5*time.Minute)}
-		done := []outcome{{Group: fmt.Sprint("g", batch), Outcome: "complete", Frontier: 10, Began: 1, At: 2}}
-		w, err := encodeResult(h, done, nil)
+		l := newLines()
+		l.add(resultLine{Done: &outcome{Group: fmt.Sprint("g", batch), verdict: verdict{Outcome: "complete", Frontier: 10, Began: 1, At: 2}}})
+		w, err := l.close(resultHeader{
+			envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1,
+			Until: time.Now().Add(time.Duration(batch-n+1)*time.Minute + 5*time.Minute),
+		})
 		s.write(layout.SweepResult(baseID, batch), w, err)
+	}
+	s.hint(n, ended)
+}
+
+// hint says that the base sweep's lane has so many results.
+func (s *scene) hint(results int, last bool) {
+	s.t.Helper()
+	w, err := encodeJSON(laneHint{envelope: envelope{format, baseID}, Results: results, Last: last, Until: time.Now().Add(time.Minute)})
+	s.write(layout.SweepLane(), w, err)
+}
+
+func TestPrior_ATickReadsFewResultsOfALaneThatIsAlive(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 2, 9, 1000} {
+		for _, behind := range []int{0, 1, 3} {
+			inScene(t, func(s *scene) {
+				s.based(baseID)
+				s.results(n, false)
+				s.hint(n-behind, false)
+				sum, err := s.sweep(nil, "tick", time.Minute)
+				if alive := sum.Outcome == AlreadyRunning; err != nil || alive != (n > 0) || s.gets > 5+behind {
+					t.Errorf("%d results, hint %d behind: %q, %v, %d reads", n, behind, sum.Outcome, err, s.gets)
+				}
+			})
+		}
 	}
 }
 
-func TestATickReadsFewResultsOfALaneThatIsAlive(t *testing.T) {
+// The hint may be of another sweep, lost, or wrong.
+func TestPrior_AHintThatIsWrongHidesNoResult(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 1000, 1025} {
+	for name, change := range map[string]func(s *scene){
+		"lost":     func(s *scene) { s.store.Lose(layout.SweepLane()) },
+		"broken":   func(s *scene) { s.corrupt[layout.SweepLane()] = true },
+		"too high": func(s *scene) { s.hint(1<<30, false) },
+		"negative": func(s *scene) { s.hint(-7, false) },
+		"of another sweep": func(s *scene) {
+			w, err := encodeJSON(laneHint{envelope: envelope{format, "x"}, Results: 7})
+			s.write(layout.SweepLane(), w, err)
+		},
+	} {
 		inScene(t, func(s *scene) {
 			s.based(baseID)
-			s.results(n, false)
+			s.results(9, false)
+			change(s)
 			sum, err := s.sweep(nil, "tick", time.Minute)
-			if alive := sum.Outcome == AlreadyRunning; err != nil || alive != (n > 0) || s.gets > 3+2*11 {
-				t.Errorf("%d results: %q, %v, %d reads", n, sum.Outcome, err, s.gets)
+			if err != nil || sum.Outcome != AlreadyRunning {
+				t.Errorf("%s: %q, %v", name, sum.Outcome, err)
+			}
+			time.Sleep(time.Hour)
+			sum, err = s.sweep(nil, "later", time.Minute)
+			if known := s.known(sum.Sweep); err != nil || len(known) != 9 {
+				t.Errorf("%s: %q, %v, %d known", name, sum.Outcome, err, len(known))
 			}
 		})
 	}
 }
 
-func TestMoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
+func TestPrior_MoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
-		s.slow = 30 * time.Millisecond
+		s.slow = 100 * time.Millisecond
 		s.based(baseID)
 		s.results(2500, true)
 		for n := range 2500 {
-			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
+			s.groups = append(s.groups, idleGroup(fmt.Sprint("g", n)))
 		}
 		sum, err := s.sweep(nil, "tick", 40*time.Second)
 		for n := 0; err == nil && sum.Outcome == Continued && n < 3; n++ {
@@ -63,15 +106,20 @@ func TestMoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
 	})
 }
 
-// However many batches a lane has, what became of its streams is in few objects.
-func TestResultsRepeatWhatThoseBeforeThemTell(t *testing.T) {
+// idleGroup is what the directory says of a group of which everything is archived up to the seq 9.
+func idleGroup(id string) chat.Facts {
+	return chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10}
+}
+
+// A long stream keeps the lane busy for many batches; the others are told by the first.
+func TestPrior_WhatALaneDidIsKnownToTheNextSweep(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		const streams = 300
 		for n := range streams {
-			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
+			s.groups = append(s.groups, idleGroup(fmt.Sprint("g", n)))
 		}
-		s.groups[7].NextSeq = 100_000 // keeps the lane busy
+		s.groups[7].NextSeq = 100_000
 		var late, first atomic.Bool
 		s.engine = func(req export.Request) (export.Result, error) {
 			if req.Stream.GroupID == "g7" {
@@ -79,7 +127,7 @@ func TestResultsRepeatWhatThoseBeforeThemTell(t *testing.T) {
 				if late.Load() {
 					return export.Result{Outcome: export.Complete, Frontier: 100_000}, nil
 				}
-				return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: []byte(`{"cursor":5}`)}, nil
+				return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: []byte("{}")}, nil
 			}
 			if req.Stream.GroupID == "g8" && first.CompareAndSwap(false, true) {
 				return export.Result{Outcome: archive.StatusDamaged, Code: "x", Frontier: 3}, nil
@@ -89,112 +137,81 @@ func TestResultsRepeatWhatThoseBeforeThemTell(t *testing.T) {
 		s.planned()
 		last := s.batch(10 * time.Second)
 		for last.Outcome == Continued {
-			late.Store(last.Batch == 60)
+			late.Store(last.Batch == 20)
 			last = s.batch(10 * time.Second)
 		}
 		time.Sleep(10 * time.Minute)
 		s.gets = 0
 		sum, err := s.sweep(nil, "tick", time.Minute)
-		if err != nil || sum.Streams.Idle != streams-1 || sum.Streams.Resting != 1 || s.gets > 20 {
+		if err != nil || sum.Streams.Idle != streams-1 || sum.Streams.Resting != 1 || s.gets > last.Batch+6 {
 			t.Errorf("after %d batches: %+v, %v, %d reads", last.Batch+1, sum.Streams, err, s.gets)
 		}
 	})
 }
 
-// What is held twice is read once, and a lane that ended many streams repeats no more of them than it should.
-func TestResultsDoNotGrowWithTheLane(t *testing.T) {
-	t.Parallel()
-	inScene(t, func(s *scene) {
-		for n := range 3 * maxRepeated {
-			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprint("g", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})
-		}
-		s.engine = func(export.Request) (export.Result, error) {
-			time.Sleep(20 * time.Millisecond)
-			return export.Result{Outcome: export.Complete, Frontier: 10}, nil
-		}
-		planned := s.planned()
-		for last := s.batch(4 * time.Second); last.Outcome == Continued; {
-			last = s.batch(4 * time.Second)
-		}
-		last := *s.lanes[len(s.lanes)-1].Batch
-		for batch := range last + 1 {
-			header, done, _, err := decodeResult(s.read(layout.SweepResult(planned.Sweep, batch)))
-			if err != nil || header.Repeats > 0 && len(done) > maxRepeated {
-				t.Errorf("result %d: %d outcomes, repeats %d, %v", batch, len(done), header.Repeats, err)
-			}
-		}
-		s.gets = 0
-		sum, err := s.sweep(nil, "tick", time.Minute)
-		if err != nil || sum.Streams.Idle != 3*maxRepeated || s.gets > 20 {
-			t.Errorf("after %d batches: %+v, %v, %d reads", last+1, sum.Streams, err, s.gets)
-		}
-	})
-}
-
 // A lane that shows itself while the plan is made does not make the sweep forget what it began with.
-func TestWhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
+func TestPrior_WhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		s.based(baseID,
-			&record{Group: "dissolved", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
-			&record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
+			record{Group: "dissolved", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
+			record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100},
 		)
 		s.results(3, false)
 		id := archive.NewRunID(time.Now())
-		w, err := encodeInfo(infoHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}},
-			[]infoLine{{Facts: chat.Facts{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10}}})
+		l := newLines()
+		l.add(sightLine{Facts: idleGroup("idle")})
+		w, err := l.close(partHeader{envelope: envelope{format, id}, Began: time.Now(), At: time.Now(), Next: place{Done: true}})
 		s.write(layout.SweepInfo(id, 0), w, err)
 		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "tick", time.Minute)
-		known, _ := decodeKnown(s.read(layout.SweepKnown(id, 0)))
-		if err != nil || sum.Streams.Idle != 1 || known[chat.Stream{GroupID: "dissolved"}] == nil || known[chat.Stream{GroupID: "g2"}] == nil {
-			t.Errorf("%+v, %v, %d known", sum.Streams, err, len(known))
+		if err != nil || sum.Streams.Idle != 1 || !s.knows(id, "dissolved") || !s.knows(id, "g2") {
+			t.Errorf("%+v, %v, %+v", sum.Streams, err, s.known(id))
 		}
 	})
 }
 
 // Everything that sweeps remember is a hint: what is broken is done without.
-func TestBrokenHintsStopNoSweep(t *testing.T) {
+func TestPrior_BrokenHintsStopNoSweep(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{
 		layout.SweepLatest(), layout.SweepKnown(baseID, 0), layout.SweepPlan(baseID), layout.SweepResult(baseID, 0), layout.SweepResult(baseID, 1), layout.SweepResult(baseID, 2),
 	} {
 		inScene(t, func(s *scene) {
-			s.based(baseID, &record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
+			s.based(baseID, record{Group: "idle", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
 			s.results(3, false)
 			time.Sleep(time.Hour) // the lane is lost
 			s.corrupt[key] = true
-			s.groups = []chat.Facts{{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10}}
+			s.groups = []chat.Facts{idleGroup("idle")}
 			sum, err := s.sweep(nil, "tick", time.Minute)
-			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
 			// g1 is in the second result alone.
-			kept := known[chat.Stream{GroupID: "g1"}] != nil
+			kept := s.knows(sum.Sweep, "g1")
 			if err != nil || sum.Streams.Idle+sum.Streams.Due < 1 || kept == (key == layout.SweepLatest() || key == layout.SweepResult(baseID, 1)) {
-				t.Errorf("without %s: %q, %+v, %v, %d known", key, sum.Outcome, sum.Streams, err, len(known))
+				t.Errorf("without %s: %q, %+v, %v", key, sum.Outcome, sum.Streams, err)
 			}
 		})
 	}
 }
 
-// Behind the newest result, which is broken, are some that were stepped over on the way to it.
-func TestABrokenNewestResultHidesNoOther(t *testing.T) {
+// A result that is broken hides none before or behind it.
+func TestPrior_ABrokenResultHidesNoOther(t *testing.T) {
 	t.Parallel()
-	for n := 1; n <= 10; n++ {
+	for broken := range 5 {
 		inScene(t, func(s *scene) {
 			s.based(baseID)
-			s.results(n, false)
+			s.results(5, false)
+			s.hint(2, false)
 			time.Sleep(time.Hour)
-			s.corrupt[layout.SweepResult(baseID, n-1)] = true
-			s.groups = []chat.Facts{{Stream: chat.Stream{GroupID: "idle"}, Type: "Public", CreateTime: 1, NextSeq: 1}}
+			s.corrupt[layout.SweepResult(baseID, broken)] = true
+			s.groups = []chat.Facts{{Stream: chat.Stream{GroupID: "empty"}, Type: "Public", CreateTime: 1, NextSeq: 1}}
 			sum, err := s.sweep(nil, "tick", time.Minute)
-			known, _ := decodeKnown(s.read(layout.SweepKnown(sum.Sweep, 0)))
-			if err != nil || len(known) != n-1 {
-				t.Errorf("%d results: %d streams are known, %v", n, len(known), err)
+			if known := s.known(sum.Sweep); err != nil || len(known) != 4 {
+				t.Errorf("without result %d: %d streams are known, %v", broken, len(known), err)
 			}
 		})
 	}
 }
 
-func TestABrokenPlanIsNotTakenUp(t *testing.T) {
+func TestPrior_ABrokenPlanIsNotTakenUp(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Current: current{ID: baseID}})

@@ -21,9 +21,8 @@ func (b *board) put(o open) {
 	if o.New > int64(lightSeqs) {
 		queue = &b.heavy
 	}
-	// Behind its equals: results of older versions have no ranks, but the order.
 	n, _ := slices.BinarySearchFunc(*queue, o, func(a, b open) int {
-		return cmp.Or(cmp.Compare(a.Idle, b.Idle), cmp.Compare(a.Rank, b.Rank), -1)
+		return cmp.Or(cmp.Compare(a.Stuck, b.Stuck), cmp.Compare(a.Rank, b.Rank), -1)
 	})
 	*queue = slices.Insert(*queue, n, o)
 }
@@ -116,20 +115,22 @@ func (b *board) readPiece(ctx context.Context) error {
 		return fmt.Errorf("read the lane's plan: %w", err)
 	}
 	var header pieceHeader
-	b.items = b.items[:0]
-	err = readLines(body, &header, func(line []byte) error {
-		var i item
-		if err := readJSON(line, &i); err != nil {
-			return err
-		}
-		if !possible(i.stream()) {
-			return nil // one line is not to cost all the others
-		}
-		b.items = append(b.items, i)
-		return nil
-	})
+	rest, err := openLines(body, &header)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
+	}
+	b.items = b.items[:0]
+	for raw, err := range rest {
+		var i item
+		if err == nil {
+			err = readJSON(raw, &i)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+		if possible(i.stream()) { // one line is not to cost all the others
+			b.items = append(b.items, i)
+		}
 	}
 	b.read, b.lastPiece = true, header.Last
 	b.ended = b.lastPiece && b.offset >= len(b.items)
@@ -141,5 +142,5 @@ func (b *board) exhausted() bool {
 	return b.ended && len(b.light)+len(b.heavy)+len(b.later) == 0
 }
 
-// rest returns the streams that the next batch begins with.
-func (b *board) rest() []open { return slices.Concat(b.light, b.heavy, b.later) }
+// left returns the streams that the next batch begins with.
+func (b *board) left() []open { return slices.Concat(b.light, b.heavy, b.later) }

@@ -26,7 +26,7 @@ func longGroups(n int) []chat.Facts {
 	return groups
 }
 
-func TestTheMostUrgentLongStreamIsServedInEveryBatch(t *testing.T) {
+func TestQueue_TheMostUrgentLongStreamIsServedInEveryBatch(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		s.groups = longGroups(8)
@@ -55,7 +55,7 @@ func TestTheMostUrgentLongStreamIsServedInEveryBatch(t *testing.T) {
 }
 
 // A stream that gets nowhere in a whole batch must not hold the first place of the queue for ever.
-func TestALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
+func TestQueue_ALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		s.groups = longGroups(6)
@@ -82,7 +82,7 @@ func TestALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
 	})
 }
 
-func TestAResultDoesNotRepeatThePlan(t *testing.T) {
+func TestQueue_AResultDoesNotRepeatThePlan(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		for n := range 6000 {
@@ -105,22 +105,22 @@ func TestAResultDoesNotRepeatThePlan(t *testing.T) {
 		}
 		sum := s.planned()
 		last := s.batch(time.Minute)
-		_, done, opens, err := decodeResult(s.read(layout.SweepResult(sum.Sweep, 0)))
-		if err != nil || len(opens) > maxHeavy+heavyWorkers || len(done) < 150 {
-			t.Errorf("%d done, %d open, %v", len(done), len(opens), err)
+		_, done, opens := s.result(sum.Sweep, 0)
+		if len(opens) > maxHeavy+heavyWorkers || len(done) < 150 {
+			t.Errorf("%d done, %d open", len(done), len(opens))
 		}
 		for last.Outcome == Continued {
 			last = s.batch(10 * time.Minute)
 		}
-		header, _, _, err := decodeResult(s.read(layout.SweepResult(sum.Sweep, last.Batch)))
-		if err != nil || !header.Last || header.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
-			t.Errorf("the lane's end: %+v, %v, %d short ones", header, err, short)
+		header, _, _ := s.result(sum.Sweep, last.Batch)
+		if !header.Last || header.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
+			t.Errorf("the lane's end: %+v, %d short ones", header, short)
 		}
 	})
 }
 
 // A piece of the plan that is not there ends the plan: what it would have had is due again in the next sweep.
-func TestAPlanThatLacksAPieceEndsEarly(t *testing.T) {
+func TestQueue_APlanThatLacksAPieceEndsEarly(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		for n := range pieceItems + 10 {

@@ -25,20 +25,23 @@ type Report struct {
 	FinishedAt time.Time `json:"finished_at,omitzero"` // missing where the lane was lost
 	Previous   string    `json:"previous,omitempty"`   // the sweep whose results this one began with
 
-	Groups struct {
-		Total  int            `json:"total"`
-		Types  map[string]int `json:"types"`
-		Topics int            `json:"topics"`
-	} `json:"groups"`
-	Streams   Streams  `json:"streams"`
-	Unreached int      `json:"unreached"` // due, but the lane did not come to them
-	Tally     Tally    `json:"done"`
-	AtRisk    nameList `json:"at_risk"`  // estimated to lose messages before their turn
-	Expired   nameList `json:"expired"`  // lost messages before they were archived
-	Failures  nameList `json:"failures"` // not archived to the head, and why
-	Skipped   nameList `json:"skipped"`  // types without history
+	Groups    groupCounts `json:"groups"`
+	Streams   Streams     `json:"streams"`
+	Unreached int         `json:"unreached"` // due, but the lane did not come to them
+	Tally     Tally       `json:"done"`
+	AtRisk    nameList    `json:"at_risk"`  // estimated to lose messages before their turn
+	Expired   nameList    `json:"expired"`  // lost messages before they were archived
+	Failures  nameList    `json:"failures"` // not archived to the head, and why
+	Skipped   nameList    `json:"skipped"`  // types without history
 
 	Batches int `json:"batches,omitempty"` // of the lane
+}
+
+// groupCounts counts what was listed.
+type groupCounts struct {
+	Total  int            `json:"total"`
+	Types  map[string]int `json:"types"`
+	Topics int            `json:"topics"`
 }
 
 // Tally sums up batches of the lane.
@@ -95,15 +98,13 @@ func (t *Tally) clone() Tally {
 }
 
 // draft returns the report as far as it is known before planning.
-func (v *visit) draft() Report {
+func (v *survey) draft() Report {
 	started, _ := archive.RunStart(v.id)
-	r := Report{envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID}
-	r.Groups.Types = make(map[string]int)
-	return r
+	return Report{envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID}
 }
 
 // warn logs what people should know before it is too late.
-func (v *visit) warn(r Report) {
+func (v *survey) warn(r Report) {
 	for _, n := range r.AtRisk.First[:min(len(r.AtRisk.First), maxWarnings)] {
 		v.log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Int64("seqs", n.Seqs).Time("expires", n.Expires).Time("reached", n.Reached).
 			Msg("messages will expire before this stream is reached; raise CHAT_QPS, or sweep more often")
@@ -139,31 +140,31 @@ func (s *Sweeper) report(ctx context.Context, shelf *shelf, r Report) error {
 	return nil
 }
 
-func (v *visit) writeReport(ctx context.Context, r Report) error { return v.report(ctx, v.shelf, r) }
-
 // settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will.
-func (v *visit) settlePrior(ctx context.Context) error {
+func (v *survey) settlePrior(ctx context.Context) error {
 	b := v.pointer.Base
-	if b.ID == "" || v.prior.finished {
+	if v.prior.Last {
 		return nil
 	}
-	body, _, err := v.shelf.get(ctx, layout.SweepPlan(b.ID))
-	if errors.Is(err, objstore.ErrNotExist) {
+	plan, err := v.shelf.readPlan(ctx, b.ID)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
 		return nil
-	}
-	var plan planObject
-	if err == nil {
-		err = readJSON(body, &plan)
-	}
-	if unreadable(err) {
+	case unreadable(err):
 		v.log.Warn().Err(err).Msg("the sweep before has no report: its plan is unreadable")
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("read the plan of the sweep before: %w", err)
 	}
-	plan.Report.conclude(v.prior.header)
+	newest := resultHeader{}
+	if v.prior.Results > 0 {
+		newest, _, err = v.result(ctx, b.ID, v.prior.Results-1)
+	}
+	if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
+		return err
+	}
+	plan.Report.conclude(newest)
 	v.log.Warn().Str("lost_sweep", b.ID).Int("unreached", plan.Report.Unreached).
 		Msg("the lane of the sweep before was lost; its streams are taken up again")
-	return v.writeReport(ctx, plan.Report)
+	return v.report(ctx, v.shelf, plan.Report)
 }

@@ -3,14 +3,15 @@ package sweep
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
+	"unique"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/objstore"
 )
 
-// resultHeader is the first line of result-<batch>.ndjson.gz: where the next batch begins, and everything that
-// the lane did so far.
+// resultHeader is the first line of result-<batch>.ndjson.gz: where the next batch begins, and everything that the lane
+// did so far.
 type resultHeader struct {
 	envelope
 
@@ -21,8 +22,6 @@ type resultHeader struct {
 	Offset int       `json:"offset"` // from this stream of it
 	Last   bool      `json:"last,omitempty"`
 
-	Repeats int `json:"repeats,omitempty"` // of so many batches before, the outcomes are here once more
-
 	Tally    Tally    `json:"tally"`
 	Failures nameList `json:"failures"`
 	Expired  nameList `json:"expired"`
@@ -30,8 +29,16 @@ type resultHeader struct {
 
 // outcome is what became of one stream of the plan.
 type outcome struct {
-	Group      string   `json:"g"`
-	Topic      string   `json:"t,omitempty"`
+	Group string `json:"g"`
+	Topic string `json:"t,omitempty"`
+
+	verdict
+}
+
+func (o *outcome) stream() chat.Stream { return chat.Stream{GroupID: o.Group, TopicID: o.Topic} }
+
+// verdict is what a lane found out about a stream.
+type verdict struct {
 	Outcome    string   `json:"o"`
 	Code       string   `json:"e,omitempty"`
 	Frontier   chat.Seq `json:"f,omitempty"`
@@ -43,16 +50,14 @@ type outcome struct {
 	At         int64    `json:"a,omitempty"` // when that ended
 }
 
-func (o *outcome) stream() chat.Stream { return chat.Stream{GroupID: o.Group, TopicID: o.Topic} }
-
 // open is a stream that is begun, or passed over, and not done.
 type open struct {
 	item
 
-	Continuation json.RawMessage `json:"r,omitempty"` // package export's
+	Continuation json.RawMessage `json:"r,omitempty"` // of package export, as it came
 	Attempts     int             `json:"x,omitempty"` // how often it failed
-	Rank         int             `json:"p,omitempty"` // its place in the lane's plan, from 1; 0 is unknown
-	Idle         int             `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
+	Rank         int             `json:"p,omitempty"` // its place in the lane's plan, from 1
+	Stuck        int             `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
 }
 
 // resultLine is any other line of a result.
@@ -61,33 +66,36 @@ type resultLine struct {
 	Open *open    `json:"open,omitempty"`
 }
 
-func encodeResult(h resultHeader, done []outcome, opens []open) (objstore.Write, error) {
-	l := newLines(h)
-	for i := range done {
-		l.add(resultLine{Done: &done[i]})
-	}
-	for i := range opens {
-		l.add(resultLine{Open: &opens[i]})
-	}
-	return l.close()
-}
+// resultLines are the lines of a result, but for those with an id that no stream can have: one line is not to cost all
+// the others.
+type resultLines = iter.Seq2[resultLine, error]
 
-func decodeResult(body []byte) (h resultHeader, done []outcome, opens []open, err error) {
-	err = readLines(body, &h, func(raw []byte) error {
-		var line resultLine
-		if err := readJSON(raw, &line); err != nil {
-			return err
+// openResult reads the header of a result, and returns its other lines.
+func openResult(body []byte, h *resultHeader) (resultLines, error) {
+	rest, err := openLines(body, h)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(resultLine, error) bool) {
+		for raw, err := range rest {
+			var line resultLine
+			if err == nil {
+				err = readJSON(raw, &line)
+			}
+			switch {
+			case err != nil:
+			case line.Done != nil && possible(line.Done.stream()):
+				// There are few outcomes and codes, and very many streams.
+				line.Done.Outcome, line.Done.Code = unique.Make(line.Done.Outcome).Value(), unique.Make(line.Done.Code).Value()
+			case line.Open != nil && possible(line.Open.stream()):
+			case line.Done == nil && line.Open == nil:
+				err = fmt.Errorf("%w: a line that is neither done nor open", errObject)
+			default:
+				continue
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
 		}
-		switch {
-		case line.Done != nil && possible(line.Done.stream()):
-			done = append(done, *line.Done)
-		case line.Open != nil && possible(line.Open.stream()):
-			opens = append(opens, *line.Open)
-		case line.Done == nil && line.Open == nil:
-			return fmt.Errorf("%w: a line that is neither done nor open", errObject)
-		default: // an id that no stream can have: one line is not to cost all the others
-		}
-		return nil
-	})
-	return h, done, opens, err
+	}, nil
 }

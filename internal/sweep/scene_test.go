@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -159,11 +160,59 @@ func (s *scene) write(key string, w objstore.Write, err error) {
 	}
 }
 
-// based makes a sweep the last that was planned.
-func (s *scene) based(id string, known ...*record) {
+// batchOf returns a batch of a sweep.
+func (s *scene) batchOf(id string) *survey {
+	return &survey{
+		Sweeper: s.Sweeper, Request: s.request("survey", time.Minute), id: id, start: time.Now(),
+		log: zerolog.New(&s.logs), shelf: &shelf{Store: s.Store}, seen: newSnapshot(),
+	}
+}
+
+// based makes a sweep the last that was planned. The records are in order.
+func (s *scene) based(id string, known ...record) {
 	s.t.Helper()
-	w, err := encodeKnown(id, time.Now().Add(-time.Hour), known)
-	s.write(layout.SweepKnown(id, 0), w, err)
-	w, err = encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})
+	if err := s.batchOf(id).writeKnown(s.t.Context(), inOrder(known)); err != nil {
+		s.t.Fatal(err)
+	}
+	w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})
 	s.write(layout.SweepLatest(), w, err)
+}
+
+// known returns what a sweep knew.
+func (s *scene) known(id string) []record {
+	s.t.Helper()
+	var known []record
+	for r, err := range s.batchOf(id).readKnown(s.t.Context(), id) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		known = append(known, r)
+	}
+	return known
+}
+
+// knows reports whether a sweep knew a group.
+func (s *scene) knows(id, group string) bool {
+	s.t.Helper()
+	return slices.ContainsFunc(s.known(id), func(r record) bool { return r.Group == group })
+}
+
+// result returns what is in a result.
+func (s *scene) result(id string, batch int) (h resultHeader, done []outcome, opens []open) {
+	s.t.Helper()
+	rest, err := openResult(s.read(layout.SweepResult(id, batch)), &h)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line, err := range rest {
+		switch {
+		case err != nil:
+			s.t.Fatal(err)
+		case line.Done != nil:
+			done = append(done, *line.Done)
+		default:
+			opens = append(opens, *line.Open)
+		}
+	}
+	return h, done, opens
 }

@@ -15,6 +15,9 @@ import (
 // ErrSpec is wrapped by the error for a sweep's task that cannot be understood: the same task never can.
 var ErrSpec = errors.New("sweep cannot be understood")
 
+// community is the type of groups that may have topics.
+const community = "Community"
+
 // defaultMaxAge is how long a stream waits for min_new messages where the task says nothing.
 const defaultMaxAge = 24 * time.Hour
 

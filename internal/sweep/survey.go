@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
-	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
@@ -19,16 +18,16 @@ import (
 
 const (
 	// reserveShare of a batch is kept for the writes at its end.
-	reserveShare = 0.2
+	reserveShare = 0.1
 	minReserve   = 300 * time.Millisecond
-	maxReserve   = 20 * time.Second
+	maxReserve   = 10 * time.Second
 )
 
 // errNoProgress is wrapped by the error of a batch that found out nothing: its continuation would run for ever.
 var errNoProgress = errors.New("batch of the sweep made no progress")
 
-// visit is one batch of a sweep.
-type visit struct {
+// survey is one batch of a sweep before its lane begins: it lists, and plans when all is listed.
+type survey struct {
 	*Sweeper
 	Request
 
@@ -41,32 +40,28 @@ type visit struct {
 	pointer pointer
 	id      string
 
-	part   int // the part that this batch writes
-	place  place
-	at     time.Time  // of the newest part: what the plan is made by
-	groups []infoLine // of all parts so far
-	// unlisted are the lists that were given up by all parts so far.
-	unlisted []listFailure
+	part  int // the part that comes next
+	place place
+	at    time.Time // of the newest part: what the plan is made by
+	seen  *snapshot
 
-	listed bool // this batch has looked at groups
-	known  map[chat.Stream]*record
-	prior  *prior // what became of the base sweep's lane; nil until it was looked at
+	prior *prior // what became of the base sweep's lane; nil until it was looked at
 
 	summary Summary
 }
 
-// sweepBatch does one batch of the planning of a sweep: c is nil for a tick.
-func (s *Sweeper) sweepBatch(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
-	v := &visit{
-		Sweeper: s, Request: req, spec: spec, shelf: &shelf{Store: s.Store}, log: req.Log, start: time.Now(),
+// survey does one batch: c is nil for a tick.
+func (s *Sweeper) survey(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
+	v := &survey{
+		Sweeper: s, Request: req, spec: spec, shelf: &shelf{Store: s.Store}, log: req.Log, start: time.Now(), seen: newSnapshot(),
 	}
 	err := v.run(ctx, c)
-	v.summary.Sweep, v.summary.Batch, v.summary.Groups = v.id, v.part, len(v.groups)
+	v.summary.Sweep, v.summary.Batch, v.summary.Groups = v.id, v.part, v.seen.counts.Total
 	v.summary.Calls, v.summary.Elapsed = v.calls.Load(), time.Since(v.start)
 	return v.summary, err
 }
 
-func (v *visit) run(ctx context.Context, c *Continuation) error {
+func (v *survey) run(ctx context.Context, c *Continuation) error {
 	if err := v.loadPointer(ctx); err != nil {
 		return err
 	}
@@ -75,11 +70,20 @@ func (v *visit) run(ctx context.Context, c *Continuation) error {
 		return err
 	}
 	v.log = v.log.With().Str("sweep", v.id).Logger()
-	return v.advance(ctx)
+	for !v.place.Done {
+		if done, err := v.listPart(ctx); done || err != nil {
+			return err
+		}
+	}
+	// A plan has half of a batch at least: whoever reads what is known has time for it.
+	if time.Until(v.Deadline) < v.Deadline.Sub(v.start)/2 {
+		return v.handOver(ctx)
+	}
+	return v.makePlan(ctx)
 }
 
 // begin finds out which sweep this batch belongs to and how far that is. It reports true if there is nothing to do.
-func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
+func (v *survey) begin(ctx context.Context, c *Continuation) (bool, error) {
 	now := time.Now()
 	switch {
 	case c != nil && ahead(c.ID, now):
@@ -122,7 +126,7 @@ func (v *visit) begin(ctx context.Context, c *Continuation) (bool, error) {
 
 // lease keeps other ticks away. A crash right after it: the redelivered event has the same owner and goes on with the
 // same sweep; others wait at most until it ends.
-func (v *visit) lease(ctx context.Context, until time.Time) error {
+func (v *survey) lease(ctx context.Context, until time.Time) error {
 	c := v.pointer.Current
 	if c.ID == v.id && c.Owner != "" && !c.Until.Before(until) {
 		return nil // the hand-over's lease lasts long enough
@@ -136,140 +140,85 @@ func (v *visit) lease(ctx context.Context, until time.Time) error {
 }
 
 // resume reads the parts that are there already, and whether the sweep has been planned.
-func (v *visit) resume(ctx context.Context) (bool, error) {
-	body, _, err := v.shelf.get(ctx, layout.SweepPlan(v.id))
+func (v *survey) resume(ctx context.Context) (bool, error) {
+	plan, err := v.shelf.readPlan(ctx, v.id)
 	if err == nil {
-		var plan planObject
-		if err := readJSON(body, &plan); err != nil {
-			return false, fmt.Errorf("read %s: %w", layout.SweepPlan(v.id), err)
-		}
 		return true, v.startLane(ctx, plan)
 	}
 	if !errors.Is(err, objstore.ErrNotExist) {
 		return false, fmt.Errorf("look for the sweep's plan: %w", err)
 	}
 	for !v.place.Done {
-		body, _, err := v.shelf.get(ctx, layout.SweepInfo(v.id, v.part))
+		key := layout.SweepInfo(v.id, v.part)
+		body, _, err := v.shelf.get(ctx, key)
 		if errors.Is(err, objstore.ErrNotExist) {
 			break
 		}
 		if err != nil {
 			return false, fmt.Errorf("read a part of the sweep: %w", err)
 		}
-		if err := v.take(body); err != nil {
-			return false, err
+		header, err := v.seen.read(body)
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", key, err)
 		}
+		v.place, v.at = header.Next, header.At
+		v.part++
 	}
 	return false, nil
 }
 
-// take adds a part that an earlier batch, or another delivery of this one, has written.
-func (v *visit) take(body []byte) error {
-	header, groups, err := decodeInfo(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", layout.SweepInfo(v.id, v.part), err)
+// reserved returns when a batch ends all but the writes at its end.
+func reserved(start, deadline time.Time) time.Time {
+	total := deadline.Sub(start)
+	return deadline.Add(-min(retry.Share(total, reserveShare, minReserve, maxReserve), total/2))
+}
+
+// listPart looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
+func (v *survey) listPart(ctx context.Context) (bool, error) {
+	header := partHeader{envelope: envelope{format, v.id}, Part: v.part, Began: time.Now().UTC().Truncate(time.Second)}
+	v.seen.begin(&header)
+	l := &listing{
+		Sweeper: v.Sweeper, spec: v.spec, start: v.start, until: reserved(v.start, v.Deadline), calls: &v.calls, log: v.log,
+		place: v.place, unlisted: slices.Clone(v.seen.unlisted), seen: v.seen, lines: newLines(),
 	}
-	v.groups, v.unlisted = append(v.groups, groups...), append(v.unlisted, header.Unlisted...)
-	v.place, v.at = header.Next, header.At
-	v.part++
-	return nil
-}
-
-// advance lists what is left and, when all is listed, plans.
-func (v *visit) advance(ctx context.Context) error {
-	if !v.place.Done {
-		v.listed = true
-		done, err := v.listMore(ctx)
-		if done || err != nil {
-			return err
-		}
-	}
-	return v.makePlan(ctx)
-}
-
-// budget returns when nothing more is begun.
-func (v *visit) budget() time.Time {
-	total := v.Deadline.Sub(v.start)
-	reserve := min(retry.Share(total, reserveShare, minReserve, maxReserve), total/2)
-	return v.Deadline.Add(-reserve)
-}
-
-// listMore looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
-func (v *visit) listMore(ctx context.Context) (bool, error) {
-	began := time.Now().UTC().Truncate(time.Second)
-	s := v.scan()
-	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-time.Until(v.Deadline)/20))
-	failure := s.run(bounded)
+	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-v.Deadline.Sub(v.start)/20))
+	failure := l.run(bounded)
 	cancel()
-	if failure != nil && len(s.groups) == 0 && (s.place == v.place || !errors.Is(failure, errTimeUp)) {
+	switch still := l.lines.n == 0 && l.place == v.place; {
+	case errors.Is(failure, errNoGroup), failure != nil && (still || l.lines.n == 0 && !errors.Is(failure, errTimeUp)):
 		return false, failure
-	}
-	if !s.place.Done && len(s.groups) == 0 && s.place == v.place {
+	case still && !l.place.Done:
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
-	now := time.Now().UTC().Truncate(time.Second)
-	header := infoHeader{
-		envelope: envelope{format, v.id}, Part: v.part, Began: began, At: now, Next: s.place,
-		Unlisted: s.unlisted[len(v.unlisted):],
-	}
-	w, err := encodeInfo(header, s.groups)
+	header.At, header.Next, header.Unlisted = time.Now().UTC().Truncate(time.Second), l.place, l.unlisted[len(v.seen.unlisted):]
+	w, err := l.lines.close(header)
 	if err != nil {
 		return false, err
 	}
 	// A crash right after this write: the redelivered event, or the next batch, goes on behind this part.
 	taken, object, err := v.shelf.create(ctx, layout.SweepInfo(v.id, v.part), w)
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("write part of the sweep: %w", err)
+	case taken != nil && v.shelf.alive(object):
+		v.summary.Outcome = LostRace
+		return true, nil
+	case taken != nil: // whoever wrote it died: the next batch goes on behind it
+		return true, v.handOver(ctx)
 	}
-	if taken != nil {
-		if v.shelf.alive(object) {
-			v.summary.Outcome = LostRace
-			return true, nil
-		}
-		if err := v.take(taken); err != nil {
-			return false, err
-		}
-	} else {
-		for i := range s.groups {
-			s.groups[i].looked = header.looked()
-		}
-		v.groups, v.unlisted = append(v.groups, s.groups...), s.unlisted
-		v.place, v.at = s.place, now
-		v.part++
-	}
+	v.seen.unlisted, v.place, v.at = l.unlisted, l.place, header.At
+	v.part++
 	if failure != nil {
 		v.log.Warn().Err(failure).Msg("listing stopped early; the next batch goes on")
 	}
-	if v.place.Done && time.Now().Before(v.budget()) {
+	if failure == nil && (l.place.Done || !l.timeIsUp()) {
 		return false, nil
 	}
 	return true, v.handOver(ctx)
 }
 
-// scan returns the scan that goes on behind the parts that are there.
-func (v *visit) scan() *scan {
-	s := &scan{
-		Sweeper: v.Sweeper, spec: v.spec, start: time.Now(), until: v.budget(), calls: &v.calls, log: v.log,
-		place: v.place, unlisted: slices.Clone(v.unlisted), seen: make(map[string]bool, len(v.groups)),
-	}
-	for i := range v.groups {
-		g := &v.groups[i]
-		s.seen[g.GroupID] = true
-		if g.Code == "" {
-			s.answered.Store(true)
-		}
-		switch {
-		case len(g.Topics) > 0:
-			s.topicsIn.Store(0)
-		case g.TopicsCode != "":
-			s.topicsIn.Add(1)
-		}
-	}
-	return s
-}
-
 // handOver continues the sweep in another invocation.
-func (v *visit) handOver(ctx context.Context) error {
+func (v *survey) handOver(ctx context.Context) error {
 	// A crash right after this: the redelivered event goes on at the same part, and one of the two loses the next.
 	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Part: v.part}); err != nil {
 		return fmt.Errorf("publish the sweep's continuation: %w", err)

@@ -16,6 +16,8 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore/memstore"
 	"chatexport/internal/retry"
 )
 
@@ -31,20 +33,22 @@ func (e refusedError) ErrorCode() string       { return e.code }
 func (e refusedError) RetryClass() retry.Class { return e.class }
 func (e refusedError) Unwrap() error           { return e.condition }
 
-// listing is a directory of groups that each answer after 20 ms. Functions that are nil never fail.
-type listing struct {
+// faulty is a directory of groups that each answer after 20 ms. Functions that are nil never fail.
+type faulty struct {
 	ids    func(kind string) ([]string, error)
 	info   func(ctx context.Context, ids []string) error
 	topics func(ctx context.Context, id string) error
+
+	noTopics bool // so says a community
 }
 
-func (d listing) GroupIDs(_ context.Context, _ uint64, _ int, kind string) ([]string, uint64, error) {
+func (d faulty) GroupIDs(_ context.Context, _ uint64, _ int, kind string) ([]string, uint64, error) {
 	time.Sleep(20 * time.Millisecond)
 	ids, err := d.ids(kind)
 	return ids, 0, err
 }
 
-func (d listing) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error) {
+func (d faulty) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, error) {
 	time.Sleep(20 * time.Millisecond)
 	if d.info != nil {
 		if err := d.info(ctx, ids); err != nil {
@@ -55,13 +59,13 @@ func (d listing) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, er
 	for n, id := range ids {
 		groups[n] = chat.Facts{Stream: chat.Stream{GroupID: id}, Type: "Public", NextSeq: 5}
 		if strings.HasPrefix(id, "@TGS#_") {
-			groups[n].Type = "Community"
+			groups[n].Type, groups[n].NoTopics = community, d.noTopics
 		}
 	}
 	return groups, nil
 }
 
-func (d listing) Topics(ctx context.Context, id string) ([]chat.Facts, error) {
+func (d faulty) Topics(ctx context.Context, id string) ([]chat.Facts, error) {
 	time.Sleep(20 * time.Millisecond)
 	if d.topics != nil {
 		if err := d.topics(ctx, id); err != nil {
@@ -83,30 +87,64 @@ func someGroups(n int) func(string) ([]string, error) {
 	return func(string) ([]string, error) { return ids, nil }
 }
 
-// scanned does batches of a listing until everything is listed, as a sweep does, and returns what was seen.
-func scanned(t *testing.T, d Directory, spec Spec, limit time.Duration) (*visit, error) {
+// listed does batches of a listing until everything is listed, and returns what the parts tell.
+func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*seen, error) {
 	t.Helper()
-	v := &visit{spec: spec, log: zerolog.Nop()}
-	v.Sweeper = &Sweeper{
-		Directory: d, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS), Settings: Settings{Concurrency: 16},
+	store := memstore.New(memstore.Options{}).View("sweep", nil)
+	s := &Sweeper{
+		Directory: d, Store: store, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
+		Settings: Settings{Concurrency: 16}, Publisher: nobody{},
 	}
-	for batch := 0; !v.place.Done; batch++ {
+	found := &seen{}
+	var failure error
+	for batch := 0; failure == nil; batch++ {
 		if batch == 100 {
 			t.Fatal("the listing does not end")
 		}
-		v.start = time.Now()
-		v.Deadline = v.start.Add(limit)
-		s := v.scan()
-		ctx, cancel := context.WithDeadline(t.Context(), v.Deadline.Add(-limit/20))
-		err := s.run(ctx)
-		cancel()
-		if len(s.groups) == 0 && (err != nil || s.place == v.place) {
-			return v, errors.Join(errNoProgress, err)
+		v := &survey{
+			Sweeper: s, spec: spec, id: baseID, log: zerolog.Nop(), start: time.Now(), shelf: &shelf{Store: store}, seen: newSnapshot(),
+			Request: Request{Deadline: time.Now().Add(limit)},
 		}
-		v.groups, v.unlisted, v.place = append(v.groups, s.groups...), s.unlisted, s.place
+		if _, err := v.resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for done := false; !v.place.Done && !done && failure == nil; {
+			done, failure = v.listPart(t.Context())
+		}
+		if v.place.Done {
+			found.unlisted = v.seen.unlisted
+			break
+		}
 	}
-	return v, nil
+	for part := 0; ; part++ {
+		body, _, err := store.Get(t.Context(), layout.SweepInfo(baseID, part))
+		if err != nil {
+			return found, failure
+		}
+		var h partHeader
+		rest, err := openLines(body, &h)
+		for raw, broken := range rest {
+			var g sightLine
+			if err = errors.Join(broken, readJSON(raw, &g)); err == nil {
+				found.groups = append(found.groups, g)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
+
+// seen is what a listing found.
+type seen struct {
+	groups   []sightLine
+	unlisted []listFailure
+}
+
+// nobody takes the continuations of a listing.
+type nobody struct{}
+
+func (nobody) ContinueSweep(context.Context, Spec, []byte) error { return nil }
 
 // hang waits as long as the caller does, like the client, whose error says no more than that.
 func hang(ctx context.Context) error {
@@ -114,7 +152,7 @@ func hang(ctx context.Context) error {
 	return refusedError{retry.Permanent, "network", ctx.Err()}
 }
 
-func TestACallThatFailsStopsNobodyElse(t *testing.T) {
+func TestListing_ACallThatFailsStopsNobodyElse(t *testing.T) {
 	t.Parallel()
 	failures := map[string]func(ctx context.Context) error{
 		"unknown code": func(context.Context) error { return refusedError{retry.Doubtful, "110099", nil} },
@@ -130,20 +168,20 @@ func TestACallThatFailsStopsNobodyElse(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
 						const bad = "@TGS#_0000"
-						v, err := scanned(t, listing{ids: someGroups(n), info: func(ctx context.Context, ids []string) error {
+						v, err := listed(t, faulty{ids: someGroups(n), info: func(ctx context.Context, ids []string) error {
 							if slices.Contains(ids, bad) {
 								return failure(ctx)
 							}
 							return nil
 						}}, Spec{}, limit)
-						wantSeen(t, v, err, n, bad, func(g infoLine) bool { return g.Code != "" && g.Text != "" })
-						v, err = scanned(t, listing{ids: someGroups(n), topics: func(ctx context.Context, id string) error {
+						wantSeen(t, v, err, n, bad, func(g sightLine) bool { return g.Code != "" && g.Text != "" }, infoPage)
+						v, err = listed(t, faulty{ids: someGroups(n), topics: func(ctx context.Context, id string) error {
 							if id == bad {
 								return failure(ctx)
 							}
 							return nil
 						}}, Spec{}, limit)
-						wantSeen(t, v, err, n, bad, func(g infoLine) bool { return g.Code == "" && g.TopicsCode != "" })
+						wantSeen(t, v, err, n, bad, func(g sightLine) bool { return g.Code == "" && g.TopicsCode != "" }, 1)
 					})
 				})
 			}
@@ -151,26 +189,30 @@ func TestACallThatFailsStopsNobodyElse(t *testing.T) {
 	}
 }
 
-// wantSeen checks that all groups were seen once, and that exactly one of them is marked.
-func wantSeen(t *testing.T, v *visit, err error, n int, bad string, marked func(infoLine) bool) {
+// wantSeen checks that all groups were seen once, and that the bad one is marked, with no more than shared its call.
+func wantSeen(t *testing.T, v *seen, err error, n int, bad string, marked func(sightLine) bool, shared int) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
 	}
-	seen := map[string]bool{}
+	found := map[string]bool{}
+	marks := 0
 	for _, g := range v.groups {
 		whole := g.Code == "" && g.TopicsCode == "" && (g.Type == "Public" || len(g.Topics) == 1)
-		if seen[g.GroupID] || g.GroupID == bad && !marked(g) || g.GroupID != bad && !whole {
+		if marked(g) {
+			marks++
+		}
+		if found[g.GroupID] || g.GroupID == bad && !marked(g) || !marked(g) && !whole {
 			t.Errorf("%+v", g)
 		}
-		seen[g.GroupID] = true
+		found[g.GroupID] = true
 	}
-	if len(seen) != n {
-		t.Errorf("%d of %d groups were seen", len(seen), n)
+	if len(found) != n || marks > shared {
+		t.Errorf("%d of %d groups were seen, %d of them are marked", len(found), n, marks)
 	}
 }
 
-func TestTopicsThatAllFailStopNoGroup(t *testing.T) {
+func TestListing_TopicsThatAllFailStopNoGroup(t *testing.T) {
 	t.Parallel()
 	for name, failure := range map[string]func(ctx context.Context) error{
 		"disabled": func(context.Context) error { return refusedError{retry.Permanent, "60017", nil} }, "hang": hang,
@@ -184,7 +226,7 @@ func TestTopicsThatAllFailStopNoGroup(t *testing.T) {
 					ids[n] = fmt.Sprintf("@TGS#_%d", n)
 				}
 				began := time.Now()
-				v, err := scanned(t, listing{
+				v, err := listed(t, faulty{
 					ids:    func(string) ([]string, error) { return ids, nil },
 					topics: func(ctx context.Context, _ string) error { return failure(ctx) },
 				}, Spec{}, 60*time.Second)
@@ -199,7 +241,7 @@ func TestTopicsThatAllFailStopNoGroup(t *testing.T) {
 	}
 }
 
-func TestACommunityWithoutTopicsIsNoFailure(t *testing.T) {
+func TestListing_ACommunityWithoutTopicsIsNoFailure(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		none bool
@@ -212,19 +254,18 @@ func TestACommunityWithoutTopicsIsNoFailure(t *testing.T) {
 		{false, nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := (&visit{
-				start: time.Now(), Request: Request{Deadline: time.Now().Add(time.Minute)},
-				Sweeper: &Sweeper{Caller: chatapi.NewCaller(retry.NewLimiter(50)), Directory: listing{topics: func(context.Context, string) error { return tc.err }}},
-			}).scan()
-			line := infoLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "@TGS#_c"}}}
-			if err := s.topics(t.Context(), &line, tc.none); err != nil || line.TopicsCode != tc.want {
-				t.Errorf("%+v: code %q, %v", tc, line.TopicsCode, err)
+			v, err := listed(t, faulty{
+				ids: func(string) ([]string, error) { return []string{"@TGS#_c"}, nil }, noTopics: tc.none,
+				topics: func(context.Context, string) error { return tc.err },
+			}, Spec{}, time.Minute)
+			if err != nil || len(v.groups) != 1 || v.groups[0].TopicsCode != tc.want {
+				t.Errorf("%+v: %+v, %v", tc, v.groups, err)
 			}
 		})
 	}
 }
 
-func TestWhereEverythingIsRefusedTheListingFails(t *testing.T) {
+func TestListing_FailsWhereEverythingIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, failure := range map[string]error{
 		"settings":    refusedError{retry.Permanent, "60010", nil},
@@ -237,7 +278,7 @@ func TestWhereEverythingIsRefusedTheListingFails(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var calls atomic.Int64
-				v, err := scanned(t, listing{ids: someGroups(5000), info: func(context.Context, []string) error {
+				v, err := listed(t, faulty{ids: someGroups(5000), info: func(context.Context, []string) error {
 					calls.Add(1)
 					return failure
 				}}, Spec{}, 60*time.Second)
@@ -252,7 +293,7 @@ func TestWhereEverythingIsRefusedTheListingFails(t *testing.T) {
 	}
 }
 
-func TestATypeThatCannotBeListedStopsNoOther(t *testing.T) {
+func TestListing_ATypeThatCannotBeListedStopsNoOther(t *testing.T) {
 	t.Parallel()
 	all := []string{"ChatRoom", "Community", "Private", "Public"}
 	refused := refusedError{retry.Permanent, "11000", chat.ErrUnsupported}
@@ -273,7 +314,7 @@ func TestATypeThatCannotBeListedStopsNoOther(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v, err := scanned(t, listing{ids: func(kind string) ([]string, error) {
+				v, err := listed(t, faulty{ids: func(kind string) ([]string, error) {
 					if slices.Contains(tc.fails, kind) {
 						return nil, tc.err
 					}
@@ -294,33 +335,19 @@ func TestATypeThatCannotBeListedStopsNoOther(t *testing.T) {
 	}
 }
 
-// A call fails as a whole where one of its groups is gone. Where there is no time to find out which, none is taken for it.
-func TestWhatSpoilsACallIsNotTakenForAll(t *testing.T) {
+// A call fails as a whole where one of its groups is gone: none is taken for it.
+func TestListing_WhatSpoilsACallIsNotTakenForAll(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v, err := scanned(t, listing{
-			ids: func(string) ([]string, error) {
-				time.Sleep(50 * time.Second)
-				return someGroups(40)("")
-			},
-			info: func(_ context.Context, ids []string) error {
-				if slices.Contains(ids, "g0007") {
-					return refusedError{retry.Permanent, "10010", chat.ErrGone}
-				}
-				return nil
-			},
-		}, Spec{}, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gone := 0
-		for i := range v.groups {
-			if v.groups[i].Gone {
-				gone++
+	for n, want := range map[int]bool{1: true, 40: false} {
+		synctest.Test(t, func(t *testing.T) {
+			v, err := listed(t, faulty{
+				ids:  someGroups(n),
+				info: func(context.Context, []string) error { return refusedError{retry.Permanent, "10010", chat.ErrGone} },
+			}, Spec{}, time.Minute)
+			gone := slices.ContainsFunc(v.groups, func(g sightLine) bool { return g.Gone })
+			if err != nil || gone != want || len(v.groups) != n {
+				t.Errorf("of %d groups some are taken for gone: %v, %v", len(v.groups), gone, err)
 			}
-		}
-		if gone > 1 || len(v.groups) != 40 {
-			t.Errorf("%d of %d groups are taken for gone, and one is", gone, len(v.groups))
-		}
-	})
+		})
+	}
 }

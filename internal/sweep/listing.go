@@ -1,0 +1,325 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/logging"
+	"chatexport/internal/panics"
+	"chatexport/internal/retry"
+)
+
+const (
+	// partGroups ends a part of the listing at the next page: what a part holds is in memory until it is written.
+	partGroups = 50_000
+	// callShare of a batch is what one call may take with all its repetitions: a call that never ends must leave room for
+	// all the others. A command that fails for one community after the other gets less.
+	callShare = 1.0 / 4
+	failShare = 1.0 / 16
+	// minPatience is enough for one attempt, however short the batch.
+	minPatience = 300 * time.Millisecond
+	// stuckAfter failures in a row, and no success, it is not the groups that fail.
+	stuckAfter = 10
+)
+
+// errTimeUp is wrapped by the failure of a call that the end of the batch cut off: nothing is known by it.
+var errTimeUp = errors.New("time was up before the call was answered")
+
+// errNoGroup means that whatever was asked about groups was refused.
+var errNoGroup = errors.New("every call for groups failed")
+
+// listing looks at the groups of the app, those that no part has. A failure that is about some groups, one community's
+// topics or one list is noted and gone on without: nobody else's archive is to suffer for it.
+type listing struct {
+	*Sweeper
+
+	spec  Spec
+	start time.Time
+	until time.Time // nothing is begun after
+	calls *atomic.Int64
+	log   zerolog.Logger
+
+	place    place
+	unlisted []listFailure // lists that are done without, those of earlier parts included
+
+	mu      sync.Mutex // of what follows
+	seen    *snapshot
+	lines   *lines // of the part that is being written
+	refused int    // calls for groups that failed
+}
+
+// run goes on with the listing until everything is listed, time is up, or the part is full. What was found counts,
+// whatever the error, but errNoGroup.
+func (l *listing) run(ctx context.Context) error {
+	lists := l.spec.lists()
+	for !l.place.Done && !l.timeIsUp() && l.lines.n < partGroups {
+		if l.place.List >= len(lists) {
+			l.place.Done = true
+			return nil
+		}
+		ids, next, err := l.list(ctx, lists[l.place.List])
+		if err != nil {
+			if err := l.goWithout(ctx, lists, err); err != nil {
+				return err
+			}
+			continue
+		}
+		whole, err := l.look(ctx, ids)
+		if err != nil || !whole {
+			return err // the same page again: what was seen of it is left out then
+		}
+		if l.place.Next = next; next == 0 {
+			l.place.List++
+		}
+	}
+	return nil
+}
+
+func (l *listing) timeIsUp() bool { return !time.Now().Before(l.until) }
+
+// share is how long a call may take that has a share of the batch.
+func (l *listing) share(share float64) time.Duration {
+	return max(minPatience, time.Duration(share*float64(l.until.Sub(l.start))))
+}
+
+// slowError is the failure of a call that used up its share of the batch. The class of what it met at last says no more
+// than that.
+type slowError struct{ error }
+
+// Unwrap returns the last failure.
+func (e slowError) Unwrap() error { return e.error }
+
+// RetryClass implements retry.Classified.
+func (slowError) RetryClass() retry.Class { return retry.Transient }
+
+// call makes one call, paced, repeated and counted. Its first turn may be a long time coming: only from then on patience
+// runs.
+func (l *listing) call(ctx context.Context, pace *retry.Limiter, p retry.Policy, patience time.Duration, attempt func(ctx context.Context) error) error {
+	if err := pace.Wait(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errTimeUp, err)
+	}
+	end, ok := ctx.Deadline()
+	cutOff := ok && end.Before(time.Now().Add(patience))
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var last error
+	err := p.Do(bounded, func(ctx context.Context, n int) error {
+		if n > 1 {
+			if err := pace.Wait(ctx); err != nil {
+				return fmt.Errorf("%w; %w", last, err)
+			}
+		}
+		l.calls.Add(1)
+		last = attempt(ctx)
+		pace.Observe(last)
+		return last
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil, cutOff && (bounded.Err() != nil || errors.Is(err, retry.ErrNoTime)):
+		return fmt.Errorf("%w: %w", errTimeUp, err)
+	case bounded.Err() != nil:
+		return slowError{err}
+	default:
+		return err
+	}
+}
+
+func (l *listing) list(ctx context.Context, groupType string) (ids []string, next uint64, err error) {
+	patience := maxBatch
+	if len(l.spec.lists()) > 1 {
+		patience = l.share(callShare) // the other lists need time, too
+	}
+	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
+	err = l.call(ctx, l.ListPace, l.Caller.Policy, patience, func(ctx context.Context) error {
+		var err error
+		ids, next, err = l.Directory.GroupIDs(ctx, l.place.Next, listPage, groupType)
+		return err
+	})
+	return ids, next, err
+}
+
+// goWithout goes on with the next list. It returns an error if that would be of no use, or if every list has failed.
+func (l *listing) goWithout(ctx context.Context, lists []string, failure error) error {
+	if ctx.Err() != nil || errors.Is(failure, errTimeUp) || ofApp(failure) || len(l.unlisted)+1 >= len(lists) {
+		return fmt.Errorf("list groups: %w", failure)
+	}
+	groupType := lists[l.place.List]
+	l.log.Warn().Err(failure).Str("type", groupType).Msg("groups of this type cannot be listed; the sweep goes on with the other types")
+	l.unlisted = append(l.unlisted, listFailure{Type: groupType, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText)})
+	l.place = place{List: l.place.List + 1}
+	return nil
+}
+
+// look reads what the app tells about the groups of a page. It reports whether all of them were looked at.
+func (l *listing) look(ctx context.Context, ids []string) (bool, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(l.Settings.Concurrency)
+	whole := true
+	for len(ids) > 0 && whole {
+		var some []string
+		if some, ids = l.fresh(ids); len(some) > 0 {
+			group.Go(func() error { return panics.Logged(l.log, func() error { return l.describe(ctx, some) }) })
+		}
+		whole = len(ids) == 0 || !l.timeIsUp()
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
+	}
+	return whole, nil
+}
+
+// fresh returns the next groups that are to be looked at together, and what is left of the page.
+func (l *listing) fresh(ids []string) (some, rest []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n, id := range ids {
+		if len(some) == infoPage {
+			return some, ids[n:]
+		}
+		if !l.spec.wants(id) || !l.seen.fresh(id) {
+			continue
+		}
+		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
+			l.keep(&sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Code: codeInvalidID, Text: err.Error()})
+			continue
+		}
+		some = append(some, id)
+	}
+	return some, nil
+}
+
+// describe reads up to infoPage groups. If that fails for a reason that may be one group's, all of them get exported
+// without being known.
+func (l *listing) describe(ctx context.Context, ids []string) error {
+	var groups []chat.Facts
+	failure := l.call(ctx, l.Caller.Limiter, l.Caller.Policy, l.share(callShare), func(ctx context.Context) error {
+		var err error
+		groups, err = l.Directory.GroupInfos(ctx, ids)
+		return err
+	})
+	switch {
+	case failure == nil:
+	case ctx.Err() != nil, errors.Is(failure, errTimeUp), ofApp(failure):
+		return fmt.Errorf("read group information: %w", failure)
+	default:
+		return l.refuse(ids, failure)
+	}
+	for i := range groups {
+		line := sightLine{Facts: groups[i]}
+		if err := line.Err; err != nil {
+			line.Gone, line.Code, line.Text = errors.Is(err, chat.ErrGone), codeOf(err), logging.Line(err.Error(), maxText)
+		}
+		if line.Type == community && line.Err == nil {
+			if err := l.topics(ctx, &line); err != nil {
+				return err
+			}
+		}
+		l.mu.Lock()
+		l.keep(&line)
+		l.mu.Unlock()
+	}
+	return nil
+}
+
+// refuse keeps groups that could not be looked at. It returns an error once nothing else is to be expected.
+func (l *listing) refuse(ids []string, failure error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused++; l.refused >= stuckAfter && !l.seen.answered {
+		return fmt.Errorf("%w, the last one with: %w", errNoGroup, failure)
+	}
+	gone := len(ids) == 1 && errors.Is(failure, chat.ErrGone) // else it is one of them, and not known which
+	for _, id := range ids {
+		l.keep(&sightLine{
+			Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Gone: gone, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText),
+		})
+	}
+	return nil
+}
+
+// keep takes a group into the part and the snapshot. The caller holds the lock.
+func (l *listing) keep(line *sightLine) {
+	l.lines.add(line)
+	l.seen.take(line)
+}
+
+// topics adds a community's topics to its line, or why they are not known. No refusal stops the sweep, not even one that
+// would meet every call: this command may be refused alone, and if others are, they say so themselves.
+func (l *listing) topics(ctx context.Context, line *sightLine) error {
+	l.mu.Lock()
+	fails := l.seen.topicsFailed >= stuckAfter
+	l.mu.Unlock()
+	p, share := l.Caller.Policy, callShare
+	if fails {
+		p.Attempts, share = 1, failShare // it is the command that fails, not one community's call
+	}
+	var topics []chat.Facts
+	err := l.call(ctx, l.Caller.Limiter, p, l.share(share), func(ctx context.Context) error {
+		var err error
+		topics, err = l.Directory.Topics(ctx, line.GroupID)
+		return err
+	})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil, errors.Is(err, errTimeUp):
+		return fmt.Errorf("list topics of %s: %w", line.GroupID, err)
+	case line.NoTopics && errors.Is(err, chat.ErrUnsupported): // as was to be expected
+	default:
+		line.TopicsCode, line.TopicsText = codeOf(err), logging.Line(err.Error(), maxText)
+	}
+	for _, facts := range topics {
+		if facts.TopicID == "" || !possible(facts.Stream) {
+			line.TopicsCode = codeInvalidID
+			continue
+		}
+		topic := sightLine{Facts: facts}
+		if err := facts.Err; err != nil {
+			topic.Gone, topic.Code, topic.Text = errors.Is(err, chat.ErrGone), codeOf(err), logging.Line(err.Error(), maxText)
+		}
+		line.Topics = append(line.Topics, topic)
+	}
+	return nil
+}
+
+// refusal is an error of the directory or of the engine's source that carries the service's own code.
+type refusal interface {
+	retry.Classified
+
+	ErrorCode() string
+}
+
+// ofGroup reports whether a failure is about a group, and not about the service or the app's settings.
+func ofGroup(err error) bool {
+	for _, condition := range []error{chat.ErrGone, chat.ErrUnsupported, chat.ErrTooLarge, chat.ErrMalformed, chat.ErrInvalidStream} {
+		if errors.Is(err, condition) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofApp reports whether a failure would meet every call of its kind: the service refuses the credentials or the
+// settings, or the app's quota is used up.
+func ofApp(err error) bool {
+	_, refused := errors.AsType[refusal](err)
+	return retry.ClassOf(err) == retry.Throttled || retry.ClassOf(err) == retry.Permanent && refused && !ofGroup(err)
+}
+
+// codeOf names a failure by the service's own code where it has one.
+func codeOf(err error) string {
+	var coded interface{ ErrorCode() string }
+	if errors.As(err, &coded) {
+		return coded.ErrorCode()
+	}
+	return "error"
+}

@@ -1,0 +1,129 @@
+package sweep
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+)
+
+// tries sweeps every hour over a stream that is always answered the same, and returns in which hours it was tried.
+func tries(t testing.TB, retention time.Duration, r record, v verdict, listed func(hour int) sightLine) []int {
+	var tried []int
+	for hour := range 48 {
+		seen := listed(hour)
+		p := decide(t, &planner{now: noon().Add(time.Duration(hour) * time.Hour), retention: retention, rate: 1}, []record{r}, seen)
+		if r = p.records[0]; len(p.items) > 0 {
+			tried = append(tried, hour)
+			v.Next, v.Last, v.At, v.Began = seen.NextSeq, seen.LastTime, p.now.Unix(), p.now.Unix()
+			r.learn(v)
+		}
+	}
+	return tried
+}
+
+func TestAgain_StandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
+	t.Parallel()
+	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-1)}
+	still := func(int) sightLine { return group("g", 20, hours(-1)) }
+	untold := func(int) sightLine { return group("g", 0, hours(-1)) }
+	busy := func(hour int) sightLine { return group("g", chat.Seq(20+hour/12), hours(hour/12)) }
+	busyUntold := func(hour int) sightLine { return group("g", 0, hours(hour/12)) }
+	slow, day := []int{0, 1, 3, 7, 13, 19, 25, 31, 37, 43}, 24*time.Hour
+	for _, tc := range []struct {
+		name      string
+		retention time.Duration
+		outcome   string
+		listed    func(int) sightLine
+		want      []int
+	}{
+		{"unsupported", week, archive.StatusUnsupported, still, slow},
+		{"gone, no number", week, archive.StatusGone, untold, slow},
+		{"damaged", week, archive.StatusDamaged, still, slow},
+		{"a day's retention", day, archive.StatusMismatch, still, []int{0, 1, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 39, 42, 45}},
+		{"unsupported, and new messages", week, archive.StatusUnsupported, busy, []int{0, 1, 3, 7, 12, 18, 24, 30, 36, 42}},
+		{"gone, and new messages", week, archive.StatusGone, busyUntold, []int{0, 1, 3, 7, 12, 18, 24, 30, 36, 42}},
+		{"damaged, and new messages", week, archive.StatusDamaged, busy, slow},
+		{"the newest deleted", week, "complete", still, []int{0, 1, 3, 7, 15, 31}},
+	} {
+		got := tries(t, tc.retention, archived, verdict{Outcome: tc.outcome, Frontier: 10, Calm: true}, tc.listed)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s: tried in hours (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
+func TestAgain_ASuccessEndsAStandingOutcome(t *testing.T) {
+	t.Parallel()
+	r := record{Group: "g", Frontier: 3}
+	r.learn(verdict{Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, At: hours(0)})
+	want := record{Group: "g", Frontier: 3, Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, Tries: 1, Tried: hours(0)}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+	r.learn(verdict{Outcome: "complete", Frontier: 9, Next: 9, Last: 10, CreateTime: 5, Began: hours(1), At: hours(1)})
+	want = record{Group: "g", Frontier: 9, CreateTime: 5, Since: hours(1) - 120}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("after a success (-want +got):\n%s", diff)
+	}
+}
+
+// Nobody knows how old the rest of a stream is whose first export failed part-way.
+func TestUrgency_TheRestOfAFirstExport(t *testing.T) {
+	t.Parallel()
+	big := group("big", 1_000_000, hours(0))
+	big.CreateTime = hours(-24 * 365)
+	r := planned(t, Spec{}, nil, big).records[0]
+	for range 3 { // however many sweeps it takes
+		r.learn(verdict{Outcome: archive.StatusFailed, Frontier: 400_000, Began: hours(-1), At: hours(-1)})
+	}
+	p := planned(t, Spec{}, []record{r, {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
+	if p.items[0].Group != "big" || p.items[0].deadline != hours(0) {
+		t.Errorf("first is %s, which expires at %v", p.items[0].Group, p.items[0].deadline)
+	}
+	if p.atRisk.Count != 1 || p.atRisk.First[0].GroupID != "big" {
+		t.Errorf("at risk: %+v", p.atRisk)
+	}
+	// A group that is younger than the retention has no older messages.
+	big.CreateTime = hours(-3)
+	p = planned(t, Spec{}, []record{r}, big)
+	if want := noon().Add(week - 3*time.Hour).Unix(); p.items[0].deadline != want {
+		t.Errorf("of a young group something expires at %v, want %v", p.items[0].deadline, want)
+	}
+}
+
+func TestKnown_IsReadBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		records := []record{
+			{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
+			{Group: "@TGS#1", Type: "Public", Frontier: 7, CreateTime: 5, Since: hours(0)},
+			{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
+			{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
+		}
+		for n := range 2 * knownRecords {
+			records = append(records, record{Group: fmt.Sprintf("g%06d", n), Frontier: 7})
+		}
+		s.based(baseID, records...)
+		if diff := cmp.Diff(records, s.known(baseID)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if n := len(s.keys()); n != 1+3 {
+			t.Errorf("it is written as %v", s.keys())
+		}
+		// A piece that is broken, or is not there, costs its own streams.
+		s.corrupt[layout.SweepKnown(baseID, 0)] = true
+		if n := len(s.known(baseID)); n != len(records)-knownRecords {
+			t.Errorf("without the first piece %d are known", n)
+		}
+		s.store.Lose(layout.SweepKnown(baseID, 2))
+		if n := len(s.known(baseID)); n != knownRecords {
+			t.Errorf("without the first and the last piece %d are known", n)
+		}
+	})
+}

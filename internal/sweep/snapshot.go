@@ -1,0 +1,212 @@
+package sweep
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+	"time"
+
+	"chatexport/internal/chat"
+	"chatexport/internal/logging"
+)
+
+// partHeader is the first line of info-<part>.ndjson.gz: what a batch of a sweep saw. It tells where the next part goes
+// on, so that the parts alone tell how far a sweep is.
+type partHeader struct {
+	envelope
+
+	Part     int           `json:"part"`
+	Began    time.Time     `json:"began"` // before anything was looked at
+	At       time.Time     `json:"at"`
+	Next     place         `json:"next"`
+	Unlisted []listFailure `json:"unlisted,omitempty"` // lists that were given up in this part
+}
+
+// looked returns a time, in seconds since 1970, from which on there may be messages that the batch did not see: what has
+// its seq may be missing for as long as messages settle.
+func (h *partHeader) looked() int64 { return h.Began.Add(-settling).Unix() }
+
+// place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
+type place struct {
+	List int    `json:"list"`
+	Next uint64 `json:"next"`
+	Done bool   `json:"done,omitempty"` // everything is listed
+}
+
+// listFailure is a list of groups that the app does not give.
+type listFailure struct {
+	Type string `json:"type"`
+	Code string `json:"code"`
+	Text string `json:"text,omitempty"`
+}
+
+// sightLine is a group, or a topic of one. Names and members are gone once a group is dissolved: this is what is left.
+type sightLine struct {
+	chat.Facts
+
+	Gone       bool        `json:"gone,omitempty"`
+	Code       string      `json:"code,omitempty"` // why nothing is known of it
+	Text       string      `json:"text,omitempty"`
+	Topics     []sightLine `json:"topics,omitempty"`
+	TopicsCode string      `json:"topics_code,omitempty"` // why its topics are not known
+	TopicsText string      `json:"topics_text,omitempty"`
+}
+
+// unseen reports whether the line names a stream that could not be looked at.
+func (g *sightLine) unseen() bool { return g.Code != "" && !g.Gone }
+
+// codeInvalidID stands for ids that no stream can have.
+const codeInvalidID = "invalid_id"
+
+// possible reports whether a stream may have these ids.
+func possible(s chat.Stream) bool { return s.Validate() == nil }
+
+// snapshot is what all parts of a sweep saw, as much of it as the plan needs.
+type snapshot struct {
+	table[sighting]
+
+	seed   maphash.Seed
+	groups map[uint64]struct{} // hashes of the ids: of a million, two are alike once in some ten million sweeps
+	types  []string            // that a sighting tells by number
+	looked []int64             // of each part
+
+	counts       groupCounts
+	unlisted     []listFailure
+	failures     nameList // that are no stream's, or of streams that could not be looked at
+	skipped      nameList // of types without history
+	answered     bool     // some group was described
+	topicsFailed int      // communities whose topics failed since one's did not
+}
+
+// sighting is one stream of a snapshot: 24 bytes for each of very many.
+type sighting struct {
+	next         chat.Seq
+	create, last uint32
+	part         uint16
+	kind         uint8
+	flags        uint8
+}
+
+const (
+	sightGone     = 1 << iota // the directory says so
+	sightUnseen               // it could not be looked at
+	sightBlind                // its topics could not be listed
+	sightNotAlone             // a community without messages of its own: only its topics are streams
+)
+
+func newSnapshot() *snapshot {
+	return &snapshot{
+		seed: maphash.MakeSeed(), groups: make(map[uint64]struct{}), types: []string{""}, counts: groupCounts{Types: make(map[string]int)},
+	}
+}
+
+// begin says that what is taken from now on is of another part.
+func (s *snapshot) begin(h *partHeader) {
+	s.looked = append(s.looked, h.looked())
+	s.unlisted = append(s.unlisted, h.Unlisted...)
+}
+
+// fresh reports whether a group is new to the snapshot, and remembers it.
+func (s *snapshot) fresh(id string) bool {
+	hash := maphash.String(s.seed, id)
+	_, known := s.groups[hash]
+	s.groups[hash] = struct{}{}
+	return !known
+}
+
+// take adds a group of the newest part.
+func (s *snapshot) take(g *sightLine) {
+	s.counts.Total++
+	s.counts.Types[g.Type]++
+	s.counts.Topics += len(g.Topics)
+	s.answered = s.answered || g.Code == ""
+	if !possible(g.Stream) {
+		s.failures.add(Named{GroupID: logging.Line(g.GroupID, maxText), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
+		return
+	}
+	switch {
+	case g.TopicsCode != "":
+		s.topicsFailed++
+		s.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
+	case g.Type == community && g.Code == "":
+		s.topicsFailed = 0
+	}
+	if !hasHistory(g.Type) {
+		s.skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
+		return
+	}
+	flags := uint8(0)
+	if g.TopicsCode != "" || g.unseen() {
+		flags = sightBlind
+	}
+	if len(g.Topics) > 0 && g.NextSeq == 1 && g.LastTime == 0 {
+		flags |= sightNotAlone
+	}
+	s.see(g, g.Type, flags)
+	for i := range g.Topics {
+		s.see(&g.Topics[i], g.Type, 0)
+	}
+}
+
+// see files one stream.
+func (s *snapshot) see(g *sightLine, groupType string, flags uint8) {
+	switch {
+	case g.Gone:
+		flags |= sightGone
+	case g.unseen():
+		flags |= sightUnseen
+		s.failures.add(Named{GroupID: g.GroupID, TopicID: g.TopicID, Type: groupType, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
+	}
+	kind := slices.Index(s.types, groupType)
+	if kind < 0 && len(s.types) <= math.MaxUint8 {
+		kind = len(s.types)
+		s.types = append(s.types, groupType)
+	}
+	s.add(g.Stream, sighting{
+		next: g.NextSeq, create: seconds(g.CreateTime), last: seconds(g.LastTime),
+		part: uint16(len(s.looked) - 1), kind: uint8(max(kind, 0)), flags: flags, //nolint:gosec // bounded
+	})
+}
+
+// seconds is a time in seconds since 1970, until 2106.
+func seconds(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
+
+// sight is what one sweep saw of a stream.
+type sight struct {
+	chat.Facts
+
+	looked int64 // from then on there may be messages that were not seen, in seconds since 1970
+	gone   bool  // the directory says so
+	unseen bool  // it could not be looked at: the engine finds out what is new without a list
+}
+
+// of returns what was seen of a stream.
+func (s *snapshot) of(stream chat.Stream, v *sighting) *sight {
+	return &sight{
+		Facts:  chat.Facts{Stream: stream, Type: s.types[v.kind], NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last)},
+		looked: s.looked[v.part], gone: v.flags&sightGone != 0, unseen: v.flags&sightUnseen != 0,
+	}
+}
+
+// read adds a part that was written.
+func (s *snapshot) read(body []byte) (partHeader, error) {
+	var h partHeader
+	rest, err := openLines(body, &h)
+	if err != nil {
+		return h, err
+	}
+	s.begin(&h)
+	for raw, err := range rest {
+		if err != nil {
+			return h, err
+		}
+		var g sightLine
+		if err := readJSON(raw, &g); err != nil {
+			return h, err
+		}
+		if s.fresh(g.GroupID) {
+			s.take(&g)
+		}
+	}
+	return h, nil
+}

@@ -44,7 +44,7 @@ func (v *survey) makePlan(ctx context.Context) error {
 		p.unlisted = append(p.unlisted, l.Type)
 		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})
 	}
-	v.seen.sort()
+	v.seen.complete()
 	known := learned(v.readKnown(ctx, v.pointer.Base.ID), verdicts)
 	if err := v.writeKnown(ctx, p.plan(v.seen, known)); err != nil {
 		return err

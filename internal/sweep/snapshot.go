@@ -171,6 +171,12 @@ func (s *snapshot) see(g *sightLine, groupType string, flags uint8) {
 // seconds is a time in seconds since 1970, until 2106.
 func seconds(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
 
+// complete puts the streams in order: nothing more is taken.
+func (s *snapshot) complete() {
+	s.groups = nil
+	s.sort()
+}
+
 // sight is what one sweep saw of a stream.
 type sight struct {
 	chat.Facts

@@ -39,7 +39,10 @@ func (v *survey) makePlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &planner{now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS, failures: v.seen.failures}
+	p := &planner{
+		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS,
+		blind: v.seen.blind, failures: v.seen.failures,
+	}
 	for _, l := range v.seen.unlisted {
 		p.unlisted = append(p.unlisted, l.Type)
 		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})

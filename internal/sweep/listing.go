@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,17 +52,18 @@ type listing struct {
 	place    place
 	unlisted []listFailure // lists that are done without, those of earlier parts included
 
-	mu      sync.Mutex // of what follows
-	seen    *snapshot
-	lines   *lines // of the part that is being written
-	refused int    // calls for groups that failed
+	mu      sync.Mutex       // of what follows
+	seen    *seen            // by earlier parts, too
+	keep    func(*sightLine) // takes a group
+	kept    int
+	refused int // calls for groups that failed
 }
 
 // run goes on with the listing until everything is listed, time is up, or the part is full. What was found counts,
 // whatever the error, but errNoGroup.
 func (l *listing) run(ctx context.Context) error {
 	lists := l.spec.lists()
-	for !l.place.Done && !l.timeIsUp() && l.lines.n < partGroups {
+	for !l.place.Done && !l.timeIsUp() && l.kept < partGroups {
 		if l.place.List >= len(lists) {
 			l.place.Done = true
 			return nil
@@ -190,7 +193,7 @@ func (l *listing) fresh(ids []string) (some, rest []string) {
 			continue
 		}
 		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			l.keep(&sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Code: codeInvalidID, Text: err.Error()})
+			l.take(&sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Err: err}, Code: codeInvalidID, Text: err.Error()})
 			continue
 		}
 		some = append(some, id)
@@ -225,7 +228,7 @@ func (l *listing) describe(ctx context.Context, ids []string) error {
 			}
 		}
 		l.mu.Lock()
-		l.keep(&line)
+		l.take(&line)
 		l.mu.Unlock()
 	}
 	return nil
@@ -240,17 +243,18 @@ func (l *listing) refuse(ids []string, failure error) error {
 	}
 	gone := len(ids) == 1 && errors.Is(failure, chat.ErrGone) // else it is one of them, and not known which
 	for _, id := range ids {
-		l.keep(&sightLine{
-			Facts: chat.Facts{Stream: chat.Stream{GroupID: id}}, Gone: gone, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText),
+		l.take(&sightLine{
+			Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Err: failure}, Gone: gone, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText),
 		})
 	}
 	return nil
 }
 
-// keep takes a group into the part and the snapshot. The caller holds the lock.
-func (l *listing) keep(line *sightLine) {
-	l.lines.add(line)
-	l.seen.take(line)
+// take keeps a group. The caller holds the lock.
+func (l *listing) take(line *sightLine) {
+	l.kept++
+	l.seen.note(line)
+	l.keep(line)
 }
 
 // topics adds a community's topics to its line, or why they are not known. No refusal stops the sweep, not even one that
@@ -275,7 +279,7 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 		return fmt.Errorf("list topics of %s: %w", line.GroupID, err)
 	case line.NoTopics && errors.Is(err, chat.ErrUnsupported): // as was to be expected
 	default:
-		line.TopicsCode, line.TopicsText = codeOf(err), logging.Line(err.Error(), maxText)
+		line.TopicsCode, line.TopicsText, line.Err = codeOf(err), logging.Line(err.Error(), maxText), err
 	}
 	for _, facts := range topics {
 		if facts.TopicID == "" || !possible(facts.Stream) {
@@ -289,6 +293,62 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 		line.Topics = append(line.Topics, topic)
 	}
 	return nil
+}
+
+// Streams returns every stream of some groups, or of the app if none is named, that may have history, as a sweep sees
+// them, in order: each group, unless it is a community that is known to have no messages of its own, and the topics of communities.
+// What could not be looked at, or is gone, has Err; a community has it, too, whose topics are not known.
+func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, error) {
+	var found []chat.Facts
+	l := &listing{
+		Sweeper: s, start: time.Now(), until: time.Now().Add(24 * time.Hour), calls: new(atomic.Int64), log: zerolog.Nop(), seen: newSeen(),
+		keep: func(line *sightLine) {
+			for _, stream := range line.streams() {
+				found = append(found, stream.Facts)
+			}
+		},
+	}
+	var err error
+	if len(groups) > 0 {
+		_, err = l.look(ctx, groups)
+	}
+	for len(groups) == 0 && !l.place.Done && err == nil {
+		l.kept = 0 // there are no parts
+		err = l.run(ctx)
+	}
+	slices.SortFunc(found, func(a, b chat.Facts) int { return compare(a.Stream, b.Stream) })
+	return found, err
+}
+
+// seen are the groups that a listing need not look at: hashes of their ids, of which in a million two are alike once in
+// some ten million sweeps. Such a group is looked at by the next sweep.
+type seen struct {
+	seed   maphash.Seed
+	groups map[uint64]struct{}
+
+	answered     bool // some group was described
+	topicsFailed int  // communities whose topics failed since one's did not
+}
+
+func newSeen() *seen { return &seen{seed: maphash.MakeSeed(), groups: make(map[uint64]struct{})} }
+
+// note tells what the calls for a group came to.
+func (s *seen) note(line *sightLine) {
+	s.answered = s.answered || line.Code == ""
+	switch {
+	case line.TopicsCode != "":
+		s.topicsFailed++
+	case line.Type == community && line.Code == "":
+		s.topicsFailed = 0
+	}
+}
+
+// fresh reports whether a group is new, and remembers it.
+func (s *seen) fresh(id string) bool {
+	hash := maphash.String(s.seed, id)
+	_, known := s.groups[hash]
+	s.groups[hash] = struct{}{}
+	return !known
 }
 
 // refusal is an error of the directory or of the engine's source that carries the service's own code.

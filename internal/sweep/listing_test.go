@@ -88,14 +88,14 @@ func someGroups(n int) func(string) ([]string, error) {
 }
 
 // listed does batches of a listing until everything is listed, and returns what the parts tell.
-func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*seen, error) {
+func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, error) {
 	t.Helper()
 	store := memstore.New(memstore.Options{}).View("sweep", nil)
 	s := &Sweeper{
 		Directory: d, Store: store, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
 		Settings: Settings{Concurrency: 16}, Publisher: nobody{},
 	}
-	found := &seen{}
+	found := &found{}
 	var failure error
 	for batch := 0; failure == nil; batch++ {
 		if batch == 100 {
@@ -135,8 +135,8 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*seen, e
 	}
 }
 
-// seen is what a listing found.
-type seen struct {
+// found is what a listing found.
+type found struct {
 	groups   []sightLine
 	unlisted []listFailure
 }
@@ -190,7 +190,7 @@ func TestListing_ACallThatFailsStopsNobodyElse(t *testing.T) {
 }
 
 // wantSeen checks that all groups were seen once, and that the bad one is marked, with no more than shared its call.
-func wantSeen(t *testing.T, v *seen, err error, n int, bad string, marked func(sightLine) bool, shared int) {
+func wantSeen(t *testing.T, v *found, err error, n int, bad string, marked func(sightLine) bool, shared int) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
@@ -350,4 +350,35 @@ func TestListing_WhatSpoilsACallIsNotTakenForAll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever lists the app for people sees what a sweep would.
+func TestStreams_AreThoseThatMayHaveHistory(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		of := func(id, kind string, next chat.Seq) chat.Facts {
+			return chat.Facts{Stream: chat.Stream{GroupID: id}, Type: kind, NextSeq: next}
+		}
+		s.groups = []chat.Facts{
+			of("silent", community, 1), of("public", "Public", 3), of("live", "AVChatRoom", 3), of("big", "BChatRoom", 3),
+			of("speaks", community, 4),
+			{Stream: chat.Stream{GroupID: "gone"}, Err: chat.ErrGone},
+		}
+		s.topics = map[string][]chat.Facts{
+			"silent": {{Stream: chat.Stream{GroupID: "silent", TopicID: "t"}}}, "speaks": {{Stream: chat.Stream{GroupID: "speaks", TopicID: "t"}}},
+		}
+		for name, groups := range map[string][]string{"app": nil, "groups": {"gone", "public", "silent", "speaks"}} {
+			found, err := s.Streams(s.t.Context(), groups...)
+			var got []string
+			for _, facts := range found {
+				got = append(got, facts.String()+" "+fmt.Sprint(facts.Err))
+			}
+			want := []string{
+				"gone " + chat.ErrGone.Error(), "public <nil>", "silent topic t <nil>", "speaks <nil>", "speaks topic t <nil>",
+			}
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%s (-want +got):\n%s%v", name, diff, err)
+			}
+		}
+	})
 }

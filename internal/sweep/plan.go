@@ -56,10 +56,9 @@ type planner struct {
 	now       time.Time
 	spec      Spec
 	retention time.Duration
-	rate      float64  // calls a second
-	unlisted  []string // types whose groups could not be listed
-
-	blind string // the group at which the merge is, if its topics could not be listed
+	rate      float64         // calls a second
+	unlisted  []string        // types whose groups could not be listed
+	blind     map[string]bool // groups whose topics could not be listed
 
 	streams  Streams
 	items    []item
@@ -80,14 +79,10 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 			if r == nil {
 				r = &record{Group: m.stream.GroupID, Topic: m.stream.TopicID}
 			}
-			if m.value != nil && m.value.flags&sightBlind != 0 {
-				p.blind = m.stream.GroupID
-			}
 			remember := false
-			switch {
-			case m.value != nil && m.value.flags&sightNotAlone == 0:
+			if m.value != nil {
 				remember = p.consider(r, seen.of(m.stream, m.value))
-			case m.record != nil:
+			} else {
 				remember = p.missed(r)
 			}
 			if remember && !yield(*r, nil) {
@@ -223,7 +218,7 @@ func (p *planner) missed(r *record) bool {
 // overlooked reports whether a stream may be there although it was not listed: the list that would have it failed.
 func (p *planner) overlooked(r *record) bool {
 	listed, _ := listType(r.Type)
-	return r.Topic != "" && r.Group == p.blind || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
+	return r.Topic != "" && p.blind[r.Group] || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
 }
 
 // order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who

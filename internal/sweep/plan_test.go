@@ -40,7 +40,8 @@ func decide(t testing.TB, p *planner, known []record, seen ...sightLine) decided
 	for i := range seen {
 		s.take(&seen[i])
 	}
-	s.sort()
+	s.complete()
+	p.blind = s.blind
 	d := decided{planner: p}
 	for r, err := range p.plan(s, inOrder(known)) {
 		if err != nil {

@@ -26,6 +26,7 @@ type scene struct {
 
 	t       *testing.T
 	groups  []chat.Facts
+	topics  map[string][]chat.Facts
 	engine  func(export.Request) (export.Result, error)
 	store   *memstore.Store
 	corrupt map[string]bool // keys whose objects cannot be read
@@ -82,7 +83,7 @@ func (s *scene) GroupInfos(_ context.Context, ids []string) ([]chat.Facts, error
 	return infos, nil
 }
 
-func (s *scene) Topics(context.Context, string) ([]chat.Facts, error) { return nil, nil }
+func (s *scene) Topics(_ context.Context, id string) ([]chat.Facts, error) { return s.topics[id], nil }
 
 func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error) {
 	return s.engine(req)

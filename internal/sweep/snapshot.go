@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -55,6 +54,23 @@ type sightLine struct {
 // unseen reports whether the line names a stream that could not be looked at.
 func (g *sightLine) unseen() bool { return g.Code != "" && !g.Gone }
 
+// streams returns a group's streams that may have history: the group, unless it is a community that has topics and is
+// known to have no messages of its own, and its topics.
+func (g *sightLine) streams() []sightLine {
+	if !hasHistory(g.Type) {
+		return nil
+	}
+	streams := make([]sightLine, 0, 1+len(g.Topics))
+	if len(g.Topics) == 0 || g.NextSeq != 1 || g.LastTime > 0 {
+		streams = append(streams, *g)
+	}
+	for _, topic := range g.Topics {
+		topic.Type = g.Type
+		streams = append(streams, topic)
+	}
+	return streams
+}
+
 // codeInvalidID stands for ids that no stream can have.
 const codeInvalidID = "invalid_id"
 
@@ -65,17 +81,15 @@ func possible(s chat.Stream) bool { return s.Validate() == nil }
 type snapshot struct {
 	table[sighting]
 
-	seed   maphash.Seed
-	groups map[uint64]struct{} // hashes of the ids: of a million, two are alike once in some ten million sweeps
-	types  []string            // that a sighting tells by number
-	looked []int64             // of each part
+	groups *seen           // until the snapshot is complete
+	types  []string        // that a sighting tells by number
+	looked []int64         // of each part
+	blind  map[string]bool // groups whose topics could not be listed
 
-	counts       groupCounts
-	unlisted     []listFailure
-	failures     nameList // that are no stream's, or of streams that could not be looked at
-	skipped      nameList // of types without history
-	answered     bool     // some group was described
-	topicsFailed int      // communities whose topics failed since one's did not
+	counts   groupCounts
+	unlisted []listFailure
+	failures nameList // that are no stream's, or of streams that could not be looked at
+	skipped  nameList // of types without history
 }
 
 // sighting is one stream of a snapshot: 24 bytes for each of very many.
@@ -88,16 +102,12 @@ type sighting struct {
 }
 
 const (
-	sightGone     = 1 << iota // the directory says so
-	sightUnseen               // it could not be looked at
-	sightBlind                // its topics could not be listed
-	sightNotAlone             // a community without messages of its own: only its topics are streams
+	sightGone   = 1 << iota // the directory says so
+	sightUnseen             // it could not be looked at
 )
 
 func newSnapshot() *snapshot {
-	return &snapshot{
-		seed: maphash.MakeSeed(), groups: make(map[uint64]struct{}), types: []string{""}, counts: groupCounts{Types: make(map[string]int)},
-	}
+	return &snapshot{groups: newSeen(), types: []string{""}, blind: make(map[string]bool), counts: groupCounts{Types: make(map[string]int)}}
 }
 
 // begin says that what is taken from now on is of another part.
@@ -106,61 +116,44 @@ func (s *snapshot) begin(h *partHeader) {
 	s.unlisted = append(s.unlisted, h.Unlisted...)
 }
 
-// fresh reports whether a group is new to the snapshot, and remembers it.
-func (s *snapshot) fresh(id string) bool {
-	hash := maphash.String(s.seed, id)
-	_, known := s.groups[hash]
-	s.groups[hash] = struct{}{}
-	return !known
-}
-
 // take adds a group of the newest part.
 func (s *snapshot) take(g *sightLine) {
 	s.counts.Total++
 	s.counts.Types[g.Type]++
 	s.counts.Topics += len(g.Topics)
-	s.answered = s.answered || g.Code == ""
 	if !possible(g.Stream) {
 		s.failures.add(Named{GroupID: logging.Line(g.GroupID, maxText), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
 		return
 	}
-	switch {
-	case g.TopicsCode != "":
-		s.topicsFailed++
+	if g.TopicsCode != "" {
 		s.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
-	case g.Type == community && g.Code == "":
-		s.topicsFailed = 0
 	}
 	if !hasHistory(g.Type) {
 		s.skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
 		return
 	}
-	flags := uint8(0)
 	if g.TopicsCode != "" || g.unseen() {
-		flags = sightBlind
+		s.blind[g.GroupID] = true
 	}
-	if len(g.Topics) > 0 && g.NextSeq == 1 && g.LastTime == 0 {
-		flags |= sightNotAlone
-	}
-	s.see(g, g.Type, flags)
-	for i := range g.Topics {
-		s.see(&g.Topics[i], g.Type, 0)
+	for _, stream := range g.streams() {
+		s.see(&stream)
 	}
 }
 
 // see files one stream.
-func (s *snapshot) see(g *sightLine, groupType string, flags uint8) {
+func (s *snapshot) see(g *sightLine) {
+	flags := uint8(0)
 	switch {
 	case g.Gone:
-		flags |= sightGone
+		flags = sightGone
 	case g.unseen():
-		flags |= sightUnseen
-		s.failures.add(Named{GroupID: g.GroupID, TopicID: g.TopicID, Type: groupType, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
+		flags = sightUnseen
+		s.failures.add(Named{GroupID: g.GroupID, TopicID: g.TopicID, Type: g.Type, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
 	}
-	kind := slices.Index(s.types, groupType)
+	kind := slices.Index(s.types, g.Type)
 	if kind < 0 && len(s.types) <= math.MaxUint8 {
 		kind = len(s.types)
-		s.types = append(s.types, groupType)
+		s.types = append(s.types, g.Type)
 	}
 	s.add(g.Stream, sighting{
 		next: g.NextSeq, create: seconds(g.CreateTime), last: seconds(g.LastTime),
@@ -210,7 +203,8 @@ func (s *snapshot) read(body []byte) (partHeader, error) {
 		if err := readJSON(raw, &g); err != nil {
 			return h, err
 		}
-		if s.fresh(g.GroupID) {
+		if s.groups.fresh(g.GroupID) {
+			s.groups.note(&g)
 			s.take(&g)
 		}
 	}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,21 +178,28 @@ func reserved(start, deadline time.Time) time.Time {
 func (v *survey) listPart(ctx context.Context) (bool, error) {
 	header := partHeader{envelope: envelope{format, v.id}, Part: v.part, Began: time.Now().UTC().Truncate(time.Second)}
 	v.seen.begin(&header)
+	lines := newLines()
 	l := &listing{
 		Sweeper: v.Sweeper, spec: v.spec, start: v.start, until: reserved(v.start, v.Deadline), calls: &v.calls, log: v.log,
-		place: v.place, unlisted: slices.Clone(v.seen.unlisted), seen: v.seen, lines: newLines(),
+		place: v.place, unlisted: slices.Clone(v.seen.unlisted), seen: v.seen.groups,
+		keep: func(line *sightLine) {
+			lines.add(line)
+			v.seen.take(line)
+		},
 	}
 	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-v.Deadline.Sub(v.start)/20))
 	failure := l.run(bounded)
 	cancel()
-	switch still := l.lines.n == 0 && l.place == v.place; {
-	case errors.Is(failure, errNoGroup), failure != nil && (still || l.lines.n == 0 && !errors.Is(failure, errTimeUp)):
+	switch still := l.kept == 0 && l.place == v.place; {
+	case l.refused > 0 && !v.seen.groups.answered && !l.place.Done:
+		return false, cmp.Or(failure, errNoGroup) // the next batch would fare no better
+	case failure != nil && (still || l.kept == 0 && !errors.Is(failure, errTimeUp)):
 		return false, failure
 	case still && !l.place.Done:
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
 	header.At, header.Next, header.Unlisted = time.Now().UTC().Truncate(time.Second), l.place, l.unlisted[len(v.seen.unlisted):]
-	w, err := l.lines.close(header)
+	w, err := lines.close(header)
 	if err != nil {
 		return false, err
 	}

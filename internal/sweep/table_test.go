@@ -30,7 +30,7 @@ func TestMerge_AMillionGroupsFitIntoASmallFunction(t *testing.T) { //nolint:para
 		if n*7%1000 == 0 {
 			line.NextSeq = 11
 		}
-		if seen.fresh(line.GroupID) {
+		if seen.groups.fresh(line.GroupID) {
 			seen.take(&line)
 		}
 	}

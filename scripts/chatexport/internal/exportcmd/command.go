@@ -106,9 +106,9 @@ func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream
 	paced := pending.NewPaced(client, t.Config.ChatQPS)
 	var infos []chat.Facts
 	if o.all {
-		infos, err = pending.All(ctx, paced, func(int) {})
+		infos, err = pending.All(ctx, paced)
 	} else {
-		infos, err = runner.Expand(ctx, paced, streams)
+		infos, err = pending.Expand(ctx, paced, streams)
 	}
 	if err != nil {
 		return err

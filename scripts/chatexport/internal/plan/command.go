@@ -17,7 +17,6 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/pending"
-	"chatexport/scripts/chatexport/internal/runner"
 	"chatexport/scripts/chatexport/internal/target"
 	"chatexport/scripts/internal/variables"
 )
@@ -98,9 +97,9 @@ func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream
 	paced := pending.NewPaced(client, t.Config.ChatQPS)
 	var infos []chat.Facts
 	if len(streams) == 0 {
-		infos, err = pending.All(ctx, paced, func(int) {})
+		infos, err = pending.All(ctx, paced)
 	} else {
-		infos, err = runner.Expand(ctx, paced, streams)
+		infos, err = pending.Expand(ctx, paced, streams)
 	}
 	if err != nil {
 		return err

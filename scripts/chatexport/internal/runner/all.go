@@ -11,7 +11,6 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
 	"chatexport/scripts/chatexport/internal/cli"
-	"chatexport/scripts/chatexport/internal/pending"
 	"chatexport/scripts/chatexport/internal/target"
 )
 
@@ -88,26 +87,6 @@ func (r *Result) line() string {
 		b.WriteString(": " + r.Text)
 	}
 	return b.String()
-}
-
-// Expand looks the streams up in Chat. A community stands for its topics.
-func Expand(ctx context.Context, p *pending.Paced, streams []chat.Stream) ([]chat.Facts, error) {
-	infos, err := pending.Infos(ctx, p, streams)
-	if err != nil {
-		return nil, err
-	}
-	var all []chat.Facts
-	for _, info := range infos {
-		topics, err := pending.Topics(ctx, p, info)
-		if err != nil {
-			return nil, err
-		}
-		if len(topics) == 0 {
-			topics = []chat.Facts{info}
-		}
-		all = append(all, topics...)
-	}
-	return all, nil
 }
 
 func batches(n int) string {

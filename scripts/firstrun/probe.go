@@ -18,12 +18,16 @@ import (
 	"chatexport/scripts/internal/services"
 )
 
+// askQPS is far below what any app may call, so that the questions disturb no export that is under way.
+const askQPS = 20
+
 // chatClient makes calls through the function's own client. What that would never send is put into the request behind
 // its back, on the way to the service.
 type chatClient struct {
 	*chatapi.Client
 
-	swap *swapper
+	caller *retry.Caller
+	swap   *swapper
 }
 
 // swapper is a transport that can replace a request's body, and remembers how the answer came.
@@ -63,7 +67,7 @@ func newChat(c config.Config) (*chatClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &chatClient{Client: client, swap: swap}, nil
+	return &chatClient{Client: client, caller: chatapi.NewCaller(retry.NewLimiter(askQPS)), swap: swap}, nil
 }
 
 // ask sends a page's request as it stands in fields.
@@ -77,9 +81,8 @@ func (c *chatClient) ask(ctx context.Context, fields map[string]any) (chat.Page,
 	group, _ := fields["GroupId"].(string)
 	query := chat.Query{Stream: chat.Stream{GroupID: group}, Number: 1} // is checked, and then replaced
 	// A call that fails by accident must not pass for an answer.
-	policy := retry.Policy{Base: 200 * time.Millisecond, Cap: 2 * time.Second, Attempts: 4}
 	var page chat.Page
-	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+	err = c.caller.Call(ctx, func(ctx context.Context) error {
 		page, err = c.Page(ctx, query)
 		return err
 	})

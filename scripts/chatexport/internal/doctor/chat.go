@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/retry"
+	"chatexport/internal/sweep"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
 	"chatexport/scripts/internal/services"
@@ -56,8 +56,9 @@ func (e *examination) chat(ctx context.Context, v footing) {
 		host = u.Host
 	}
 	// The service takes one such call a second, and a passing failure is no diagnosis.
-	policy := retry.Policy{Base: time.Second, Cap: 2 * time.Second, Attempts: 4}
-	err = policy.Do(ctx, func(ctx context.Context, _ int) error {
+	caller := chatapi.NewCaller(retry.NewLimiter(sweep.ListQPS))
+	caller.Policy.Attempts = 4
+	err = caller.Call(ctx, func(ctx context.Context) error {
 		_, _, err := client.GroupIDs(ctx, 0, 1, "")
 		return err
 	})

@@ -57,10 +57,10 @@ func (f *Flags) RegisterServices(flags *pflag.FlagSet) {
 
 // Target is what the flags and variables name.
 type Target struct {
-	Config config.Config // variables that the command does not need may be placeholders
-	Where  string        // the archive, for people
-	Store  catalog.Store // what readers take; nil without the need
-	Engine objstore.Store  // the same, for the engine, which writes
+	Config config.Config  // variables that the command does not need may be placeholders
+	Where  string         // the archive, for people
+	Store  catalog.Store  // what readers take; nil without the need
+	Engine objstore.Store // the same, for the engine, which writes
 	COS    *cosstore.Store
 	Getenv func(string) string
 

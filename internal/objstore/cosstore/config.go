@@ -105,7 +105,7 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, transport: newTransport(cfg)}
 	s.auth = &cos.AuthorizationTransport{Transport: s.transport}
 	s.SetCredentials(cfg.Credentials)
-	// No http.Client.Timeout: it would cut long downloads. Stalls are found by watchedConn, the rest is the context's.
+	// No http.Client.Timeout: it would cut long downloads. Stalls are found by the connections, the rest is the context's.
 	s.client = cos.NewClient(&cos.BaseURL{BucketURL: base}, &http.Client{Transport: s.auth})
 	s.client.Host = host
 	// The SDK's retry reads the body while a failed attempt may still send it, and has no back-off: one attempt only.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 // Fault is what goes wrong with one call. Zero fields do nothing. The fields down to Status happen instead of the
@@ -74,7 +76,7 @@ func FaultAny(funcs ...FaultFunc) FaultFunc {
 // faultBefore does the part of a fault that replaces the work; true means that the call is over.
 func (s *Server) faultBefore(ctx context.Context, w http.ResponseWriter, x *exchange) bool {
 	f := x.fault
-	if !pause(ctx, f.Delay) {
+	if !loopback.Pause(ctx, f.Delay) {
 		x.call.Status = 0
 		return true
 	}
@@ -177,7 +179,7 @@ func drip(ctx context.Context, w http.ResponseWriter, body []byte, d time.Durati
 	flush := http.NewResponseController(w)
 	for i := 0; d > 0 && i < pieces-1; i++ {
 		n := len(body) / (pieces - i)
-		if _, err := w.Write(body[:n]); err != nil || flush.Flush() != nil || !pause(ctx, d/pieces) {
+		if _, err := w.Write(body[:n]); err != nil || flush.Flush() != nil || !loopback.Pause(ctx, d/pieces) {
 			return nil, false
 		}
 		body = body[n:]

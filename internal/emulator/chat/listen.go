@@ -18,17 +18,13 @@ type connection struct{ number, calls int }
 // Start listens on addr ("" means a free port of 127.0.0.1) and serves until stop is called or ctx ends. stop ends
 // every call that hangs, waits for all of them and may be called more than once.
 func (s *Server) Start(ctx context.Context, addr string) (baseURL string, stop func() error, err error) {
-	baseURL, stopServer, err := loopback.Serve(ctx, addr, &http.Server{Handler: s, ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+	baseURL, stop, err = loopback.Serve(ctx, addr, &http.Server{Handler: s, ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, &connection{number: s.record.connected()})
 	}})
 	if err != nil {
 		return "", nil, fmt.Errorf("start the chat emulator: %w", err)
 	}
-	return baseURL, func() error {
-		err := stopServer()
-		s.record.wait()
-		return err
-	}, nil
+	return baseURL, stop, nil
 }
 
 // RoundTripper returns a transport that calls the server without sockets. SlowBody delays an answer instead of dripping.

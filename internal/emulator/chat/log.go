@@ -68,13 +68,11 @@ type Counters struct {
 // recorder keeps the counters and the last calls.
 type recorder struct {
 	mu       sync.Mutex
-	idle     sync.Cond
 	keep     int
 	calls    []Call // a ring once it has keep calls
 	next     int
 	counters Counters
 	parallel int // calls that are not answered yet
-	active   int // handlers that have not returned yet
 }
 
 func (r *recorder) init(keep int) {
@@ -82,7 +80,6 @@ func (r *recorder) init(keep int) {
 		keep = defaultKeep
 	}
 	r.keep = keep
-	r.idle.L = &r.mu
 	r.counters = Counters{
 		Commands: make(map[string]int), Codes: make(map[int]int), Statuses: make(map[int]int), Seconds: make(map[int64]int),
 	}
@@ -108,7 +105,6 @@ func (r *recorder) begin(ctx context.Context, c *Call) {
 	if len(n.Seconds) > 2*keepSeconds {
 		maps.DeleteFunc(n.Seconds, func(s int64, _ int) bool { return s < second-keepSeconds })
 	}
-	r.active++
 	r.parallel++
 	n.MaxParallel = max(n.MaxParallel, r.parallel)
 }
@@ -140,16 +136,6 @@ func (r *recorder) end(c *Call) {
 	r.parallel--
 }
 
-// leave notes that a handler is about to return.
-func (r *recorder) leave() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.active--
-	if r.active == 0 {
-		r.idle.Broadcast()
-	}
-}
-
 func (r *recorder) badSig() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,15 +148,6 @@ func (r *recorder) connected() int {
 	defer r.mu.Unlock()
 	r.counters.Connections++
 	return r.counters.Connections
-}
-
-// wait returns when no handler runs.
-func (r *recorder) wait() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for r.active > 0 {
-		r.idle.Wait()
-	}
 }
 
 // Calls returns the finished calls that are kept (Options.KeepCalls), by number.

@@ -7,7 +7,6 @@
 package chatemu
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -137,7 +136,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := s.receive(r)
-	defer s.record.leave()
 	defer s.end(x)
 
 	s.mu.Lock()
@@ -162,7 +160,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if !pause(r.Context(), s.opts.Latency) {
+	if !loopback.Pause(r.Context(), s.opts.Latency) {
 		x.call.Status = 0
 		return
 	}
@@ -243,19 +241,4 @@ func splitPath(path string) (service, command string) {
 		return "", ""
 	}
 	return service, command
-}
-
-// pause waits for d; false means that the client left first.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

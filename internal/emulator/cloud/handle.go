@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 const (
@@ -67,9 +69,7 @@ func (s *Server) end(c Call) {
 }
 
 func (s *Server) serve(ctx context.Context, w http.ResponseWriter, call *Call, event []byte, fault *Fault) {
-	if fault.Delay > 0 {
-		wait(ctx, fault.Delay)
-	}
+	_ = loopback.Pause(ctx, fault.Delay) // who has left gets no answer
 	if fault.Hang {
 		<-ctx.Done()
 	}
@@ -240,13 +240,4 @@ func decode(body []byte, params any) error {
 		return refuse("InvalidParameter", "the body is not JSON of the right types")
 	}
 	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

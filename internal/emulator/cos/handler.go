@@ -1,13 +1,13 @@
 package cosemu
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 const (
@@ -18,10 +18,6 @@ const (
 
 // ServeHTTP answers one request of the COS API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.enter() {
-		panic(http.ErrAbortHandler) // the store may be somebody else's by now
-	}
-	defer s.active.Done()
 	arrived := s.opts.Now()
 	b := s.bucketOf(r.Host)
 	req := describe(r, b)
@@ -38,7 +34,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	defer a.log()
-	if !s.pause(r.Context(), s.opts.Latency+fault.Delay) || s.interrupt(a, r, fault) {
+	if !loopback.Pause(r.Context(), s.opts.Latency+fault.Delay) || interrupt(a, r, fault) {
 		return
 	}
 	if err := s.route(a, r, b, req, fault); err != nil {
@@ -144,31 +140,12 @@ func (s *Server) route(a *answer, r *http.Request, b *bucket, req *Request, faul
 	return nil
 }
 
-// pause waits, and reports false when the client or the server went away meanwhile.
-func (s *Server) pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-	case <-s.closing:
-	}
-	return false
-}
-
 // interrupt applies the faults that keep the work from being done.
-func (s *Server) interrupt(a *answer, r *http.Request, f *Fault) bool {
+func interrupt(a *answer, r *http.Request, f *Fault) bool {
 	switch {
 	case f.Hang:
 		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client goes
-		select {
-		case <-r.Context().Done():
-		case <-s.closing:
-		}
+		<-r.Context().Done()
 		a.reset()
 	case f.Reset:
 		_, _ = io.CopyN(io.Discard, r.Body, f.ResetAfter)

@@ -22,14 +22,10 @@ type Server struct {
 	opts    Options
 	buckets map[string]*bucket
 	journal *journal
-	closing chan struct{}
 
-	active sync.WaitGroup // requests that are being served
-
-	mu     sync.Mutex // guards everything below
-	fault  FaultFunc
-	closed bool
-	stop   func() error // nil until it listens
+	mu    sync.Mutex // guards everything below
+	fault FaultFunc
+	stop  func() error // nil until it listens
 }
 
 // Open makes the buckets below opts.Root, or finds what an earlier server left of them. It listens nowhere yet.
@@ -39,7 +35,7 @@ func Open(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, buckets: map[string]*bucket{}, journal: newJournal(opts.LogSize),
-		closing: make(chan struct{}), fault: opts.Fault,
+		fault: opts.Fault,
 	}
 	for _, b := range opts.Buckets {
 		var err error
@@ -71,8 +67,8 @@ func Start(opts Options) (*Server, string, error) {
 func (s *Server) Start() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stop != nil || s.closed {
-		return "", errors.New("cos emulator: already started or closed")
+	if s.stop != nil {
+		return "", errors.New("cos emulator: already started")
 	}
 	url, stop, err := loopback.Serve(context.Background(), s.opts.Addr, &http.Server{Handler: s})
 	if err != nil {
@@ -82,35 +78,20 @@ func (s *Server) Start() (string, error) {
 	return url, nil
 }
 
-// Close ends all connections, hanging requests too, and waits until nothing is served any more. What was acknowledged is
-// on disk.
+// Close ends all connections, hanging requests too, and waits until nothing is served any more. A server that others
+// serve must be stopped by them first. What was acknowledged is on disk.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	stop := s.stop
-	if !s.closed {
-		s.closed = true
-		close(s.closing)
-	}
 	s.mu.Unlock()
 	var err error
 	if stop != nil {
 		err = stop()
 	}
-	s.active.Wait()
 	for _, b := range s.buckets {
 		err = errors.Join(err, b.store.Close())
 	}
 	return err
-}
-
-// enter counts a request in, unless the server is closed.
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.active.Add(1)
-	}
-	return !s.closed
 }
 
 // SetFault replaces the fault function; nil ends all faults.

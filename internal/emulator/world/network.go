@@ -6,7 +6,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
+
+	"chatexport/internal/emulator/loopback"
 )
 
 // errRefused is what dialling an address brings where nothing listens, or from a process that is dead.
@@ -178,24 +179,16 @@ func (w *World) serve(handler http.Handler) string {
 		l, err = (&net.ListenConfig{}).Listen(w.t.Context(), "tcp", "127.0.0.1:0")
 		w.must(err)
 	}
-	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: time.Hour,
+	stop := loopback.Run(context.WithoutCancel(w.t.Context()), l, &http.Server{
+		Handler: handler,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if virtual, ok := c.(*conn); ok && virtual.process != nil {
 				ctx = context.WithValue(ctx, processKey{}, virtual.process)
 			}
 			return ctx
 		},
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = srv.Serve(l) // ends when the test closes it
-	}()
-	w.t.Cleanup(func() {
-		_ = srv.Close() // its connections are gone either way
-		<-done
 	})
+	w.t.Cleanup(func() { _ = stop() }) // its connections are gone either way
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	w.must(err)
 	return "http://127.0.0.1:" + port

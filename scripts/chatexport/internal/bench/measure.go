@@ -59,7 +59,7 @@ func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream
 	if err := s.run(ctx, streams...); err != nil {
 		return figures{}, err
 	}
-	f := figures{Name: name, Elapsed: time.Since(start), Requests: s.cos.Counts()}
+	f := figures{Name: name, Elapsed: time.Since(start), Requests: s.COS.Counts()}
 	cpu := make(map[int]time.Duration) // of each process, at the end of its last invocation
 	for _, v := range s.platform.Invocations() {
 		cpu[v.Instance] = max(cpu[v.Instance], v.CPUTime)
@@ -77,7 +77,7 @@ func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream
 		f.Messages += b.Messages
 		f.Bytes += b.Bytes
 	}
-	counters := s.chat.Counters()
+	counters := s.Chat.Counters()
 	f.Calls, f.Throttled = int64(counters.Calls), int64(counters.Throttled)
 	f.Steady = steady(counters, s.together(start).Unix())
 	return f, nil

@@ -19,6 +19,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
+
+	"chatexport/scripts/chatexport/internal/emulated"
 )
 
 // referenceName is the hidden command that runs the reference in a process of its own, so that its CPU time and memory
@@ -83,7 +85,7 @@ func Reference() *cobra.Command {
 // pull does it as the API page describes: one page after the other, from the newest message downwards.
 func (r reference) pull(ctx context.Context) (referenceResult, error) {
 	start := time.Now()
-	sig, err := tencentyun.GenUserSig(sdkAppID, r.SecretKey, "administrator", 86400)
+	sig, err := tencentyun.GenUserSig(emulated.SDKAppID, r.SecretKey, "administrator", 86400)
 	if err != nil {
 		return referenceResult{}, fmt.Errorf("sign: %w", err)
 	}
@@ -146,7 +148,7 @@ func (r reference) page(ctx context.Context, sig string, seq uint32) (page, erro
 		return page{}, fmt.Errorf("encode request: %w", err)
 	}
 	query := url.Values{
-		"sdkappid": {strconv.Itoa(sdkAppID)}, "identifier": {"administrator"}, "usersig": {sig},
+		"sdkappid": {strconv.Itoa(emulated.SDKAppID)}, "identifier": {"administrator"}, "usersig": {sig},
 		"random": {strconv.FormatUint(uint64(rand.Uint32()), 10)}, "contenttype": {"json"},
 	}
 	address := r.BaseURL + "/v4/group_open_http_svc/group_msg_get_simple?" + query.Encode()

@@ -2,28 +2,20 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
-	cloudemu "chatexport/internal/emulator/cloud"
-	cosemu "chatexport/internal/emulator/cos"
 	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/event"
+	"chatexport/scripts/chatexport/internal/emulated"
 	"chatexport/testdata"
-)
-
-const (
-	sdkAppID = 1400000002
-	bucket   = "bench-1250000000"
-	region   = "ap-guangzhou"
 )
 
 // setting is what the surroundings of a measurement are like.
@@ -42,12 +34,9 @@ type setting struct {
 // stand is the emulated surroundings of one measurement, with the built function on its platform.
 type stand struct {
 	setting
-	chat     *chatemu.Server
-	cos      *cosemu.Server
-	queue    *cloudemu.Queue
+	*emulated.Services
 	platform *scfemu.Platform
 	env      map[string]string
-	stops    []func() error
 }
 
 // newStand starts the emulators and fills the groups; binary is the built function.
@@ -58,55 +47,34 @@ func newStand(ctx context.Context, binary, folder string, s setting, fill func(*
 			err = errors.Join(err, st.close())
 		}
 	}()
-	secret, id, key, token := rand.Text(), "AKID"+rand.Text(), rand.Text(), rand.Text()
-	st.chat = chatemu.New(chatemu.Options{
-		SDKAppID: sdkAppID, SecretKey: secret, Latency: s.Latency, QPS: s.Quota, QPSBurst: 20, QPSStrict: s.Strict, KeepCalls: 1,
-	})
-	if err := fill(st.chat); err != nil {
-		return nil, fmt.Errorf("fill the emulated groups: %w", err)
-	}
-	chatURL, stop, err := st.chat.Start(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	st.stops = append(st.stops, stop)
-	cos, cosURL, err := cosemu.Start(cosemu.Options{ //nolint:contextcheck // ended by Close
-		Root: folder, Buckets: []cosemu.Bucket{{Name: bucket}}, Latency: s.Latency, LogSize: 1,
-		Credentials: cosemu.StaticCredential(id, cosemu.Credential{SecretKey: key, Token: token}),
-	})
-	if err != nil {
-		return nil, err
-	}
-	st.cos, st.stops = cos, append(st.stops, cos.Close)
-	st.queue = cloudemu.NewQueue(cloudemu.QueueOptions{})
-	cloud := cloudemu.New(cloudemu.Config{
-		Credentials: []cloudemu.Credential{{SecretID: id, SecretKey: key, Token: token}}, Region: region, Queue: st.queue,
-	})
-	cloudURL, err := cloud.Listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	st.stops = append(st.stops, cloud.Close)
-	st.env = map[string]string{
-		"CHAT_SDKAPPID": strconv.Itoa(sdkAppID), "CHAT_SECRET_KEY": secret, "CHAT_ENDPOINT": chatURL, "CHAT_QPS": strconv.Itoa(s.QPS),
-		"COS_BUCKET": bucket, "COS_REGION": region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL,
-	}
+	st.env = emulated.Env()
+	st.env["CHAT_QPS"] = strconv.Itoa(s.QPS)
 	maps.Copy(st.env, s.Env)
-	st.platform, err = scfemu.New(scfemu.Config{
-		Binary: binary, Environment: st.env, MemoryMB: s.Memory, TimeLimit: s.Limit, Instances: max(1, s.Instances), Region: region,
-		Credentials: func() scfemu.Credentials { return scfemu.Credentials{SecretID: id, SecretKey: key, Token: token} },
+	st.Services, err = emulated.Start(ctx, st.env, emulated.Options{
+		Folder: folder, Latency: s.Latency, Fill: fill, COSLog: 1,
+		Chat: chatemu.Options{QPS: s.Quota, QPSBurst: 20, QPSStrict: s.Strict, KeepCalls: 1},
 	})
 	if err != nil {
 		return nil, err
 	}
-	st.stops = append(st.stops, st.platform.Close)
-	return st, nil
+	role := scfemu.Credentials{
+		SecretID: st.env["TENCENTCLOUD_SECRETID"], SecretKey: st.env["TENCENTCLOUD_SECRETKEY"], Token: st.env["TENCENTCLOUD_SESSIONTOKEN"],
+	}
+	maps.DeleteFunc(st.env, func(name, _ string) bool { return strings.HasPrefix(name, "TENCENTCLOUD_") }) // set by the platform
+	st.platform, err = scfemu.New(scfemu.Config{
+		Binary: binary, Environment: st.env, MemoryMB: s.Memory, TimeLimit: s.Limit, Instances: max(1, s.Instances), Region: emulated.Region,
+		Credentials: func() scfemu.Credentials { return role },
+	})
+	return st, err
 }
 
 func (s *stand) close() error {
 	var failure error
-	for _, stop := range slices.Backward(s.stops) {
-		failure = errors.Join(failure, stop())
+	if s.platform != nil {
+		failure = s.platform.Close()
+	}
+	if s.Services != nil {
+		failure = errors.Join(failure, s.Close())
 	}
 	return failure
 }
@@ -118,14 +86,14 @@ func (s *stand) run(ctx context.Context, streams ...chat.Stream) error {
 		if err != nil {
 			return fmt.Errorf("encode task: %w", err)
 		}
-		if _, err := s.queue.Push(task); err != nil {
+		if _, err := s.Queue.Push(task); err != nil {
 			return err
 		}
 	}
-	if err := s.platform.Run(ctx, s.queue); err != nil {
+	if err := s.platform.Run(ctx, s.Queue); err != nil {
 		return err
 	}
-	if dead := s.queue.Dead(); len(dead) > 0 {
+	if dead := s.Queue.Dead(); len(dead) > 0 {
 		return fmt.Errorf("an event was given up: %s", dead[0].Reason)
 	}
 	return nil

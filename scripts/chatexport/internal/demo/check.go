@@ -13,6 +13,7 @@ import (
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/emulated"
 )
 
 // checked is what verification found of one group.
@@ -50,7 +51,7 @@ func (c *checked) verdict() string {
 // check proves the whole archive, and compares each group with what the Chat emulator holds.
 func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary, error) {
 	reports := make(map[chat.Stream]verify.Report)
-	summary, err := verify.Archive(ctx, w.store, verify.Options{SDKAppID: sdkAppID}, func(r verify.Report) error {
+	summary, err := verify.Archive(ctx, w.store, verify.Options{SDKAppID: emulated.SDKAppID}, func(r verify.Report) error {
 		reports[r.Stream] = r
 		return nil
 	})
@@ -94,7 +95,7 @@ func unreadable(err error) bool {
 
 // truthOf yields the elements that the service has of a stream.
 func truthOf(w *world, s chat.Stream) (iter.Seq2[chat.Seq, []byte], error) {
-	retained, _, err := w.chat.Truth(s)
+	retained, _, err := w.Chat.Truth(s)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"chatexport/internal/event"
 	"chatexport/internal/invocation"
 	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/emulated"
 )
 
 // memoryMB bounds the function's memory, in a process that holds the emulated chat, too.
@@ -95,7 +96,7 @@ func (d *drain) invoke(ctx context.Context, delivery cloudemu.Delivery) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeLimit)
 	defer cancel()
 	_, err := d.handler.Invoke(ctx, invocation.Platform{
-		RequestID: delivery.RequestID, Function: functionName, Version: version, Namespace: namespace, Region: region,
+		RequestID: delivery.RequestID, Function: functionName, Version: version, Namespace: namespace, Region: emulated.Region,
 		MemoryMB: memoryMB, TimeLimit: d.timeLimit,
 	}, delivery.Payload)
 	return err

@@ -15,6 +15,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore/dirstore"
+	"chatexport/scripts/chatexport/internal/emulated"
 )
 
 const (
@@ -88,7 +89,7 @@ func openFolder(path string, c content) (closeFolder func() error, err error) {
 // checkFolder reports whether the folder has no bucket yet. It refuses another program's folder, in which the demo would
 // strew files, and that of other messages.
 func checkFolder(path string, want record) (fresh bool, err error) {
-	if _, err := os.Stat(filepath.Join(path, bucket)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(path, emulated.Bucket)); errors.Is(err, fs.ErrNotExist) {
 		return true, checkNew(path)
 	}
 	found, err := readRecord(path)
@@ -139,7 +140,7 @@ func writeRecord(path string, r record) error {
 }
 
 // archive is the bucket's folder.
-func (o options) archive() string { return filepath.Join(o.out, bucket) }
+func (o options) archive() string { return filepath.Join(o.out, emulated.Bucket) }
 
 // underWay is a file that is there while events are not served to the end.
 func (o options) underWay() string { return filepath.Join(o.out, underWayName) }

@@ -52,12 +52,12 @@ type groupOutcome struct {
 }
 
 func (d *demo) outcome() outcome {
-	chat := d.world.chat.Counters()
+	chat := d.world.Chat.Counters()
 	o := outcome{
 		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.options.archive(),
 		Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
 		Invocations: d.drain.invocations, Batches: d.logs.batches, Redelivered: d.drain.retries,
-		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: requests(d.world.cos.Counts()),
+		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: requests(d.world.COS.Counts()),
 	}
 	if seconds := d.exported.Seconds(); seconds > 0 {
 		o.PerSecond = float64(int64(10*float64(o.Exported)/seconds)) / 10

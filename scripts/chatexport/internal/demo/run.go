@@ -21,6 +21,7 @@ type demo struct {
 	content content
 	console *cli.Console
 	tracker *tracker
+	env     map[string]string // of the function
 	world   *world
 
 	logs  *logs
@@ -52,7 +53,7 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	}
 	defer func() { err = cli.Closed(err, closeFolder()) }()
 
-	d := &demo{options: o, content: c, console: console, tracker: newTracker(c)}
+	d := &demo{options: o, content: c, console: console, tracker: newTracker(c), env: env}
 	if d.resumed, err = forgetHints(ctx, o); err != nil {
 		return cli.Service(err)
 	}
@@ -91,7 +92,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	switch {
 	case ctx.Err() != nil:
 		return d.interrupted(err)
-	case err != nil && d.drain != nil && len(d.world.queue.Dead()) > 0:
+	case err != nil && d.drain != nil && len(d.world.Queue.Dead()) > 0:
 		d.failure = err // what is archived is worth a look all the same
 	case err != nil:
 		return cli.Service(err)
@@ -132,10 +133,10 @@ func (d *demo) export(ctx context.Context) error {
 		d.logs.width = max(d.logs.width, len(cli.StreamName(s)))
 	}
 	d.drain = &drain{
-		queue: d.world.queue, console: d.console, timeLimit: d.options.timeLimit,
-		handler: invocation.New(func(name string) string { return d.world.env[name] }, d.logs),
+		queue: d.world.Queue, console: d.console, timeLimit: d.options.timeLimit,
+		handler: invocation.New(func(name string) string { return d.env[name] }, d.logs),
 	}
-	d.console.Line("emulators: Chat %s, COS %s, cloud API %s", d.world.env["CHAT_ENDPOINT"], d.world.env["COS_ENDPOINT"], d.world.env["CLOUD_ENDPOINT"])
+	d.console.Line("emulators: Chat %s, COS %s, cloud API %s", d.env["CHAT_ENDPOINT"], d.env["COS_ENDPOINT"], d.env["CLOUD_ENDPOINT"])
 	d.console.Line("groups: %s messages of %s", cli.Count(d.content.total), d.content.source)
 	if err := d.lookBack(ctx); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"chatexport/scripts/internal/serverless"
 )
 
-func TestTheDefaultsAreWhatIsDeployed(t *testing.T) {
+func TestDefaults_AreWhatIsDeployed(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../../../../serverless.yml")
 	if err != nil {

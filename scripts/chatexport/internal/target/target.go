@@ -181,9 +181,6 @@ func (t *Target) WriteTo(dir string) error {
 	return nil
 }
 
-// HasChat reports whether the app is configured.
-func (t *Target) HasChat() bool { return t.chat }
-
 // Chat returns a client of the app.
 func (t *Target) Chat() (*chatapi.Client, error) {
 	api, err := services.Chat(t.Config)

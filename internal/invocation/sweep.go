@@ -13,13 +13,11 @@ import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
-	"chatexport/internal/objstore"
 	"chatexport/internal/sweep"
 )
 
 var (
 	_ sweep.Directory = (*chatapi.Client)(nil)
-	_ sweep.Store     = objstore.Store(nil)
 	_ sweep.Engine    = (*export.Engine)(nil)
 	_ sweep.Publisher = (*visit)(nil)
 )
@@ -55,7 +53,7 @@ func (v *visit) sweep(ctx context.Context, u unit, deadline time.Time) (attempt,
 func (v *visit) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
 		Directory: v.source, Store: v.store, Engine: v.engine, Publisher: v,
-		Caller: v.caller, ListPace: v.listPace,
+		Caller: v.caller, ListPace: v.listPace, Writes: v.writes,
 		Settings: sweep.Settings{
 			QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
 			Concurrency: v.config.ChatConcurrency, Retention: time.Duration(v.config.ChatRetentionDays) * 24 * time.Hour,

@@ -19,41 +19,41 @@ import (
 )
 
 const (
-	// lightSeqs is the most that a stream may have to archive to be served beside many others: it holds little memory,
+	// shortSeqs is the most that a stream may have to archive to be served beside many others: it holds little memory,
 	// and no worker for long.
-	lightSeqs = 50 * chat.PageSize
-	// heavyWorkers serve long streams, so that these neither stop the short ones nor fill the memory: each may hold two
-	// chunks. The first keeps to the order of urgency; the other takes what is soonest done.
-	heavyWorkers = 2
+	shortSeqs = 50 * chat.PageSize
 
 	// maxAttempts is how often a stream that fails is tried by one lane, and attemptPause how long after, each time more.
 	maxAttempts  = 3
 	attemptPause = time.Second
 	// refusedFrom streams are taken for all that the app has, if the service refuses every one of them.
 	refusedFrom = 3
+	// startShare of a batch is too little for another stream to get anywhere.
+	startShare = 0.25
+	maxStart   = 5 * time.Second
 )
+
+// long reports whether a stream is one of those that few workers serve, so that they neither stop the short ones nor fill
+// the memory: each may hold two chunks.
+func (i *item) long() bool { return i.New > int64(shortSeqs) }
+
+// worker serves one stream after the other.
+type worker struct {
+	long        bool // long streams, and short ones when there are none
+	soonest     bool // of these what is soonest done; else in order of urgency
+	concurrency int  // calls in flight
+}
 
 // board divides the streams of a batch among its workers.
 type board struct {
 	*lane
 
 	end, lastStart time.Time
+	at             time.Time // of what is known of streams
 
-	mu     sync.Mutex
-	light  []open // begun earlier, to be served first
-	heavy  []open // in order of the plan, which is that of urgency
-	later  []open // to be tried again in the next round
-	items  []item // of the piece that is being read
-	read   bool   // items are those of piece
-	piece  int
-	offset int
-	ended  bool // the plan has been read to its end
-
-	room        *sync.Cond // told when heavy gets shorter, or would no more
-	heavyAtWork int        // workers of long streams
-
-	lastPiece bool
-	at        time.Time
+	mu          sync.Mutex // of what follows
+	short, long queue
+	later       []open // to be tried again in the next round
 
 	lines    *lines // of the result
 	tally    Tally  // of this batch
@@ -67,17 +67,21 @@ type board struct {
 }
 
 func newBoard(l *lane) *board {
-	b := &board{lane: l, lines: newLines(), piece: l.header.Piece, offset: l.header.Offset}
-	b.room = sync.NewCond(&b.mu)
-	b.end = reserved(l.start, l.Deadline)
+	b := &board{
+		lane: l, lines: newLines(), end: reserved(l.start, l.Deadline),
+		short: queue{next: l.header.Short}, long: queue{long: true, next: l.header.Long},
+	}
 	b.lastStart = b.end.Add(-retry.Share(l.Deadline.Sub(l.start), startShare, 0, maxStart))
-	for _, o := range l.opens {
-		b.put(o)
-	}
-	if started, ok := archive.RunStart(l.id); ok {
-		b.at = started // earlier than any group was looked at: what is known is at most as old
-	}
+	b.again(l.opens)
+	b.at, _ = archive.RunStart(l.id) // earlier than any group was looked at: what is known is at most as old
 	return b
+}
+
+// again queues streams that are begun.
+func (b *board) again(opens []open) {
+	for _, o := range opens {
+		b.queueOf(&o).put(o)
+	}
 }
 
 // work serves streams until all are done or time is up. Its error is for the platform; no stream's failure is.
@@ -92,41 +96,35 @@ func (b *board) work(ctx context.Context) error {
 		if waited := retry.Sleep(ctx, time.Duration(round)*attemptPause); waited != nil || b.timeIsUp() {
 			return context.Cause(ctx) // the next batch tries again
 		}
-		for _, o := range b.later {
-			b.put(o)
-		}
+		b.again(b.later)
 		b.later = nil
 	}
 }
 
 // round lets the workers serve everything once.
 func (b *board) round(ctx context.Context) error {
+	concurrency := max(1, b.Settings.Concurrency/4)
+	workers := slices.Concat(
+		[]worker{{long: true, concurrency: concurrency}, {long: true, soonest: true, concurrency: concurrency}},
+		slices.Repeat([]worker{{concurrency: 1}}, max(1, b.Settings.Concurrency/2)),
+	)
 	group, ctx := errgroup.WithContext(ctx)
-	long := max(1, b.Settings.Concurrency/4)
-	b.heavyAtWork = heavyWorkers
-	for n := range heavyWorkers {
+	for _, w := range workers {
 		group.Go(func() error {
-			defer b.quit()
-			return panics.Logged(b.log, func() error { return b.serve(ctx, n+1, long) })
+			return panics.Logged(b.Log, func() error {
+				for {
+					o, ok, err := b.take(ctx, w)
+					if ok {
+						err = b.one(ctx, o, w.concurrency)
+					}
+					if !ok || err != nil {
+						return err
+					}
+				}
+			})
 		})
 	}
-	for range max(1, b.Settings.Concurrency/2) {
-		group.Go(func() error { return panics.Logged(b.log, func() error { return b.serve(ctx, 0, 1) }) })
-	}
 	return group.Wait()
-}
-
-// serve takes one stream after the other. heavy is 0 for a worker of short streams, else the number of one of long ones.
-func (b *board) serve(ctx context.Context, heavy, concurrency int) error {
-	for {
-		o, ok, err := b.take(ctx, heavy)
-		if !ok || err != nil {
-			return err
-		}
-		if err := b.one(ctx, o, concurrency); err != nil {
-			return err
-		}
-	}
 }
 
 func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
@@ -134,7 +132,7 @@ func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
 // one does a batch of one stream.
 func (b *board) one(ctx context.Context, o open, concurrency int) error {
 	stream := o.stream()
-	log := b.log.With().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Logger()
+	log := b.Log.With().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Logger()
 	req := export.Request{
 		Stream: stream, Continuation: o.Continuation, Owner: b.owner(), RequestID: b.RequestID, Deadline: b.end, Log: log,
 		Keep: true, Concurrency: concurrency,
@@ -218,7 +216,7 @@ func notTheirs(err error) bool {
 // without history; all of them are not.
 func (b *board) suspect(all Tally) {
 	if all.Messages == 0 && b.over >= refusedFrom && b.noRights == b.over && all.Outcomes[archive.StatusUnsupported] == sum(all.Outcomes) {
-		b.log.Warn().Int("streams", b.over).
+		b.Log.Warn().Int("streams", b.over).
 			Msg("the service refuses every stream of this lane; the likely cause is that CHAT_ADMIN has lost its rights: make it an admin account of the app again")
 	}
 }

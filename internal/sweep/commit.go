@@ -11,8 +11,8 @@ import (
 	"chatexport/internal/objstore"
 )
 
-// pieceItems is how many streams a piece of the plan holds: a batch reads the pieces that it works on only.
-const pieceItems = 2000
+// pieceItems is how many streams a piece of the plan holds: what is left of one is carried from result to result.
+const pieceItems = 1000
 
 // planObject is plan.json: that it exists means that the whole plan is written.
 type planObject struct {
@@ -21,7 +21,7 @@ type planObject struct {
 	Report Report `json:"report"` // as far as it is known before the lane begins
 }
 
-// pieceHeader is the first line of plan-<piece>.ndjson.gz.
+// pieceHeader is the first line of plan-<short or long>-<piece>.ndjson.gz.
 type pieceHeader struct {
 	envelope
 
@@ -69,7 +69,7 @@ func (v *survey) makePlan(ctx context.Context) error {
 func (v *survey) nothingDue(ctx context.Context, report Report) error {
 	report.FinishedAt = report.PlannedAt
 	// A crash right after this write: a redelivery plans once more, with the same result.
-	if err := v.report(ctx, v.shelf, report); err != nil {
+	if err := v.objects.report(ctx, report); err != nil {
 		return err
 	}
 	v.pointer.Base = base{ID: v.id}
@@ -77,37 +77,39 @@ func (v *survey) nothingDue(ctx context.Context, report Report) error {
 	v.summary.Outcome = Complete
 	// Without it the next sweep begins with what the one before knew.
 	if err := v.savePointer(ctx); err != nil {
-		v.log.Warn().Err(err).Msg("pointer is out of date; the next sweep begins with older knowledge")
+		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep begins with older knowledge")
 	}
 	return nil
 }
 
-// commit writes the plan and starts the lane.
+// commit writes the plan, the short streams and the long ones each by themselves, and starts the lane.
 func (v *survey) commit(ctx context.Context, items []item, report Report) error {
-	piece := 0
-	for part := range slices.Chunk(items, pieceItems) {
-		l := newLines()
-		for i := range part {
-			l.add(&part[i])
+	for _, long := range []bool{false, true} {
+		of := slices.Collect(func(yield func(item) bool) {
+			for n := range items {
+				if items[n].long() == long && !yield(items[n]) {
+					return
+				}
+			}
+		})
+		piece := 0
+		for some := range slices.Chunk(of, pieceItems) {
+			l := newLines()
+			for n := range some {
+				l.add(&some[n])
+			}
+			// A crash right after this write: a redelivery makes the same piece.
+			h := pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(of)}
+			if err := v.objects.createLines(ctx, layout.SweepPlanPiece(v.id, long, piece), l, h); err != nil {
+				return err
+			}
+			piece++
 		}
-		w, err := l.close(pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(items)})
-		if err != nil {
-			return err
-		}
-		// A crash right after this write: a redelivery makes the same piece.
-		if _, _, err := v.shelf.create(ctx, layout.SweepPlanPiece(v.id, piece), w); err != nil {
-			return fmt.Errorf("write plan: %w", err)
-		}
-		piece++
 	}
 	plan := planObject{envelope{format, v.id}, report}
-	w, err := encodeJSON(plan)
-	if err != nil {
-		return err
-	}
 	// A crash right after this write: a redelivery starts the lane. Without one, the next sweep takes the streams up.
-	if _, _, err := v.shelf.create(ctx, layout.SweepPlan(v.id), w); err != nil {
-		return fmt.Errorf("write plan: %w", err)
+	if err := v.objects.createJSON(ctx, layout.SweepPlan(v.id), plan); err != nil {
+		return err
 	}
 	return v.startLane(ctx, plan)
 }
@@ -124,7 +126,7 @@ func (v *survey) startLane(ctx context.Context, plan planObject) error {
 	v.pointer.Current.Owner = ""
 	// A crash before this write: the next sweep finds the plan by the sweep's id, which the pointer has.
 	if err := v.savePointer(ctx); err != nil {
-		v.log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan")
+		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan")
 	}
 	return nil
 }
@@ -140,30 +142,18 @@ func (v *survey) adopt(ctx context.Context) error {
 	if c.ID == "" || c.ID == v.pointer.Base.ID {
 		return nil
 	}
-	plan, err := v.shelf.readPlan(ctx, c.ID)
+	var plan planObject
+	err := v.objects.readJSON(ctx, layout.SweepPlan(c.ID), &plan)
 	switch {
-	case errors.Is(err, objstore.ErrNotExist):
+	case err == nil:
+		v.pointer.Base = base{ID: c.ID, Lane: true, Until: plan.Report.PlannedAt.Add(v.lifetime())}
 		return nil
 	case unreadable(err):
-		v.log.Warn().Err(err).Msg("plan is unreadable; its streams are looked at again")
+		v.Log.Warn().Err(err).Msg("plan is unreadable; its streams are looked at again")
 		return nil
-	case err != nil:
-		return fmt.Errorf("look for the plan of sweep %s: %w", c.ID, err)
+	case errors.Is(err, objstore.ErrNotExist):
+		return nil
+	default:
+		return err
 	}
-	v.pointer.Base = base{ID: c.ID, Lane: true, Until: plan.Report.PlannedAt.Add(v.lifetime())}
-	return nil
-}
-
-// readPlan reads the object that says that a plan is written.
-func (s *shelf) readPlan(ctx context.Context, id string) (planObject, error) {
-	var plan planObject
-	key := layout.SweepPlan(id)
-	body, _, err := s.get(ctx, key)
-	if err == nil {
-		err = readJSON(body, &plan)
-	}
-	if err != nil {
-		return planObject{}, fmt.Errorf("read %s: %w", key, err)
-	}
-	return plan, nil
 }

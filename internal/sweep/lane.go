@@ -8,16 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-)
-
-const (
-	// startShare of a batch is too little for another stream to get anywhere.
-	startShare = 0.25
-	maxStart   = 5 * time.Second
 )
 
 // errStuck means that everything a lane tried failed: nothing is gained by failing for the rest of the plan, too.
@@ -28,12 +20,11 @@ type lane struct {
 	*Sweeper
 	Request
 
-	spec  Spec   // travels with the continuations
-	id    string // of the sweep
-	batch int    // from 0
-	shelf *shelf
-	log   zerolog.Logger
-	start time.Time
+	spec    Spec   // travels with the continuations
+	id      string // of the sweep
+	batch   int    // from 0
+	objects shelf
+	start   time.Time
 
 	header  resultHeader // where the batch begins, then what it came to
 	opens   []open       // carried over
@@ -43,10 +34,10 @@ type lane struct {
 // laneBatch does one batch of a lane.
 func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, id string, batch int, req Request) (Summary, error) {
 	l := &lane{
-		Sweeper: s, Request: req, spec: spec, id: id, batch: batch, shelf: &shelf{Store: s.Store}, start: time.Now(),
-		log:     req.Log.With().Str("sweep", id).Int("batch", batch).Logger(),
+		Sweeper: s, Request: req, spec: spec, id: id, batch: batch, objects: s.shelf(), start: time.Now(),
 		summary: Summary{Sweep: id, Lane: true, Batch: batch},
 	}
+	l.Log = l.Log.With().Str("sweep", id).Int("batch", batch).Logger()
 	err := l.run(ctx)
 	l.summary.Elapsed = time.Since(l.start)
 	return l.summary, err
@@ -54,7 +45,7 @@ func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, id string, batch int
 
 func (l *lane) run(ctx context.Context) error {
 	if l.batch > l.Settings.MaxHops {
-		l.log.Warn().Msg("the continuation names one batch of the lane too many; the next sweep goes on")
+		l.Log.Warn().Msg("the continuation names one batch of the lane too many; the next sweep goes on")
 		l.summary.Outcome = Lost
 		return nil
 	}
@@ -71,28 +62,23 @@ func (l *lane) run(ctx context.Context) error {
 
 // resume reads where the batch before ended. It reports true if this batch has been done already.
 func (l *lane) resume(ctx context.Context) (bool, error) {
-	body, object, err := l.shelf.get(ctx, layout.SweepResult(l.id, l.batch))
+	body, object, err := l.objects.read(ctx, layout.SweepResult(l.id, l.batch))
 	if err == nil {
 		return true, l.follow(ctx, body, object)
 	}
 	if !errors.Is(err, objstore.ErrNotExist) {
-		return false, fmt.Errorf("look for the lane's result: %w", err)
+		return false, err
 	}
 	if l.batch == 0 {
 		return false, nil
 	}
-	key := layout.SweepResult(l.id, l.batch-1)
-	body, _, err = l.shelf.get(ctx, key)
+	rest, err := readResult(ctx, l.objects, l.id, l.batch-1, &l.header)
 	if err != nil {
-		return false, fmt.Errorf("read the result of the lane's batch before: %w", err)
-	}
-	rest, err := openResult(body, &l.header)
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", key, err)
+		return false, err
 	}
 	for line, err := range rest {
 		if err != nil {
-			return false, fmt.Errorf("read %s: %w", key, err)
+			return false, err
 		}
 		if line.Open != nil {
 			l.opens = append(l.opens, *line.Open)
@@ -105,10 +91,10 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
 	for n := l.batch; ; n++ {
 		var h resultHeader
-		if _, err := openResult(body, &h); err != nil {
-			return fmt.Errorf("read %s: %w", layout.SweepResult(l.id, n), err)
+		if _, err := openLines[resultLine](body, &h); err != nil {
+			return err
 		}
-		if l.shelf.alive(object) {
+		if l.objects.Since(object.LastModified) {
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
 			return nil
 		}
@@ -117,53 +103,50 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 			return l.finish(ctx)
 		}
 		var err error
-		body, object, err = l.shelf.get(ctx, layout.SweepResult(l.id, n+1))
+		body, object, err = l.objects.read(ctx, layout.SweepResult(l.id, n+1))
 		if errors.Is(err, objstore.ErrNotExist) {
 			return l.handOver(ctx)
 		}
 		if err != nil {
-			return fmt.Errorf("look for the lane's next result: %w", err)
+			return err
 		}
 	}
 }
 
 // conclude writes what the batch came to, and hands the rest on.
 func (l *lane) conclude(ctx context.Context, b *board) error {
-	if b.over == 0 && !b.moved && !b.exhausted() {
+	last := b.exhausted()
+	if b.over == 0 && !b.moved && !last {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
 	}
-	now := time.Now().UTC()
-	h := resultHeader{
-		envelope: envelope{format, l.id}, Batch: l.batch,
-		At: now, Until: now.Add(handover + l.Deadline.Sub(l.start)),
-		Piece: b.piece, Offset: b.offset, Last: b.exhausted(),
-		Tally: l.header.Tally.clone(), Failures: l.header.Failures, Expired: l.header.Expired,
-	}
-	h.Tally.join(b.tally)
-	h.Failures.join(b.failures)
-	h.Expired.join(b.expired)
+	l.header.envelope, l.header.Batch, l.header.Last = envelope{format, l.id}, l.batch, last
+	l.header.At = time.Now().UTC()
+	l.header.Until = l.header.At.Add(handover + l.Deadline.Sub(l.start))
+	l.header.Short, l.header.Long = b.short.next, b.long.next
+	l.header.Tally.join(b.tally)
+	l.header.Failures.join(b.failures)
+	l.header.Expired.join(b.expired)
 	l.summary.Tally = b.tally
-	b.suspect(h.Tally)
+	b.suspect(l.header.Tally)
 	for _, o := range b.left() {
 		b.lines.add(resultLine{Open: &o})
 	}
-	w, err := b.lines.close(h)
+	w, err := b.lines.close(l.header)
 	if err != nil {
 		return err
 	}
 	// A crash right after this write: the redelivered event finds it, and publishes what comes next.
-	taken, object, err := l.shelf.create(ctx, layout.SweepResult(l.id, l.batch), w)
-	if err != nil {
-		return fmt.Errorf("write the lane's result: %w", err)
-	}
-	if taken != nil {
+	taken, object, err := l.objects.create(ctx, layout.SweepResult(l.id, l.batch), w)
+	switch {
+	case err != nil:
+		return err
+	case taken != nil:
 		return l.follow(ctx, taken, object)
-	}
-	l.header = h
-	if h.Last {
+	case last:
 		return l.finish(ctx)
+	default:
+		return l.handOver(ctx)
 	}
-	return l.handOver(ctx)
 }
 
 // handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
@@ -181,22 +164,18 @@ func (l *lane) handOver(ctx context.Context) error {
 func (l *lane) finish(ctx context.Context) error {
 	l.summary.Outcome = Complete
 	l.hint(ctx)
-	plan, err := l.shelf.readPlan(ctx, l.id)
-	if err != nil {
+	var plan planObject
+	if err := l.objects.readJSON(ctx, layout.SweepPlan(l.id), &plan); err != nil {
 		return err
 	}
-	plan.Report.conclude(l.header)
-	return l.report(ctx, l.shelf, plan.Report)
+	plan.Report.conclude(&l.header)
+	return l.objects.report(ctx, plan.Report)
 }
 
 // hint says how far the lane is. A crash right before or after it: whoever wants to know looks on from here.
 func (l *lane) hint(ctx context.Context) {
-	w, err := encodeJSON(hintOf(&l.header))
-	if err == nil {
-		_, err = l.shelf.Overwrite(ctx, layout.SweepLane(), w)
-	}
-	if err != nil {
-		l.log.Warn().Err(err).Msg("hint of the lane is out of date; the next sweep looks further for its newest result")
+	if err := l.objects.overwriteJSON(ctx, layout.SweepLane(), hintOf(&l.header)); err != nil {
+		l.Log.Warn().Err(err).Msg("hint of the lane is out of date; the next sweep looks further for its newest result")
 	}
 }
 

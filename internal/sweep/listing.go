@@ -7,7 +7,6 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,6 +34,10 @@ const (
 // errTimeUp is wrapped by the failure of a call that the end of the batch cut off: nothing is known by it.
 var errTimeUp = errors.New("time was up before the call was answered")
 
+// errSlow is wrapped by the failure of a call that used up its share of the batch: the class of what it met at last says
+// no more than that.
+var errSlow = errors.New("the call took too long")
+
 // errNoGroup means that whatever was asked about groups was refused.
 var errNoGroup = errors.New("every call for groups failed")
 
@@ -43,10 +46,11 @@ var errNoGroup = errors.New("every call for groups failed")
 type listing struct {
 	*Sweeper
 
+	caller, lists, quick *retry.Caller // of groups and topics; of lists, which have a quota of their own; without repetition
+
 	spec  Spec
 	start time.Time
 	until time.Time // nothing is begun after
-	calls *atomic.Int64
 	log   zerolog.Logger
 
 	place    place
@@ -57,6 +61,15 @@ type listing struct {
 	keep    func(*sightLine) // takes a group
 	kept    int
 	refused int // calls for groups that failed
+}
+
+func (s *Sweeper) listing(start, until time.Time, seen *seen) *listing {
+	l := &listing{
+		Sweeper: s, start: start, until: until, seen: seen, log: zerolog.Nop(),
+		caller: s.Caller.Fork(), quick: s.Caller.Fork(), lists: &retry.Caller{Limiter: s.ListPace, Policy: s.Caller.Policy},
+	}
+	l.quick.Policy.Attempts = 1
+	return l
 }
 
 // run goes on with the listing until everything is listed, time is up, or the part is full. What was found counts,
@@ -93,20 +106,10 @@ func (l *listing) share(share float64) time.Duration {
 	return max(minPatience, time.Duration(share*float64(l.until.Sub(l.start))))
 }
 
-// slowError is the failure of a call that used up its share of the batch. The class of what it met at last says no more
-// than that.
-type slowError struct{ error }
-
-// Unwrap returns the last failure.
-func (e slowError) Unwrap() error { return e.error }
-
-// RetryClass implements retry.Classified.
-func (slowError) RetryClass() retry.Class { return retry.Transient }
-
-// call makes one call, paced, repeated and counted. Its first turn may be a long time coming: only from then on patience
+// call makes one call within a share of the batch. Its first turn may be a long time coming: only from then on patience
 // runs.
-func (l *listing) call(ctx context.Context, pace *retry.Limiter, p retry.Policy, patience time.Duration, attempt func(ctx context.Context) error) error {
-	if err := pace.Wait(ctx); err != nil {
+func (l *listing) call(ctx context.Context, c *retry.Caller, patience time.Duration, attempt func(ctx context.Context) error) error {
+	if err := c.Turn(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errTimeUp, err)
 	}
 	end, ok := ctx.Deadline()
@@ -114,15 +117,8 @@ func (l *listing) call(ctx context.Context, pace *retry.Limiter, p retry.Policy,
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var last error
-	err := p.Do(bounded, func(ctx context.Context, n int) error {
-		if n > 1 {
-			if err := pace.Wait(ctx); err != nil {
-				return fmt.Errorf("%w; %w", last, err)
-			}
-		}
-		l.calls.Add(1)
+	err := c.Do(bounded, func(ctx context.Context) error {
 		last = attempt(ctx)
-		pace.Observe(last)
 		return last
 	})
 	switch {
@@ -131,7 +127,7 @@ func (l *listing) call(ctx context.Context, pace *retry.Limiter, p retry.Policy,
 	case ctx.Err() != nil, cutOff && (bounded.Err() != nil || errors.Is(err, retry.ErrNoTime)):
 		return fmt.Errorf("%w: %w", errTimeUp, err)
 	case bounded.Err() != nil:
-		return slowError{err}
+		return fmt.Errorf("%w: %w", errSlow, last)
 	default:
 		return err
 	}
@@ -143,7 +139,7 @@ func (l *listing) list(ctx context.Context, groupType string) (ids []string, nex
 		patience = l.share(callShare) // the other lists need time, too
 	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
-	err = l.call(ctx, l.ListPace, l.Caller.Policy, patience, func(ctx context.Context) error {
+	err = l.call(ctx, l.lists, patience, func(ctx context.Context) error {
 		var err error
 		ids, next, err = l.Directory.GroupIDs(ctx, l.place.Next, listPage, groupType)
 		return err
@@ -205,7 +201,7 @@ func (l *listing) fresh(ids []string) (some, rest []string) {
 // without being known.
 func (l *listing) describe(ctx context.Context, ids []string) error {
 	var groups []chat.Facts
-	failure := l.call(ctx, l.Caller.Limiter, l.Caller.Policy, l.share(callShare), func(ctx context.Context) error {
+	failure := l.call(ctx, l.caller, l.share(callShare), func(ctx context.Context) error {
 		var err error
 		groups, err = l.Directory.GroupInfos(ctx, ids)
 		return err
@@ -263,12 +259,12 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 	l.mu.Lock()
 	fails := l.seen.topicsFailed >= stuckAfter
 	l.mu.Unlock()
-	p, share := l.Caller.Policy, callShare
+	caller, share := l.caller, callShare
 	if fails {
-		p.Attempts, share = 1, failShare // it is the command that fails, not one community's call
+		caller, share = l.quick, failShare // it is the command that fails, not one community's call
 	}
 	var topics []chat.Facts
-	err := l.call(ctx, l.Caller.Limiter, p, l.share(share), func(ctx context.Context) error {
+	err := l.call(ctx, caller, l.share(share), func(ctx context.Context) error {
 		var err error
 		topics, err = l.Directory.Topics(ctx, line.GroupID)
 		return err
@@ -300,13 +296,11 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 // What could not be looked at, or is gone, has Err; a community has it, too, whose topics are not known.
 func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, error) {
 	var found []chat.Facts
-	l := &listing{
-		Sweeper: s, start: time.Now(), until: time.Now().Add(24 * time.Hour), calls: new(atomic.Int64), log: zerolog.Nop(), seen: newSeen(),
-		keep: func(line *sightLine) {
-			for _, stream := range line.streams() {
-				found = append(found, stream.Facts)
-			}
-		},
+	l := s.listing(time.Now(), time.Now().Add(24*time.Hour), newSeen())
+	l.keep = func(line *sightLine) {
+		for _, stream := range line.streams() {
+			found = append(found, stream.Facts)
+		}
 	}
 	var err error
 	if len(groups) > 0 {
@@ -371,6 +365,9 @@ func ofGroup(err error) bool {
 // ofApp reports whether a failure would meet every call of its kind: the service refuses the credentials or the
 // settings, or the app's quota is used up.
 func ofApp(err error) bool {
+	if errors.Is(err, errSlow) {
+		return false
+	}
 	_, refused := errors.AsType[refusal](err)
 	return retry.ClassOf(err) == retry.Throttled || retry.ClassOf(err) == retry.Permanent && refused && !ofGroup(err)
 }

@@ -17,6 +17,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 	"chatexport/internal/retry"
 )
@@ -93,7 +94,7 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 	store := memstore.New(memstore.Options{}).View("sweep", nil)
 	s := &Sweeper{
 		Directory: d, Store: store, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
-		Settings: Settings{Concurrency: 16}, Publisher: nobody{},
+		Settings: Settings{Concurrency: 16}, Publisher: nobody{}, Writes: new(objstore.WriteTimes),
 	}
 	found := &found{}
 	var failure error
@@ -102,8 +103,8 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 			t.Fatal("the listing does not end")
 		}
 		v := &survey{
-			Sweeper: s, spec: spec, id: baseID, log: zerolog.Nop(), start: time.Now(), shelf: &shelf{Store: store}, seen: newSnapshot(),
-			Request: Request{Deadline: time.Now().Add(limit)},
+			Sweeper: s, spec: spec, id: baseID, start: time.Now(), objects: s.shelf(), seen: newSnapshot(),
+			Request: Request{Deadline: time.Now().Add(limit), Log: zerolog.Nop()},
 		}
 		if _, err := v.resume(t.Context()); err != nil {
 			t.Fatal(err)
@@ -122,15 +123,15 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 			return found, failure
 		}
 		var h partHeader
-		rest, err := openLines(body, &h)
-		for raw, broken := range rest {
-			var g sightLine
-			if err = errors.Join(broken, readJSON(raw, &g)); err == nil {
-				found.groups = append(found.groups, g)
-			}
-		}
+		rest, err := openLines[sightLine](body, &h)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for g, err := range rest {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found.groups = append(found.groups, g)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestNames_AResultIsReadableHoweverLongTheErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got resultHeader
-	if _, err := openResult(w.Body, &got); err != nil {
+	if _, err := openLines[resultLine](w.Body, &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.Failures.Count != maxNamed+1 || len(got.Failures.First) != maxNamed || len(got.Expired.First) != maxNamed {

@@ -12,7 +12,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"time"
 
 	"chatexport/internal/objstore"
 )
@@ -35,6 +34,37 @@ var errObject = errors.New("not a readable object of a sweep")
 // unreadable reports whether an object is there, but is nothing that this version understands, or not what was written.
 func unreadable(err error) bool {
 	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrTooLarge)
+}
+
+// lost reports whether an object is unreadable, or not there: it is done without.
+func lost(err error) bool { return unreadable(err) || errors.Is(err, objstore.ErrNotExist) }
+
+// envelope is what every object of a sweep begins with.
+type envelope struct {
+	Format int    `json:"format"`
+	Sweep  string `json:"sweep,omitempty"`
+}
+
+func (e envelope) formatOf() int { return e.Format }
+
+// readJSON reads an object, or a line of one, and refuses one of another format.
+func readJSON(raw []byte, into any) error {
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%w: %w", errObject, err)
+	}
+	if f, ok := into.(interface{ formatOf() int }); ok && f.formatOf() != format {
+		return fmt.Errorf("%w: format %d, this version reads %d only", errObject, f.formatOf(), format)
+	}
+	return nil
+}
+
+// encodeJSON builds an object for people to read, too.
+func encodeJSON(value any) (objstore.Write, error) {
+	raw, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
+	}
+	return objstore.Write{Body: append(raw, '\n'), ContentType: contentJSON}, nil
 }
 
 // lines builds a gzipped object of JSON lines as they come. The first is the header, which is known last: it is a gzip
@@ -67,18 +97,15 @@ func (l *lines) close(header any) (objstore.Write, error) {
 	first := newLines()
 	first.add(header)
 	for _, part := range []*lines{first, l} {
-		if part.err == nil {
-			part.err = part.zip.Close()
-		}
-		if part.err != nil {
-			return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", part.err)
+		if err := errors.Join(part.err, part.zip.Close()); err != nil {
+			return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
 		}
 	}
 	return objstore.Write{Body: slices.Concat(first.out.Bytes(), l.out.Bytes()), ContentType: contentGzip}, nil
 }
 
-// openLines reads the header of what lines built, and returns the other lines. Each is valid until the next.
-func openLines(body []byte, header any) (iter.Seq2[[]byte, error], error) {
+// openLines reads the header of what lines built, and returns its other lines. An error ends them.
+func openLines[T any](body []byte, header any) (iter.Seq2[T, error], error) {
 	zip, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errObject, err)
@@ -91,88 +118,98 @@ func openLines(body []byte, header any) (iter.Seq2[[]byte, error], error) {
 	if err := readJSON(scan.Bytes(), header); err != nil {
 		return nil, err
 	}
-	return func(yield func([]byte, error) bool) {
+	return func(yield func(T, error) bool) {
 		for scan.Scan() {
-			if !yield(scan.Bytes(), nil) {
+			var line T
+			if err := readJSON(scan.Bytes(), &line); !yield(line, err) || err != nil {
 				return
 			}
 		}
 		if err := scan.Err(); err != nil {
-			yield(nil, fmt.Errorf("%w: %w", errObject, err))
+			var none T
+			yield(none, fmt.Errorf("%w: %w", errObject, err))
 		}
 	}, nil
 }
 
-// readJSON reads an object, or a line of one, and refuses one of another format.
-func readJSON(raw []byte, into any) error {
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("%w: %w", errObject, err)
-	}
-	if f, ok := into.(interface{ formatOf() int }); ok && f.formatOf() != format {
-		return fmt.Errorf("%w: format %d, this version reads %d only", errObject, f.formatOf(), format)
-	}
-	return nil
-}
+// shelf is the store as one batch sees it. Its errors name the key.
+type shelf struct{ *objstore.Observed }
 
-// envelope is what every object of a sweep begins with.
-type envelope struct {
-	Format int    `json:"format"`
-	Sweep  string `json:"sweep,omitempty"`
-}
+func (s *Sweeper) shelf() shelf { return shelf{objstore.Observe(s.Store, s.Writes)} }
 
-func (e envelope) formatOf() int { return e.Format }
-
-// encodeJSON builds an object for people to read, too.
-func encodeJSON(value any) (objstore.Write, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(value); err != nil {
-		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
-	}
-	return objstore.Write{Body: out.Bytes(), ContentType: contentJSON}, nil
-}
-
-// shelf is the store as one batch sees it: it notes the store's clock, by which it tells what was written before the
-// batch began.
-type shelf struct {
-	Store
-
-	began time.Time // the store's clock at its first answer
-}
-
-func (s *shelf) get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+func (s shelf) read(ctx context.Context, key string) ([]byte, objstore.Object, error) {
 	body, object, err := s.Get(ctx, key)
-	s.saw(object, err)
-	return body, object, err
+	if err != nil {
+		return nil, object, fmt.Errorf("read %s: %w", key, err)
+	}
+	return body, object, nil
 }
 
-func (s *shelf) saw(object objstore.Object, err error) {
-	if !s.began.IsZero() {
-		return
+func (s shelf) readJSON(ctx context.Context, key string, into any) error {
+	body, _, err := s.read(ctx, key)
+	if err == nil {
+		if err = readJSON(body, into); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
 	}
-	s.began = object.Date
-	if failure, ok := errors.AsType[*objstore.Error](err); ok {
-		s.began = failure.Date
+	return err
+}
+
+// readLines reads an object of lines: its header at once, the others one by one. The errors of lines name no key.
+func readLines[T any](ctx context.Context, s shelf, key string, header any) (iter.Seq2[T, error], error) {
+	body, _, err := s.read(ctx, key)
+	if err != nil {
+		return nil, err
 	}
+	rest, err := openLines[T](body, header)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return rest, nil
 }
 
 // create writes an object that must not exist yet. If it does, perhaps by this very write, taken is what is there. What
 // a crash right after it means, each caller says.
-func (s *shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
+func (s shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
 	object, err = s.Create(ctx, key, w)
-	s.saw(object, err)
 	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
-		taken, object, err = s.get(ctx, key)
+		taken, object, err = s.Get(ctx, key)
 		if err == nil && bytes.Equal(taken, w.Body) {
 			return nil, object, nil // the answer to an earlier attempt was lost
 		}
 	}
-	return taken, object, err
+	if err != nil {
+		return nil, object, fmt.Errorf("write %s: %w", key, err)
+	}
+	return taken, object, nil
 }
 
-// alive reports whether an object was written while this batch was under way, so that whoever wrote it goes on.
-func (s *shelf) alive(object objstore.Object) bool {
-	return !s.began.IsZero() && object.LastModified.After(s.began)
+// createLines writes an object of lines, of which any that is there already will do.
+func (s shelf) createLines(ctx context.Context, key string, l *lines, header any) error {
+	w, err := l.close(header)
+	if err == nil {
+		_, _, err = s.create(ctx, key, w)
+	}
+	return err
+}
+
+// createJSON is createLines for an object without lines.
+func (s shelf) createJSON(ctx context.Context, key string, value any) error {
+	w, err := encodeJSON(value)
+	if err == nil {
+		_, _, err = s.create(ctx, key, w)
+	}
+	return err
+}
+
+// overwriteJSON writes a hint.
+func (s shelf) overwriteJSON(ctx context.Context, key string, value any) error {
+	w, err := encodeJSON(value)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Overwrite(ctx, key, w); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
 }

@@ -3,10 +3,10 @@ package sweep
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 )
 
@@ -48,12 +48,12 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, 0), w); err != nil {
+	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, false, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{id: baseID, shelf: &shelf{Store: store}, start: time.Now()}}
-	if o, ok, err := b.nextItem(t.Context()); !ok || err != nil || o.Group != "g" || !b.ended {
-		t.Errorf("%+v, %v, at the end %v", o, err, b.ended)
+	b := &board{lane: &lane{id: baseID, objects: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).shelf()}}
+	if err := b.fill(t.Context(), &b.short); err != nil || len(b.short.waiting) != 1 || b.short.waiting[0].Group != "g" || !b.short.next.Ended {
+		t.Errorf("%+v, %v", b.short, err)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestBrokenObject_IsNoObject(t *testing.T) {
 		"half": w.Body[:len(w.Body)-12], "half of the header": w.Body[:12], "empty": nil, "no gzip": []byte("{}\n"),
 	} {
 		var h knownHeader
-		rest, err := openLines(body, &h)
+		rest, err := openLines[record](body, &h)
 		if err == nil {
 			for _, broken := range rest {
 				err = broken

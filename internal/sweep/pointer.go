@@ -50,41 +50,26 @@ type base struct {
 
 // loadPointer reads the pointer; the zero one if there is none, or none that can be read.
 func (v *survey) loadPointer(ctx context.Context) error {
-	body, _, err := v.shelf.get(ctx, layout.SweepLatest())
-	if errors.Is(err, objstore.ErrNotExist) {
-		return nil
-	}
 	var p pointer
-	if err == nil {
-		err = readJSON(body, &p)
-	}
+	err := v.objects.readJSON(ctx, layout.SweepLatest(), &p)
 	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
 		err = fmt.Errorf("%w: it names no sweep", errObject)
 	}
-	if err != nil && !unreadable(err) {
-		return fmt.Errorf("read the pointer to the latest sweep: %w", err)
+	switch {
+	case err == nil:
+		v.pointer = p
+	case unreadable(err):
+		v.Log.Warn().Err(err).Msg("pointer is unreadable and ignored; every stream is looked at")
+	case !errors.Is(err, objstore.ErrNotExist):
+		return err
 	}
-	if err != nil {
-		v.log.Warn().Err(err).Str("key", layout.SweepLatest()).Msg("pointer is unreadable and ignored; every stream is looked at")
-		return nil
-	}
-	v.pointer = p
 	return nil
 }
 
 // savePointer overwrites the pointer.
 func (v *survey) savePointer(ctx context.Context) error {
 	v.pointer.Format, v.pointer.At = format, time.Now().UTC()
-	w, err := encodeJSON(v.pointer)
-	if err != nil {
-		return err
-	}
-	object, err := v.shelf.Overwrite(ctx, layout.SweepLatest(), w)
-	v.shelf.saw(object, err)
-	if err != nil {
-		return fmt.Errorf("write the pointer to the latest sweep: %w", err)
-	}
-	return nil
+	return v.objects.overwriteJSON(ctx, layout.SweepLatest(), v.pointer)
 }
 
 // leased reports whether another event's sweep is under way.

@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -65,18 +64,16 @@ func (v *survey) lookAtLane(ctx context.Context) error {
 // lost, all are read, or as many as a quarter of the batch allows: what is not found is looked at again.
 func (v *survey) findNewest(ctx context.Context, id string) error {
 	var hint laneHint
-	body, _, err := v.shelf.get(ctx, layout.SweepLane())
-	if err == nil {
-		err = readJSON(body, &hint)
-	}
+	err := v.objects.readJSON(ctx, layout.SweepLane(), &hint)
 	switch {
-	case err != nil && !errors.Is(err, objstore.ErrNotExist) && !unreadable(err):
-		return fmt.Errorf("look for the lane's newest result: %w", err)
+	case err != nil && !lost(err):
+		return err
 	case err == nil && hint.Sweep == id && hint.Results > 0 && hint.Results <= v.Settings.MaxHops+1:
 		v.prior.laneHint = hint
 	}
 	for until := time.Now().Add(time.Until(v.Deadline) / 4); time.Now().Before(until) && !v.prior.Last; {
-		h, _, err := v.result(ctx, id, v.prior.Results)
+		var h resultHeader
+		_, err := readResult(ctx, v.objects, id, v.prior.Results, &h)
 		switch {
 		case err == nil:
 			v.prior.laneHint = hintOf(&h)
@@ -91,24 +88,9 @@ func (v *survey) findNewest(ctx context.Context, id string) error {
 	return nil
 }
 
-// result reads one result. What cannot be read is warned of, and its streams are looked at again.
-func (v *survey) result(ctx context.Context, id string, batch int) (h resultHeader, rest resultLines, err error) {
-	key := layout.SweepResult(id, batch)
-	body, _, err := v.shelf.get(ctx, key)
-	if err == nil {
-		if rest, err = openResult(body, &h); err == nil {
-			return h, rest, nil
-		}
-	}
-	if unreadable(err) {
-		v.log.Warn().Err(err).Str("key", key).Msg("result of a lane is unreadable; its streams are looked at again")
-	}
-	return resultHeader{}, nil, fmt.Errorf("read results of the sweep before: %w", err)
-}
-
 // verdicts reads what became of the base sweep's streams, in their order, whether or not its lane is still at it: the
 // newest results first, and no more of them than half of the time that is left allows. So no sweep ever comes to its end
-// of time over the same results as the one before.
+// of time over the same results as the one before. What is lost or broken is looked at again.
 func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 	all := &table[verdict]{rows: make([]row[verdict], 0, min(max(v.prior.Done, 0), maxVerdicts))}
 	until := time.Now().Add(time.Until(v.Deadline) / 2)
@@ -117,17 +99,28 @@ func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 	group.SetLimit(readers)
 	for batch := v.prior.Results - 1; batch >= 0; batch-- {
 		if !time.Now().Before(until) {
-			v.log.Warn().Str("base", v.pointer.Base.ID).
+			v.Log.Warn().Str("base", v.pointer.Base.ID).
 				Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
 			break
 		}
 		group.Go(func() error {
-			return panics.Logged(v.log, func() error {
-				return v.eachVerdict(joint, batch, func(o *outcome) {
+			return panics.Logged(v.Log, func() error {
+				rest, err := readResult(joint, v.objects, v.pointer.Base.ID, batch, new(resultHeader))
+				if err == nil {
 					mu.Lock()
 					defer mu.Unlock()
-					all.add(o.stream(), o.verdict)
-				})
+					var line resultLine
+					for line, err = range rest {
+						if line.Done != nil {
+							all.add(line.Done.stream(), line.Done.verdict)
+						}
+					}
+				}
+				if lost(err) {
+					v.Log.Warn().Err(err).Msg("a result of the lane cannot be read; its streams are looked at again")
+					return nil
+				}
+				return err
 			})
 		})
 	}
@@ -136,25 +129,4 @@ func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 	}
 	all.sort()
 	return all, nil
-}
-
-// eachVerdict reads the verdicts of one result of the base sweep.
-func (v *survey) eachVerdict(ctx context.Context, batch int, each func(*outcome)) error {
-	_, rest, err := v.result(ctx, v.pointer.Base.ID, batch)
-	if err != nil && (unreadable(err) || errors.Is(err, objstore.ErrNotExist)) {
-		return nil // the streams are looked at again
-	}
-	if err != nil {
-		return err
-	}
-	for line, err := range rest {
-		if err != nil {
-			v.log.Warn().Err(err).Int("batch", batch).Msg("result of a lane is unreadable; its streams are looked at again")
-			return nil
-		}
-		if line.Done != nil {
-			each(line.Done)
-		}
-	}
-	return nil
 }

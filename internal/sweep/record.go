@@ -141,82 +141,55 @@ type knownHeader struct {
 // writeKnown writes what the next sweep begins with, piece by piece as it comes.
 func (v *survey) writeKnown(ctx context.Context, records iter.Seq2[record, error]) error {
 	piece, l := 0, newLines()
-	flush := func(last bool) error {
-		w, err := l.close(knownHeader{envelope{format, v.id}, piece, last})
-		if err != nil {
-			return err
-		}
-		// A crash right after this write: a redelivery finds the piece, and makes the same plan.
-		if _, _, err := v.shelf.create(ctx, layout.SweepKnown(v.id, piece), w); err != nil {
-			return fmt.Errorf("write what the sweep knows: %w", err)
-		}
-		piece, l = piece+1, newLines()
-		return nil
-	}
 	for r, err := range records {
 		if err != nil {
 			return err
 		}
 		if l.n == knownRecords {
-			if err := flush(false); err != nil {
+			// A crash right after this write: a redelivery finds the piece, and makes the same plan.
+			if err := v.objects.createLines(ctx, layout.SweepKnown(v.id, piece), l, knownHeader{envelope{format, v.id}, piece, false}); err != nil {
 				return err
 			}
+			piece, l = piece+1, newLines()
 		}
 		l.add(&r)
 	}
-	return flush(true)
+	// A crash right after this write: as above.
+	return v.objects.createLines(ctx, layout.SweepKnown(v.id, piece), l, knownHeader{envelope{format, v.id}, piece, true})
 }
 
-// readKnown returns what a sweep knew, read piece by piece. A piece that is lost or broken is warned of and done without:
-// its streams are looked at again.
+// readKnown returns what a sweep knew, read piece by piece. What is lost or broken of it is warned of and done without:
+// those streams are looked at again.
 func (v *survey) readKnown(ctx context.Context, id string) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		var last chat.Stream
 		for piece := 0; id != ""; piece++ {
-			header, stopped, err := v.readPiece(ctx, layout.SweepKnown(id, piece), func(r record) bool {
-				if stream := r.stream(); compare(last, stream) < 0 { // else two deliveries knew unlike much
-					last = stream
-					return yield(r, nil)
+			var h knownHeader
+			rest, err := readLines[record](ctx, v.objects, layout.SweepKnown(id, piece), &h)
+			if err == nil {
+				var r record
+				for r, err = range rest {
+					// In order, else two deliveries knew unlike much; and one line is not to cost all the others.
+					if stream := r.stream(); err == nil && compare(last, stream) < 0 && possible(stream) {
+						last = stream
+						if !yield(r, nil) {
+							return
+						}
+					}
 				}
-				return true
-			})
+			}
 			switch {
-			case stopped || err == nil && header.Last:
+			case err == nil && h.Last:
 				return
-			case err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist):
-				yield(record{}, fmt.Errorf("read what the sweep before knew: %w", err))
+			case err != nil && !lost(err):
+				yield(record{}, fmt.Errorf("what the sweep before knew: %w", err))
 				return
 			case err != nil:
-				v.log.Warn().Err(err).Int("piece", piece).Msg("part of what the sweep before knew is lost; its streams are looked at")
+				v.Log.Warn().Err(err).Int("piece", piece).Msg("part of what the sweep before knew is lost; its streams are looked at")
 				if errors.Is(err, objstore.ErrNotExist) {
 					return
 				}
 			}
 		}
 	}
-}
-
-// readPiece hands on the records of a piece until told to stop.
-func (v *survey) readPiece(ctx context.Context, key string, each func(record) bool) (h knownHeader, stopped bool, err error) {
-	body, _, err := v.shelf.get(ctx, key)
-	if err != nil {
-		return h, false, err
-	}
-	rest, err := openLines(body, &h)
-	if err != nil {
-		return h, false, err
-	}
-	for raw, err := range rest {
-		var r record
-		if err == nil {
-			err = readJSON(raw, &r)
-		}
-		if err != nil {
-			return h, false, err
-		}
-		if possible(r.stream()) && !each(r) { // one line is not to cost all the others
-			return h, true, nil
-		}
-	}
-	return h, false, nil
 }

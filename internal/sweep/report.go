@@ -2,15 +2,11 @@ package sweep
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 )
 
 // maxWarnings bounds the warnings that one sweep logs; the report has more.
@@ -91,12 +87,6 @@ func (t *Tally) join(other Tally) {
 	}
 }
 
-func (t *Tally) clone() Tally {
-	c := *t
-	c.Outcomes = maps.Clone(t.Outcomes)
-	return c
-}
-
 // draft returns the report as far as it is known before planning.
 func (v *survey) draft() Report {
 	started, _ := archive.RunStart(v.id)
@@ -106,16 +96,16 @@ func (v *survey) draft() Report {
 // warn logs what people should know before it is too late.
 func (v *survey) warn(r Report) {
 	for _, n := range r.AtRisk.First[:min(len(r.AtRisk.First), maxWarnings)] {
-		v.log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Int64("seqs", n.Seqs).Time("expires", n.Expires).Time("reached", n.Reached).
+		v.Log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Int64("seqs", n.Seqs).Time("expires", n.Expires).Time("reached", n.Reached).
 			Msg("messages will expire before this stream is reached; raise CHAT_QPS, or sweep more often")
 	}
 	if r.AtRisk.Count > maxWarnings {
-		v.log.Warn().Int("streams", r.AtRisk.Count).Msg("more streams are at risk than are logged; see the sweep's report")
+		v.Log.Warn().Int("streams", r.AtRisk.Count).Msg("more streams are at risk than are logged; see the sweep's report")
 	}
 }
 
 // conclude puts what the lane came to into the report; the zero header is that of a lane that did nothing.
-func (r *Report) conclude(h resultHeader) {
+func (r *Report) conclude(h *resultHeader) {
 	r.Tally, r.Expired = h.Tally, h.Expired
 	r.Failures.join(h.Failures)
 	if h.Format != 0 {
@@ -127,44 +117,32 @@ func (r *Report) conclude(h resultHeader) {
 	r.Unreached = max(0, r.Streams.Due-sum(r.Tally.Outcomes))
 }
 
-// report writes a report once; the first one stays.
-func (s *Sweeper) report(ctx context.Context, shelf *shelf, r Report) error {
-	w, err := encodeJSON(r)
-	if err != nil {
-		return err
-	}
-	// Nothing depends on it but people; a crash before it leaves it to a redelivery, or to the next sweep.
-	if _, _, err := shelf.create(ctx, layout.SweepReport(r.Sweep), w); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+// report writes a report once; the first one stays. Nothing depends on it but people; a crash before it leaves it to a
+// redelivery, or to the next sweep.
+func (s shelf) report(ctx context.Context, r Report) error {
+	return s.createJSON(ctx, layout.SweepReport(r.Sweep), r)
 }
 
 // settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will.
 func (v *survey) settlePrior(ctx context.Context) error {
-	b := v.pointer.Base
 	if v.prior.Last {
 		return nil
 	}
-	plan, err := v.shelf.readPlan(ctx, b.ID)
-	switch {
-	case errors.Is(err, objstore.ErrNotExist):
-		return nil
-	case unreadable(err):
-		v.log.Warn().Err(err).Msg("the sweep before has no report: its plan is unreadable")
-		return nil
-	case err != nil:
-		return fmt.Errorf("read the plan of the sweep before: %w", err)
+	var plan planObject
+	var newest resultHeader
+	err := v.objects.readJSON(ctx, layout.SweepPlan(v.pointer.Base.ID), &plan)
+	if err == nil && v.prior.Results > 0 {
+		_, err = readResult(ctx, v.objects, v.pointer.Base.ID, v.prior.Results-1, &newest)
 	}
-	newest := resultHeader{}
-	if v.prior.Results > 0 {
-		newest, _, err = v.result(ctx, b.ID, v.prior.Results-1)
+	if lost(err) && plan.Format == 0 {
+		v.Log.Warn().Err(err).Msg("the sweep before has no report: its plan is lost")
+		return nil
 	}
-	if err != nil && !unreadable(err) && !errors.Is(err, objstore.ErrNotExist) {
+	if err != nil && !lost(err) {
 		return err
 	}
-	plan.Report.conclude(newest)
-	v.log.Warn().Str("lost_sweep", b.ID).Int("unreached", plan.Report.Unreached).
+	plan.Report.conclude(&newest)
+	v.Log.Warn().Str("lost_sweep", plan.Sweep).Int("unreached", plan.Report.Unreached).
 		Msg("the lane of the sweep before was lost; its streams are taken up again")
-	return v.report(ctx, v.shelf, plan.Report)
+	return v.objects.report(ctx, plan.Report)
 }

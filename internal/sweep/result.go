@@ -1,13 +1,14 @@
 package sweep
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"time"
 	"unique"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 )
 
 // resultHeader is the first line of result-<batch>.ndjson.gz: where the next batch begins, and everything that the lane
@@ -15,12 +16,12 @@ import (
 type resultHeader struct {
 	envelope
 
-	Batch  int       `json:"batch"`
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until"`  // a lane that has shown nothing more by then is lost
-	Piece  int       `json:"piece"`  // of the plan, where the next batch reads on,
-	Offset int       `json:"offset"` // from this stream of it
-	Last   bool      `json:"last,omitempty"`
+	Batch int        `json:"batch"`
+	At    time.Time  `json:"at"`
+	Until time.Time  `json:"until"` // a lane that has shown nothing more by then is lost
+	Short piecePlace `json:"short"` // of the plan, where the next batch reads on
+	Long  piecePlace `json:"long"`
+	Last  bool       `json:"last,omitempty"`
 
 	Tally    Tally    `json:"tally"`
 	Failures nameList `json:"failures"`
@@ -50,13 +51,13 @@ type verdict struct {
 	At         int64    `json:"a,omitempty"` // when that ended
 }
 
-// open is a stream that is begun, or passed over, and not done.
+// open is a stream that waits for its turn, or is begun and not done.
 type open struct {
 	item
 
 	Continuation json.RawMessage `json:"r,omitempty"` // of package export, as it came
 	Attempts     int             `json:"x,omitempty"` // how often it failed
-	Rank         int             `json:"p,omitempty"` // its place in the lane's plan, from 1
+	Rank         int             `json:"p,omitempty"` // its place in the plan of its kind, from 1
 	Stuck        int             `json:"w,omitempty"` // batches in a row in which it got nowhere: others go first
 }
 
@@ -66,34 +67,23 @@ type resultLine struct {
 	Open *open    `json:"open,omitempty"`
 }
 
-// resultLines are the lines of a result, but for those with an id that no stream can have: one line is not to cost all
-// the others.
-type resultLines = iter.Seq2[resultLine, error]
-
-// openResult reads the header of a result, and returns its other lines.
-func openResult(body []byte, h *resultHeader) (resultLines, error) {
-	rest, err := openLines(body, h)
+// readResult reads the header of a result, and returns its lines, but for those with an id that no stream can have: one
+// line is not to cost all the others.
+func readResult(ctx context.Context, s shelf, id string, batch int, h *resultHeader) (iter.Seq2[resultLine, error], error) {
+	rest, err := readLines[resultLine](ctx, s, layout.SweepResult(id, batch), h)
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(resultLine, error) bool) {
-		for raw, err := range rest {
-			var line resultLine
-			if err == nil {
-				err = readJSON(raw, &line)
-			}
+		for line, err := range rest {
 			switch {
-			case err != nil:
 			case line.Done != nil && possible(line.Done.stream()):
 				// There are few outcomes and codes, and very many streams.
 				line.Done.Outcome, line.Done.Code = unique.Make(line.Done.Outcome).Value(), unique.Make(line.Done.Code).Value()
-			case line.Open != nil && possible(line.Open.stream()):
-			case line.Done == nil && line.Open == nil:
-				err = fmt.Errorf("%w: a line that is neither done nor open", errObject)
-			default:
+			case err == nil && (line.Open == nil || !possible(line.Open.stream())):
 				continue
 			}
-			if !yield(line, err) || err != nil {
+			if !yield(line, err) {
 				return
 			}
 		}

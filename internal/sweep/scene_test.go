@@ -46,6 +46,7 @@ func inScene(t *testing.T, f func(s *scene)) {
 		s := &scene{t: t, store: memstore.New(memstore.Options{}), corrupt: make(map[string]bool)}
 		s.Sweeper = &Sweeper{
 			Directory: s, Engine: s, Publisher: s, Caller: chatapi.NewCaller(retry.NewLimiter(50)), ListPace: retry.NewLimiter(ListQPS),
+			Writes:   new(objstore.WriteTimes),
 			Settings: Settings{QPS: 50, MaxHops: 10_000, Concurrency: 16, Retention: week},
 		}
 		s.Store = s.store.View("sweep", func(ctx context.Context, c memstore.Call) (memstore.Fault, error) {
@@ -141,15 +142,6 @@ func (s *scene) batch(limit time.Duration) Summary {
 	return sum
 }
 
-// read returns an object's bytes; nil if there is none.
-func (s *scene) read(key string) []byte {
-	body, _, err := s.store.Get(s.t.Context(), key)
-	if err != nil {
-		return nil
-	}
-	return body
-}
-
 // write stores an object of a sweep.
 func (s *scene) write(key string, w objstore.Write, err error) {
 	s.t.Helper()
@@ -164,8 +156,7 @@ func (s *scene) write(key string, w objstore.Write, err error) {
 // batchOf returns a batch of a sweep.
 func (s *scene) batchOf(id string) *survey {
 	return &survey{
-		Sweeper: s.Sweeper, Request: s.request("survey", time.Minute), id: id, start: time.Now(),
-		log: zerolog.New(&s.logs), shelf: &shelf{Store: s.Store}, seen: newSnapshot(),
+		Sweeper: s.Sweeper, Request: s.request("survey", time.Minute), id: id, start: time.Now(), objects: s.shelf(), seen: newSnapshot(),
 	}
 }
 
@@ -201,7 +192,7 @@ func (s *scene) knows(id, group string) bool {
 // result returns what is in a result.
 func (s *scene) result(id string, batch int) (h resultHeader, done []outcome, opens []open) {
 	s.t.Helper()
-	rest, err := openResult(s.read(layout.SweepResult(id, batch)), &h)
+	rest, err := readResult(s.t.Context(), s.shelf(), id, batch, &h)
 	if err != nil {
 		s.t.Fatal(err)
 	}

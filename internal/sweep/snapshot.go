@@ -190,17 +190,13 @@ func (s *snapshot) of(stream chat.Stream, v *sighting) *sight {
 // read adds a part that was written.
 func (s *snapshot) read(body []byte) (partHeader, error) {
 	var h partHeader
-	rest, err := openLines(body, &h)
+	rest, err := openLines[sightLine](body, &h)
 	if err != nil {
 		return h, err
 	}
 	s.begin(&h)
-	for raw, err := range rest {
+	for g, err := range rest {
 		if err != nil {
-			return h, err
-		}
-		var g sightLine
-		if err := readJSON(raw, &g); err != nil {
 			return h, err
 		}
 		if s.groups.fresh(g.GroupID) {

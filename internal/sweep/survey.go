@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
@@ -32,11 +29,9 @@ type survey struct {
 	*Sweeper
 	Request
 
-	spec  Spec
-	shelf *shelf
-	log   zerolog.Logger
-	start time.Time
-	calls atomic.Int64
+	spec    Spec
+	objects shelf
+	start   time.Time
 
 	pointer pointer
 	id      string
@@ -54,11 +49,11 @@ type survey struct {
 // survey does one batch: c is nil for a tick.
 func (s *Sweeper) survey(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
 	v := &survey{
-		Sweeper: s, Request: req, spec: spec, shelf: &shelf{Store: s.Store}, log: req.Log, start: time.Now(), seen: newSnapshot(),
+		Sweeper: s, Request: req, spec: spec, objects: s.shelf(), start: time.Now(), seen: newSnapshot(),
 	}
 	err := v.run(ctx, c)
 	v.summary.Sweep, v.summary.Batch, v.summary.Groups = v.id, v.part, v.seen.counts.Total
-	v.summary.Calls, v.summary.Elapsed = v.calls.Load(), time.Since(v.start)
+	v.summary.Elapsed = time.Since(v.start)
 	return v.summary, err
 }
 
@@ -70,7 +65,7 @@ func (v *survey) run(ctx context.Context, c *Continuation) error {
 	if done || err != nil {
 		return err
 	}
-	v.log = v.log.With().Str("sweep", v.id).Logger()
+	v.Log = v.Log.With().Str("sweep", v.id).Logger()
 	for !v.place.Done {
 		if done, err := v.listPart(ctx); done || err != nil {
 			return err
@@ -88,7 +83,7 @@ func (v *survey) begin(ctx context.Context, c *Continuation) (bool, error) {
 	now := time.Now()
 	switch {
 	case c != nil && ahead(c.ID, now):
-		v.log.Warn().Msg("the continuation names a sweep that has not begun; the next sweep goes on")
+		v.Log.Warn().Msg("the continuation names a sweep that has not begun; the next sweep goes on")
 		v.summary.Outcome = Lost
 		return true, nil
 	case c != nil:
@@ -142,30 +137,30 @@ func (v *survey) lease(ctx context.Context, until time.Time) error {
 
 // resume reads the parts that are there already, and whether the sweep has been planned.
 func (v *survey) resume(ctx context.Context) (bool, error) {
-	plan, err := v.shelf.readPlan(ctx, v.id)
+	var plan planObject
+	err := v.objects.readJSON(ctx, layout.SweepPlan(v.id), &plan)
 	if err == nil {
 		return true, v.startLane(ctx, plan)
 	}
-	if !errors.Is(err, objstore.ErrNotExist) {
-		return false, fmt.Errorf("look for the sweep's plan: %w", err)
-	}
-	for !v.place.Done {
-		key := layout.SweepInfo(v.id, v.part)
-		body, _, err := v.shelf.get(ctx, key)
+	for errors.Is(err, objstore.ErrNotExist) && !v.place.Done {
+		body, _, err := v.objects.read(ctx, layout.SweepInfo(v.id, v.part))
 		if errors.Is(err, objstore.ErrNotExist) {
-			break
+			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("read a part of the sweep: %w", err)
+			return false, err
 		}
 		header, err := v.seen.read(body)
 		if err != nil {
-			return false, fmt.Errorf("read %s: %w", key, err)
+			return false, fmt.Errorf("part %d: %w", v.part, err)
 		}
 		v.place, v.at = header.Next, header.At
 		v.part++
 	}
-	return false, nil
+	if errors.Is(err, objstore.ErrNotExist) {
+		return false, nil
+	}
+	return false, err
 }
 
 // reserved returns when a batch ends all but the writes at its end.
@@ -179,17 +174,18 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	header := partHeader{envelope: envelope{format, v.id}, Part: v.part, Began: time.Now().UTC().Truncate(time.Second)}
 	v.seen.begin(&header)
 	lines := newLines()
-	l := &listing{
-		Sweeper: v.Sweeper, spec: v.spec, start: v.start, until: reserved(v.start, v.Deadline), calls: &v.calls, log: v.log,
-		place: v.place, unlisted: slices.Clone(v.seen.unlisted), seen: v.seen.groups,
-		keep: func(line *sightLine) {
-			lines.add(line)
-			v.seen.take(line)
-		},
+	l := v.listing(v.start, reserved(v.start, v.Deadline), v.seen.groups)
+	l.spec, l.log, l.place, l.unlisted = v.spec, v.Log, v.place, slices.Clone(v.seen.unlisted)
+	l.keep = func(line *sightLine) {
+		lines.add(line)
+		v.seen.take(line)
 	}
 	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-v.Deadline.Sub(v.start)/20))
 	failure := l.run(bounded)
 	cancel()
+	for _, c := range []*retry.Caller{l.caller, l.lists, l.quick} {
+		v.summary.Calls += c.Counts().Calls
+	}
 	switch still := l.kept == 0 && l.place == v.place; {
 	case l.refused > 0 && !v.seen.groups.answered && !l.place.Done:
 		return false, cmp.Or(failure, errNoGroup) // the next batch would fare no better
@@ -204,11 +200,11 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// A crash right after this write: the redelivered event, or the next batch, goes on behind this part.
-	taken, object, err := v.shelf.create(ctx, layout.SweepInfo(v.id, v.part), w)
+	taken, object, err := v.objects.create(ctx, layout.SweepInfo(v.id, v.part), w)
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("write part of the sweep: %w", err)
-	case taken != nil && v.shelf.alive(object):
+		return false, err
+	case taken != nil && v.objects.Since(object.LastModified):
 		v.summary.Outcome = LostRace
 		return true, nil
 	case taken != nil: // whoever wrote it died: the next batch goes on behind it
@@ -217,7 +213,7 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	v.seen.unlisted, v.place, v.at = l.unlisted, l.place, header.At
 	v.part++
 	if failure != nil {
-		v.log.Warn().Err(failure).Msg("listing stopped early; the next batch goes on")
+		v.Log.Warn().Err(failure).Msg("listing stopped early; the next batch goes on")
 	}
 	if failure == nil && (l.place.Done || !l.timeIsUp()) {
 		return false, nil
@@ -234,7 +230,7 @@ func (v *survey) handOver(ctx context.Context) error {
 	v.summary.Outcome = Continued
 	// Without it a tick may begin a second sweep beside this one, which costs calls and nothing else.
 	if err := v.lease(ctx, time.Now().Add(handover)); err != nil {
-		v.log.Warn().Err(err).Msg("lease of the sweep is not extended")
+		v.Log.Warn().Err(err).Msg("lease of the sweep is not extended")
 	}
 	return nil
 }

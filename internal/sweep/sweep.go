@@ -41,19 +41,6 @@ type Directory interface {
 	Topics(ctx context.Context, groupID string) ([]chat.Facts, error)
 }
 
-// Store keeps objects, those below state/sweep/ here. It repeats transient failures itself as long as ctx allows, so an
-// error is final for this batch. Errors match the conditions of package objstore; where the store answered, they are
-// *objstore.Error and carry the store's clock. A store is safe for concurrent use. It is the store of package export.
-type Store interface {
-	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey.
-	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
-	// Create writes an object under a key that must be free, and is durable when it returns. ErrExist means that the key
-	// is taken, perhaps by this very write, whose first answer was lost; ErrUnknown that nobody knows.
-	Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
-	// Overwrite writes an object whether or not it exists.
-	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
-}
-
 // Engine advances one stream by one batch: package export's. It is safe for concurrent use by different streams.
 type Engine interface {
 	// Run does what it can until req.Deadline, and repeats calls itself. With Keep set it publishes nothing: the
@@ -81,7 +68,8 @@ type Settings struct {
 // Sweeper does batches of sweeps and of their lanes. Its fields are set once, before the first batch.
 type Sweeper struct {
 	Directory Directory
-	Store     Store
+	Store     objstore.Store       // objects below state/sweep/
+	Writes    *objstore.WriteTimes // shared by all batches of a process
 	Engine    Engine
 	Publisher Publisher
 	Caller    *retry.Caller  // of the app's Chat API

@@ -23,9 +23,8 @@ const (
 	// and no worker for long.
 	shortSeqs = 50 * chat.PageSize
 
-	// maxAttempts is how often a stream that fails is tried by one lane, and attemptPause how long after, each time more.
-	maxAttempts  = 3
-	attemptPause = time.Second
+	// maxAttempts is how often a stream that fails is tried by one lane, once in a batch.
+	maxAttempts = 3
 	// refusedFrom streams are taken for all that the app has, if the service refuses every one of them.
 	refusedFrom = 3
 	// startShare of a batch is too little for another stream to get anywhere.
@@ -53,7 +52,7 @@ type board struct {
 
 	mu          sync.Mutex // of what follows
 	short, long queue
-	later       []open // to be tried again in the next round
+	later       []open // for the next batch
 
 	lines    *lines // of the result
 	tally    Tally  // of this batch
@@ -72,50 +71,28 @@ func newBoard(l *lane) *board {
 		short: queue{next: l.header.Short}, long: queue{long: true, next: l.header.Long},
 	}
 	b.lastStart = b.end.Add(-retry.Share(l.Deadline.Sub(l.start), startShare, 0, maxStart))
-	b.again(l.opens)
+	for _, o := range l.opens {
+		b.queueOf(&o).put(o)
+	}
 	b.at, _ = archive.RunStart(l.id) // earlier than any group was looked at: what is known is at most as old
 	return b
 }
 
-// again queues streams that are begun.
-func (b *board) again(opens []open) {
-	for _, o := range opens {
-		b.queueOf(&o).put(o)
-	}
-}
-
-// work serves streams until all are done or time is up. Its error is for the platform; no stream's failure is.
+// work serves streams until all are done, or tried, or time is up. Its error is for the platform; no stream's failure is.
 func (b *board) work(ctx context.Context) error {
-	for round := 1; ; round++ {
-		if err := b.round(ctx); err != nil {
-			return err
-		}
-		if len(b.later) == 0 || b.timeIsUp() || ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if waited := retry.Sleep(ctx, time.Duration(round)*attemptPause); waited != nil || b.timeIsUp() {
-			return context.Cause(ctx) // the next batch tries again
-		}
-		b.again(b.later)
-		b.later = nil
-	}
-}
-
-// round lets the workers serve everything once.
-func (b *board) round(ctx context.Context) error {
 	concurrency := max(1, b.Settings.Concurrency/4)
 	workers := slices.Concat(
 		[]worker{{long: true, concurrency: concurrency}, {long: true, soonest: true, concurrency: concurrency}},
 		slices.Repeat([]worker{{concurrency: 1}}, max(1, b.Settings.Concurrency/2)),
 	)
-	group, ctx := errgroup.WithContext(ctx)
+	group, joint := errgroup.WithContext(ctx)
 	for _, w := range workers {
 		group.Go(func() error {
 			return panics.Logged(b.Log, func() error {
 				for {
-					o, ok, err := b.take(ctx, w)
+					o, ok, err := b.take(joint, w)
 					if ok {
-						err = b.one(ctx, o, w.concurrency)
+						err = b.one(joint, o, w.concurrency)
 					}
 					if !ok || err != nil {
 						return err
@@ -124,7 +101,7 @@ func (b *board) round(ctx context.Context) error {
 			})
 		})
 	}
-	return group.Wait()
+	return errors.Join(group.Wait(), context.Cause(ctx))
 }
 
 func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
@@ -163,8 +140,8 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	stream := o.stream()
 	// The engine has warned of what expired behind the frontier. What was gone before the archive began is for the report
 	// only: a first sweep would warn of every old group, and nobody could have done anything about it.
-	if lost := int64(r.Missed) + r.Counts.Expired; lost > 0 {
-		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: lost})
+	if expired := int64(r.Missed) + r.Counts.Expired; expired > 0 {
+		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: expired})
 	}
 	again := err != nil
 	switch {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
@@ -39,8 +40,10 @@ func (v *survey) makePlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	started, _ := archive.RunStart(v.id)
 	p := &planner{
-		now: v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS,
+		since: started,
+		now:   v.at, spec: v.spec, retention: v.Settings.Retention, rate: v.Settings.QPS,
 		blind: v.seen.blind, failures: v.seen.failures,
 	}
 	for _, l := range v.seen.unlisted {
@@ -52,8 +55,10 @@ func (v *survey) makePlan(ctx context.Context) error {
 	if err := v.writeKnown(ctx, p.plan(v.seen, known)); err != nil {
 		return err
 	}
-	report := v.draft()
-	report.Groups, report.Skipped, report.Streams, report.AtRisk, report.Failures = v.seen.counts, v.seen.skipped, p.streams, p.atRisk, p.failures
+	report := Report{
+		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID, Groups: v.seen.counts,
+		Streams: p.streams, AtRisk: p.atRisk, Failures: p.failures, Skipped: v.seen.skipped,
+	}
 	v.warn(report)
 	v.summary.Streams = p.streams
 	if err := v.settlePrior(ctx); err != nil {

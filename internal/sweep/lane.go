@@ -72,11 +72,11 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 	if l.batch == 0 {
 		return false, nil
 	}
-	rest, err := readResult(ctx, l.objects, l.id, l.batch-1, &l.header)
+	others, err := readResult(ctx, l.objects, l.id, l.batch-1, &l.header)
 	if err != nil {
 		return false, err
 	}
-	for line, err := range rest {
+	for line, err := range others {
 		if err != nil {
 			return false, err
 		}

@@ -57,15 +57,15 @@ type listing struct {
 	unlisted []listFailure // lists that are done without, those of earlier parts included
 
 	mu      sync.Mutex       // of what follows
-	seen    *seen            // by earlier parts, too
+	looked  *looked          // the groups that need not be looked at
 	keep    func(*sightLine) // takes a group
 	kept    int
 	refused int // calls for groups that failed
 }
 
-func (s *Sweeper) listing(start, until time.Time, seen *seen) *listing {
+func (s *Sweeper) listing(start, until time.Time, before *looked) *listing {
 	l := &listing{
-		Sweeper: s, start: start, until: until, seen: seen, log: zerolog.Nop(),
+		Sweeper: s, start: start, until: until, looked: before, log: zerolog.Nop(),
 		caller: s.Caller.Fork(), quick: s.Caller.Fork(), lists: &retry.Caller{Limiter: s.ListPace, Policy: s.Caller.Policy},
 	}
 	l.quick.Policy.Attempts = 1
@@ -178,14 +178,14 @@ func (l *listing) look(ctx context.Context, ids []string) (bool, error) {
 }
 
 // fresh returns the next groups that are to be looked at together, and what is left of the page.
-func (l *listing) fresh(ids []string) (some, rest []string) {
+func (l *listing) fresh(ids []string) (some, left []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for n, id := range ids {
 		if len(some) == infoPage {
 			return some, ids[n:]
 		}
-		if !l.spec.wants(id) || !l.seen.fresh(id) {
+		if !l.spec.wants(id) || !l.looked.fresh(id) {
 			continue
 		}
 		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
@@ -234,7 +234,7 @@ func (l *listing) describe(ctx context.Context, ids []string) error {
 func (l *listing) refuse(ids []string, failure error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.refused++; l.refused >= stuckAfter && !l.seen.answered {
+	if l.refused++; l.refused >= stuckAfter && !l.looked.answered {
 		return fmt.Errorf("%w, the last one with: %w", errNoGroup, failure)
 	}
 	gone := len(ids) == 1 && errors.Is(failure, chat.ErrGone) // else it is one of them, and not known which
@@ -249,7 +249,7 @@ func (l *listing) refuse(ids []string, failure error) error {
 // take keeps a group. The caller holds the lock.
 func (l *listing) take(line *sightLine) {
 	l.kept++
-	l.seen.note(line)
+	l.looked.note(line)
 	l.keep(line)
 }
 
@@ -257,7 +257,7 @@ func (l *listing) take(line *sightLine) {
 // would meet every call: this command may be refused alone, and if others are, they say so themselves.
 func (l *listing) topics(ctx context.Context, line *sightLine) error {
 	l.mu.Lock()
-	fails := l.seen.topicsFailed >= stuckAfter
+	fails := l.looked.topicsFailed >= stuckAfter
 	l.mu.Unlock()
 	caller, share := l.caller, callShare
 	if fails {
@@ -296,7 +296,7 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 // What could not be looked at, or is gone, has Err; a community has it, too, whose topics are not known.
 func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, error) {
 	var found []chat.Facts
-	l := s.listing(time.Now(), time.Now().Add(24*time.Hour), newSeen())
+	l := s.listing(time.Now(), time.Now().Add(24*time.Hour), newLooked())
 	l.keep = func(line *sightLine) {
 		for _, stream := range line.streams() {
 			found = append(found, stream.Facts)
@@ -314,9 +314,9 @@ func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, 
 	return found, err
 }
 
-// seen are the groups that a listing need not look at: hashes of their ids, of which in a million two are alike once in
+// looked are the groups that a listing need not look at: hashes of their ids, of which in a million two are alike once in
 // some ten million sweeps. Such a group is looked at by the next sweep.
-type seen struct {
+type looked struct {
 	seed   maphash.Seed
 	groups map[uint64]struct{}
 
@@ -324,10 +324,10 @@ type seen struct {
 	topicsFailed int  // communities whose topics failed since one's did not
 }
 
-func newSeen() *seen { return &seen{seed: maphash.MakeSeed(), groups: make(map[uint64]struct{})} }
+func newLooked() *looked { return &looked{seed: maphash.MakeSeed(), groups: make(map[uint64]struct{})} }
 
 // note tells what the calls for a group came to.
-func (s *seen) note(line *sightLine) {
+func (s *looked) note(line *sightLine) {
 	s.answered = s.answered || line.Code == ""
 	switch {
 	case line.TopicsCode != "":
@@ -338,11 +338,11 @@ func (s *seen) note(line *sightLine) {
 }
 
 // fresh reports whether a group is new, and remembers it.
-func (s *seen) fresh(id string) bool {
+func (s *looked) fresh(id string) bool {
 	hash := maphash.String(s.seed, id)
-	_, known := s.groups[hash]
+	_, was := s.groups[hash]
 	s.groups[hash] = struct{}{}
-	return !known
+	return !was
 }
 
 // refusal is an error of the directory or of the engine's source that carries the service's own code.

@@ -123,11 +123,11 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 			return found, failure
 		}
 		var h partHeader
-		rest, err := openLines[sightLine](body, &h)
+		others, err := openLines[sightLine](body, &h)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for g, err := range rest {
+		for g, err := range others {
 			if err != nil {
 				t.Fatal(err)
 			}

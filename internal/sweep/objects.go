@@ -161,11 +161,11 @@ func readLines[T any](ctx context.Context, s shelf, key string, header any) (ite
 	if err != nil {
 		return nil, err
 	}
-	rest, err := openLines[T](body, header)
+	others, err := openLines[T](body, header)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	return rest, nil
+	return others, nil
 }
 
 // create writes an object that must not exist yet. If it does, perhaps by this very write, taken is what is there. What

@@ -69,9 +69,9 @@ func TestBrokenObject_IsNoObject(t *testing.T) {
 		"half": w.Body[:len(w.Body)-12], "half of the header": w.Body[:12], "empty": nil, "no gzip": []byte("{}\n"),
 	} {
 		var h knownHeader
-		rest, err := openLines[record](body, &h)
+		others, err := openLines[record](body, &h)
 		if err == nil {
-			for _, broken := range rest {
+			for _, broken := range others {
 				err = broken
 			}
 		}

@@ -54,6 +54,7 @@ type Streams struct {
 // planner decides what is due. It is pure: everything it needs is in it.
 type planner struct {
 	now       time.Time
+	since     time.Time // earlier than any group was looked at
 	spec      Spec
 	retention time.Duration
 	rate      float64         // calls a second
@@ -108,7 +109,7 @@ func (p *planner) consider(r *record, s *sight) bool {
 		return r.Outcome != "" // else there is nothing to remember
 	case r.idle(s), r.Next > 0 && r.Next == s.NextSeq && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
-		r.Since = max(min(r.Since, p.now.Unix()), s.looked) // a clock may have been ahead
+		r.Since = max(min(r.Since, p.now.Unix()), p.since.Add(-settling).Unix()) // a clock may have been ahead
 	case p.waits(r, s):
 		p.streams.Waiting++
 	default:

@@ -36,7 +36,6 @@ func planned(t testing.TB, spec Spec, known []record, seen ...sightLine) decided
 func decide(t testing.TB, p *planner, known []record, seen ...sightLine) decided {
 	t.Helper()
 	s := newSnapshot()
-	s.begin(&partHeader{Began: noon().Add(-time.Minute)})
 	for i := range seen {
 		s.take(&seen[i])
 	}
@@ -180,31 +179,19 @@ func TestCommunity_OwnMessagesAreSeenBesideTopics(t *testing.T) {
 	}
 }
 
-// A part is listed at 11:00 and planned at 12:00. What was sent at 11:30 was not seen.
-func TestIdle_SinceTheStreamWasLookedAt(t *testing.T) {
+// A sweep lists from 11:00 on and plans at 12:00. What was sent at 11:30 was not seen.
+func TestIdle_SinceTheSweepBegan(t *testing.T) {
 	t.Parallel()
 	eleven := noon().Add(-time.Hour)
+	known := []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}
 	for _, next := range []chat.Seq{0, 10} {
-		l := newLines()
-		l.add(group("g", next, hours(-3)))
-		w, err := l.close(partHeader{envelope: envelope{format, "20261122T120000Z-01020304"}, Began: eleven, At: noon()})
-		if err != nil {
-			t.Fatal(err)
+		p := decide(t, &planner{now: noon(), since: eleven, retention: week, rate: 100}, known, group("g", next, hours(-3)))
+		if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
+			t.Errorf("next %d: %+v, %+v", next, p.streams, p.records)
 		}
-		s := newSnapshot()
-		if _, err := s.read(w.Body); err != nil {
-			t.Fatal(err)
-		}
-		p := &planner{now: noon(), retention: week, rate: 100}
-		known := []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}
-		for r, err := range p.plan(s, inOrder(known)) {
-			if err != nil || p.streams.Idle != 1 || r.Since != eleven.Unix()-120 {
-				t.Errorf("next %d: %+v, since %v, %v", next, p.streams, time.Unix(r.Since, 0).UTC(), err)
-			}
-			again := planned(t, Spec{}, []record{r}, group("g", 0, noon().Add(-30*time.Minute).Unix()))
-			if again.streams.Due != 1 {
-				t.Errorf("next %d: a message of 11:30 makes the stream %+v", next, again.streams)
-			}
+		again := planned(t, Spec{}, p.records, group("g", 0, noon().Add(-30*time.Minute).Unix()))
+		if again.streams.Due != 1 {
+			t.Errorf("next %d: a message of 11:30 makes the stream %+v", next, again.streams)
 		}
 	}
 }

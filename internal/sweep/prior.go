@@ -105,12 +105,12 @@ func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 		}
 		group.Go(func() error {
 			return panics.Logged(v.Log, func() error {
-				rest, err := readResult(joint, v.objects, v.pointer.Base.ID, batch, new(resultHeader))
+				others, err := readResult(joint, v.objects, v.pointer.Base.ID, batch, new(resultHeader))
 				if err == nil {
 					mu.Lock()
 					defer mu.Unlock()
 					var line resultLine
-					for line, err = range rest {
+					for line, err = range others {
 						if line.Done != nil {
 							all.add(line.Done.stream(), line.Done.verdict)
 						}

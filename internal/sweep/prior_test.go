@@ -161,7 +161,7 @@ func TestPrior_WhatIsKnownIsReadWhoeverIsAlive(t *testing.T) {
 		id := archive.NewRunID(time.Now())
 		l := newLines()
 		l.add(sightLine{Facts: idleGroup("idle")})
-		w, err := l.close(partHeader{envelope: envelope{format, id}, Began: time.Now(), At: time.Now(), Next: place{Done: true}})
+		w, err := l.close(partHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}})
 		s.write(layout.SweepInfo(id, 0), w, err)
 		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "tick", time.Minute)
 		if err != nil || sum.Streams.Idle != 1 || !s.knows(id, "dissolved") || !s.knows(id, "g2") {

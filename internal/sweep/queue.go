@@ -80,7 +80,7 @@ func (b *board) fill(ctx context.Context, q *queue) error {
 	for len(q.waiting) == 0 && !q.next.Ended {
 		key := layout.SweepPlanPiece(b.id, q.long, q.next.Piece)
 		var header pieceHeader
-		rest, err := readLines[item](ctx, b.objects, key, &header)
+		others, err := readLines[item](ctx, b.objects, key, &header)
 		if errors.Is(err, objstore.ErrNotExist) {
 			// There are no streams of this kind; or two deliveries of the batch that planned knew unlike much, and planned
 			// unlike much. What is not here is due again in the next sweep.
@@ -93,7 +93,7 @@ func (b *board) fill(ctx context.Context, q *queue) error {
 			return err
 		}
 		n := q.next.Piece * pieceItems
-		for i, err := range rest {
+		for i, err := range others {
 			if err != nil {
 				return err
 			}

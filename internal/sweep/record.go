@@ -165,10 +165,10 @@ func (v *survey) readKnown(ctx context.Context, id string) iter.Seq2[record, err
 		var last chat.Stream
 		for piece := 0; id != ""; piece++ {
 			var h knownHeader
-			rest, err := readLines[record](ctx, v.objects, layout.SweepKnown(id, piece), &h)
+			others, err := readLines[record](ctx, v.objects, layout.SweepKnown(id, piece), &h)
 			if err == nil {
 				var r record
-				for r, err = range rest {
+				for r, err = range others {
 					// In order, else two deliveries knew unlike much; and one line is not to cost all the others.
 					if stream := r.stream(); err == nil && compare(last, stream) < 0 && possible(stream) {
 						last = stream

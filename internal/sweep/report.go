@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
 )
@@ -85,12 +84,6 @@ func (t *Tally) join(other Tally) {
 		}
 		t.Outcomes[outcome] += n
 	}
-}
-
-// draft returns the report as far as it is known before planning.
-func (v *survey) draft() Report {
-	started, _ := archive.RunStart(v.id)
-	return Report{envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID}
 }
 
 // warn logs what people should know before it is too late.

@@ -70,12 +70,12 @@ type resultLine struct {
 // readResult reads the header of a result, and returns its lines, but for those with an id that no stream can have: one
 // line is not to cost all the others.
 func readResult(ctx context.Context, s shelf, id string, batch int, h *resultHeader) (iter.Seq2[resultLine, error], error) {
-	rest, err := readLines[resultLine](ctx, s, layout.SweepResult(id, batch), h)
+	others, err := readLines[resultLine](ctx, s, layout.SweepResult(id, batch), h)
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(resultLine, error) bool) {
-		for line, err := range rest {
+		for line, err := range others {
 			switch {
 			case line.Done != nil && possible(line.Done.stream()):
 				// There are few outcomes and codes, and very many streams.

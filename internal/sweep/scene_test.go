@@ -192,11 +192,11 @@ func (s *scene) knows(id, group string) bool {
 // result returns what is in a result.
 func (s *scene) result(id string, batch int) (h resultHeader, done []outcome, opens []open) {
 	s.t.Helper()
-	rest, err := readResult(s.t.Context(), s.shelf(), id, batch, &h)
+	others, err := readResult(s.t.Context(), s.shelf(), id, batch, &h)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for line, err := range rest {
+	for line, err := range others {
 		switch {
 		case err != nil:
 			s.t.Fatal(err)

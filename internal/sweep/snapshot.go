@@ -15,15 +15,10 @@ type partHeader struct {
 	envelope
 
 	Part     int           `json:"part"`
-	Began    time.Time     `json:"began"` // before anything was looked at
 	At       time.Time     `json:"at"`
 	Next     place         `json:"next"`
 	Unlisted []listFailure `json:"unlisted,omitempty"` // lists that were given up in this part
 }
-
-// looked returns a time, in seconds since 1970, from which on there may be messages that the batch did not see: what has
-// its seq may be missing for as long as messages settle.
-func (h *partHeader) looked() int64 { return h.Began.Add(-settling).Unix() }
 
 // place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
 type place struct {
@@ -81,9 +76,8 @@ func possible(s chat.Stream) bool { return s.Validate() == nil }
 type snapshot struct {
 	table[sighting]
 
-	groups *seen           // until the snapshot is complete
+	groups *looked         // until the snapshot is complete
 	types  []string        // that a sighting tells by number
-	looked []int64         // of each part
 	blind  map[string]bool // groups whose topics could not be listed
 
 	counts   groupCounts
@@ -96,7 +90,6 @@ type snapshot struct {
 type sighting struct {
 	next         chat.Seq
 	create, last uint32
-	part         uint16
 	kind         uint8
 	flags        uint8
 }
@@ -107,13 +100,7 @@ const (
 )
 
 func newSnapshot() *snapshot {
-	return &snapshot{groups: newSeen(), types: []string{""}, blind: make(map[string]bool), counts: groupCounts{Types: make(map[string]int)}}
-}
-
-// begin says that what is taken from now on is of another part.
-func (s *snapshot) begin(h *partHeader) {
-	s.looked = append(s.looked, h.looked())
-	s.unlisted = append(s.unlisted, h.Unlisted...)
+	return &snapshot{groups: newLooked(), types: []string{""}, blind: make(map[string]bool), counts: groupCounts{Types: make(map[string]int)}}
 }
 
 // take adds a group of the newest part.
@@ -157,7 +144,7 @@ func (s *snapshot) see(g *sightLine) {
 	}
 	s.add(g.Stream, sighting{
 		next: g.NextSeq, create: seconds(g.CreateTime), last: seconds(g.LastTime),
-		part: uint16(len(s.looked) - 1), kind: uint8(max(kind, 0)), flags: flags, //nolint:gosec // bounded
+		kind: uint8(max(kind, 0)), flags: flags, //nolint:gosec // bounded
 	})
 }
 
@@ -174,28 +161,27 @@ func (s *snapshot) complete() {
 type sight struct {
 	chat.Facts
 
-	looked int64 // from then on there may be messages that were not seen, in seconds since 1970
-	gone   bool  // the directory says so
-	unseen bool  // it could not be looked at: the engine finds out what is new without a list
+	gone   bool // the directory says so
+	unseen bool // it could not be looked at: the engine finds out what is new without a list
 }
 
 // of returns what was seen of a stream.
 func (s *snapshot) of(stream chat.Stream, v *sighting) *sight {
 	return &sight{
-		Facts:  chat.Facts{Stream: stream, Type: s.types[v.kind], NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last)},
-		looked: s.looked[v.part], gone: v.flags&sightGone != 0, unseen: v.flags&sightUnseen != 0,
+		Facts: chat.Facts{Stream: stream, Type: s.types[v.kind], NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last)},
+		gone:  v.flags&sightGone != 0, unseen: v.flags&sightUnseen != 0,
 	}
 }
 
 // read adds a part that was written.
 func (s *snapshot) read(body []byte) (partHeader, error) {
 	var h partHeader
-	rest, err := openLines[sightLine](body, &h)
+	others, err := openLines[sightLine](body, &h)
 	if err != nil {
 		return h, err
 	}
-	s.begin(&h)
-	for g, err := range rest {
+	s.unlisted = append(s.unlisted, h.Unlisted...)
+	for g, err := range others {
 		if err != nil {
 			return h, err
 		}

@@ -171,8 +171,7 @@ func reserved(start, deadline time.Time) time.Time {
 
 // listPart looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *survey) listPart(ctx context.Context) (bool, error) {
-	header := partHeader{envelope: envelope{format, v.id}, Part: v.part, Began: time.Now().UTC().Truncate(time.Second)}
-	v.seen.begin(&header)
+	header := partHeader{envelope: envelope{format, v.id}, Part: v.part}
 	lines := newLines()
 	l := v.listing(v.start, reserved(v.start, v.Deadline), v.seen.groups)
 	l.spec, l.log, l.place, l.unlisted = v.spec, v.Log, v.place, slices.Clone(v.seen.unlisted)

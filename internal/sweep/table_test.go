@@ -24,7 +24,6 @@ func TestMerge_AMillionGroupsFitIntoASmallFunction(t *testing.T) { //nolint:para
 	runtime.GC()
 	before := inUse()
 	seen := newSnapshot()
-	seen.begin(&partHeader{Began: noon()})
 	for n := range groups { // 7 is prime to them: they come in another order than they are merged in
 		line := group(id(n*7%groups), 10, hours(-9))
 		if n*7%1000 == 0 {

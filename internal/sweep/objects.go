@@ -1,9 +1,7 @@
 package sweep
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -21,10 +19,6 @@ const (
 
 	contentJSON = "application/json"
 	contentGzip = "application/gzip"
-
-	// maxLine is far above any line of an object of a sweep. The longest is the header of a result, which names up to
-	// 2 x maxNamed streams, half of them with a text of maxText bytes: a line that cannot be read back ends the lane.
-	maxLine = 4 << 20
 )
 
 // errObject means that an object of a sweep cannot be read. Everything in such objects is a hint, so what depends on it
@@ -47,9 +41,9 @@ type envelope struct {
 
 func (e envelope) formatOf() int { return e.Format }
 
-// readJSON reads an object, or a line of one, and refuses one of another format.
-func readJSON(raw []byte, into any) error {
-	if err := json.Unmarshal(raw, into); err != nil {
+// decode reads the next value of an object, and refuses one of another format.
+func decode(dec *json.Decoder, into any) error {
+	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", errObject, err)
 	}
 	if f, ok := into.(interface{ formatOf() int }); ok && f.formatOf() != format {
@@ -110,24 +104,17 @@ func openLines[T any](body []byte, header any) (iter.Seq2[T, error], error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errObject, err)
 	}
-	scan := bufio.NewScanner(zip)
-	scan.Buffer(make([]byte, 0, 64<<10), maxLine)
-	if !scan.Scan() {
-		return nil, fmt.Errorf("%w: %w", errObject, cmp.Or(scan.Err(), io.ErrUnexpectedEOF))
-	}
-	if err := readJSON(scan.Bytes(), header); err != nil {
+	dec := json.NewDecoder(zip)
+	if err := decode(dec, header); err != nil {
 		return nil, err
 	}
 	return func(yield func(T, error) bool) {
-		for scan.Scan() {
+		for {
 			var line T
-			if err := readJSON(scan.Bytes(), &line); !yield(line, err) || err != nil {
+			err := decode(dec, &line)
+			if errors.Is(err, io.EOF) || !yield(line, err) || err != nil {
 				return
 			}
-		}
-		if err := scan.Err(); err != nil {
-			var none T
-			yield(none, fmt.Errorf("%w: %w", errObject, err))
 		}
 	}, nil
 }
@@ -148,7 +135,7 @@ func (s shelf) read(ctx context.Context, key string) ([]byte, objstore.Object, e
 func (s shelf) readJSON(ctx context.Context, key string, into any) error {
 	body, _, err := s.read(ctx, key)
 	if err == nil {
-		if err = readJSON(body, into); err != nil {
+		if err = decode(json.NewDecoder(bytes.NewReader(body)), into); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
 	}

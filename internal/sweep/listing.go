@@ -128,6 +128,8 @@ func (l *listing) call(ctx context.Context, c *retry.Caller, patience time.Durat
 		return fmt.Errorf("%w: %w", errTimeUp, err)
 	case bounded.Err() != nil:
 		return fmt.Errorf("%w: %w", errSlow, last)
+	case last != nil && !errors.Is(err, last): // no turn was left for another attempt
+		return fmt.Errorf("%w; %w", last, err)
 	default:
 		return err
 	}

@@ -127,3 +127,22 @@ func TestKnown_IsReadBackAsItWasWritten(t *testing.T) {
 		}
 	})
 }
+
+// Two deliveries that knew unlike much may have written pieces that do not fit together.
+func TestKnown_IsMergedInOrder(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		for piece, groups := range [][]string{{"a", "c"}, {"b", "c", "d"}} {
+			l := newLines()
+			for _, id := range groups {
+				l.add(record{Group: id, Frontier: 7})
+			}
+			w, err := l.close(knownHeader{envelope{format, baseID}, piece, piece == 1})
+			s.write(layout.SweepKnown(baseID, piece), w, err)
+		}
+		want := []record{{Group: "a", Frontier: 7}, {Group: "c", Frontier: 7}, {Group: "d", Frontier: 7}}
+		if diff := cmp.Diff(want, s.known(baseID)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

@@ -13,7 +13,7 @@ import (
 	"chatexport/internal/sweep"
 )
 
-func TestASweepBelowTheQuotaIsHardlyThrottled(t *testing.T) {
+func TestSweep_BelowTheQuotaIsHardlyThrottled(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{
@@ -36,7 +36,7 @@ func TestASweepBelowTheQuotaIsHardlyThrottled(t *testing.T) {
 	})
 }
 
-func TestAHugeGroupDoesNotStopTheSmallOnesBehindIt(t *testing.T) {
+func TestSweep_AHugeGroupDoesNotStopTheSmallOnesBehindIt(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{
@@ -81,7 +81,7 @@ func addMade(t testing.TB, s *site, id string, n int) chat.Stream {
 }
 
 // What happens to groups between the sweep that sees them and the lane that comes to them.
-func TestGroupsMayChangeDuringASweep(t *testing.T) {
+func TestSweep_GroupsMayChangeMeanwhile(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -140,7 +140,7 @@ func TestGroupsMayChangeDuringASweep(t *testing.T) {
 	})
 }
 
-func TestStreamsMayWaitForMoreMessages(t *testing.T) {
+func TestSweep_StreamsMayWaitForMoreMessages(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

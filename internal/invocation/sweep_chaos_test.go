@@ -85,7 +85,7 @@ func (s *site) sweepOnce(spec string, tick int) {
 
 func (s *site) pages() int { return s.Chat.Counters().Commands["group_msg_get_simple"] }
 
-func TestUnderDuplicatesAndKillsASweepArchivesEverything(t *testing.T) {
+func TestSweepChaos_EverythingIsArchived(t *testing.T) {
 	t.Parallel()
 	seeds := []uint64{1, 2}
 	groups := 2000
@@ -140,7 +140,7 @@ func sweepUnderChaos(t *testing.T, seed uint64, groups int) {
 }
 
 // Whenever a process dies in a sweep or a lane, everything is archived in the end, at the latest by the next sweep.
-func TestACrashAtAnyCallOfASweepLosesNothing(t *testing.T) {
+func TestSweepCrash_AtAnyCallLosesNothing(t *testing.T) {
 	t.Parallel()
 	sweepWithCrash := func(t *testing.T, c *crash) map[string]int {
 		s := newSite(t, world.Options{
@@ -203,7 +203,7 @@ func (s *site) serveNext() {
 	must(s.t, s.Queue.Ack(d.ID))
 }
 
-func TestTheStreamsOfALostLaneAreDoneByTheNextSweep(t *testing.T) {
+func TestLane_TheStreamsOfALostOneAreDoneByTheNextSweep(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 2 * time.Second, Env: map[string]string{"CHAT_QPS": "20"}})
@@ -236,7 +236,7 @@ func TestTheStreamsOfALostLaneAreDoneByTheNextSweep(t *testing.T) {
 	})
 }
 
-func TestGroupsThatFailAreNamedAndStopNobody(t *testing.T) {
+func TestSweep_GroupsThatFailAreNamedAndStopNobody(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		failing := "@TGS#00007"

@@ -61,7 +61,7 @@ func costOf(t testing.TB, w *world.World, spec string, tick int) (cost, sweep.Re
 	return c, all[len(all)-1]
 }
 
-func TestASecondSweepOverUnchangedGroupsCostsNextToNothing(t *testing.T) {
+func TestSweepCost_UnchangedGroupsCostNextToNothing(t *testing.T) {
 	t.Parallel()
 	groups, every, communities := 20_000, 200, 5
 	if testing.Short() {
@@ -108,7 +108,7 @@ func infoAndPlans(t testing.TB, w *world.World) []string {
 	return keys
 }
 
-func TestAPageOfNewMessagesCostsFewCallsAndRequests(t *testing.T) {
+func TestSweepCost_APageOfNewMessagesTakesFewCalls(t *testing.T) {
 	t.Parallel()
 	groups := 1000
 	if testing.Short() {

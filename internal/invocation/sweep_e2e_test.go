@@ -77,7 +77,7 @@ func reports(t testing.TB, w *world.World) []sweep.Report {
 	return list
 }
 
-func TestASweepArchivesEveryGroupAndTheNextFindsNothingToDo(t *testing.T) {
+func TestSweep_ArchivesEveryGroupAndTheNextFindsNothingToDo(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	var streams []chat.Stream

@@ -44,7 +44,7 @@ func infoLines(t testing.TB, w *world.World) (groups map[string]map[string]any, 
 	return groups, parts
 }
 
-func TestASweepOfManyPartsSeesEveryGroupOnce(t *testing.T) {
+func TestSweepParts_SeeEveryGroupOnce(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 2 * time.Second, Chat: chatemu.Options{Latency: 50 * time.Millisecond}, Env: map[string]string{"CHAT_QPS": "10"}})
@@ -66,7 +66,7 @@ func TestASweepOfManyPartsSeesEveryGroupOnce(t *testing.T) {
 	})
 }
 
-func TestOnlyTheGroupsThatAreAskedForAreSwept(t *testing.T) {
+func TestSweepTask_OnlyWhatIsAskedForIsSwept(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -95,7 +95,7 @@ func TestOnlyTheGroupsThatAreAskedForAreSwept(t *testing.T) {
 	})
 }
 
-func TestWhatHadExpiredIsReported(t *testing.T) {
+func TestSweepReport_TellsWhatHadExpired(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -127,7 +127,7 @@ func TestWhatHadExpiredIsReported(t *testing.T) {
 	})
 }
 
-func TestTheLogLinesOfASweepAreFlat(t *testing.T) {
+func TestSweepLog_LinesAreFlat(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -159,7 +159,7 @@ func TestTheLogLinesOfASweepAreFlat(t *testing.T) {
 	})
 }
 
-func TestASweepMayTakeOverFromALaneThatSeemsToBeAlive(t *testing.T) {
+func TestSweepTask_MayTakeOverFromALaneThatSeemsToBeAlive(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -176,7 +176,7 @@ func TestASweepMayTakeOverFromALaneThatSeemsToBeAlive(t *testing.T) {
 }
 
 // A lane in which nothing works at all must not fail for every stream of its plan.
-func TestALaneThatIsRefusedEverythingStops(t *testing.T) {
+func TestLane_ThatIsRefusedEverythingStops(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

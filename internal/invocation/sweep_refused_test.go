@@ -36,7 +36,7 @@ func refuse(command, text string, code int) chatemu.FaultFunc {
 	}, chatemu.Fault{ErrorCode: code})
 }
 
-func TestAGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
+func TestUnlisted_AGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{110099, 60008, 10007} { // unknown, transient, refused
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestAGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
 	}
 }
 
-func TestATypeThatIsRefusedStopsNoOther(t *testing.T) {
+func TestUnlisted_ATypeThatIsRefusedStopsNoOther(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})
@@ -93,7 +93,7 @@ func TestATypeThatIsRefusedStopsNoOther(t *testing.T) {
 	})
 }
 
-func TestAnIDThatNoStreamCanHaveIsReportedOnly(t *testing.T) {
+func TestUnlisted_AnInvalidIDIsReportedOnly(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"chatexport/internal/archive"
@@ -20,14 +19,6 @@ type planObject struct {
 	envelope
 
 	Report Report `json:"report"` // as far as it is known before the lane begins
-}
-
-// pieceHeader is the first line of plan-<short or long>-<piece>.ndjson.gz.
-type pieceHeader struct {
-	envelope
-
-	Piece int  `json:"piece"`
-	Last  bool `json:"last"`
 }
 
 // makePlan decides what is due, writes the plan and starts the lane. Everything it decides by is written already, so
@@ -52,7 +43,9 @@ func (v *survey) makePlan(ctx context.Context) error {
 	}
 	v.seen.complete()
 	known := learned(v.readKnown(ctx, v.pointer.Base.ID), verdicts)
-	if err := v.writeKnown(ctx, p.plan(v.seen, known)); err != nil {
+	key := func(piece int) string { return layout.SweepKnown(v.id, piece) }
+	// A crash right after any of these writes: a redelivery finds the pieces, and makes the same plan.
+	if err := writePieces(ctx, v.objects, v.id, key, knownRecords, p.plan(v.seen, known)); err != nil {
 		return err
 	}
 	report := Report{
@@ -90,25 +83,17 @@ func (v *survey) nothingDue(ctx context.Context, report Report) error {
 // commit writes the plan, the short streams and the long ones each by themselves, and starts the lane.
 func (v *survey) commit(ctx context.Context, items []item, report Report) error {
 	for _, long := range []bool{false, true} {
-		of := slices.Collect(func(yield func(item) bool) {
+		key := func(piece int) string { return layout.SweepPlanPiece(v.id, long, piece) }
+		// A crash right after any of these writes: a redelivery makes the same pieces.
+		err := writePieces(ctx, v.objects, v.id, key, pieceItems, func(yield func(*item, error) bool) {
 			for n := range items {
-				if items[n].long() == long && !yield(items[n]) {
+				if items[n].long() == long && !yield(&items[n], nil) {
 					return
 				}
 			}
 		})
-		piece := 0
-		for some := range slices.Chunk(of, pieceItems) {
-			l := newLines()
-			for n := range some {
-				l.add(&some[n])
-			}
-			// A crash right after this write: a redelivery makes the same piece.
-			h := pieceHeader{envelope{format, v.id}, piece, (piece+1)*pieceItems >= len(of)}
-			if err := v.objects.createLines(ctx, layout.SweepPlanPiece(v.id, long, piece), l, h); err != nil {
-				return err
-			}
-			piece++
+		if err != nil {
+			return err
 		}
 	}
 	plan := planObject{envelope{format, v.id}, report}

@@ -180,6 +180,35 @@ func (s shelf) createLines(ctx context.Context, key string, l *lines, header any
 	return err
 }
 
+// pieceHeader is the first line of an object that is one of several.
+type pieceHeader struct {
+	envelope
+
+	Piece int  `json:"piece"`
+	Last  bool `json:"last,omitempty"`
+}
+
+// writePieces writes lines as they come, so many in an object; the last may be empty. Objects that are there already will
+// do. What a crash right after each write means, the caller says.
+func writePieces[T any](ctx context.Context, s shelf, id string, key func(piece int) string, most int, all iter.Seq2[T, error]) error {
+	piece, l := 0, newLines()
+	flush := func(last bool) error {
+		err := s.createLines(ctx, key(piece), l, pieceHeader{envelope{format, id}, piece, last})
+		piece, l = piece+1, newLines()
+		return err
+	}
+	for line, err := range all {
+		if err == nil && l.n == most {
+			err = flush(false)
+		}
+		if err != nil {
+			return err
+		}
+		l.add(line)
+	}
+	return flush(true)
+}
+
 // createJSON is createLines for an object without lines.
 func (s shelf) createJSON(ctx context.Context, key string, value any) error {
 	w, err := encodeJSON(value)

@@ -20,7 +20,7 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		l := newLines()
 		l.add(record{Group: "g", Frontier: 7})
 		l.add(record{Group: impossible()})
-		w, err := l.close(knownHeader{envelope: envelope{format, baseID}, Last: true})
+		w, err := l.close(pieceHeader{envelope: envelope{format, baseID}, Last: true})
 		s.write(layout.SweepKnown(baseID, 0), w, err)
 		if known := s.known(baseID); len(known) != 1 {
 			t.Errorf("%d known", len(known))
@@ -61,14 +61,14 @@ func TestBrokenObject_IsNoObject(t *testing.T) {
 	t.Parallel()
 	l := newLines()
 	l.add(record{Group: "g"})
-	w, err := l.close(knownHeader{envelope: envelope{format, baseID}})
+	w, err := l.close(pieceHeader{envelope: envelope{format, baseID}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, body := range map[string][]byte{
 		"half": w.Body[:len(w.Body)-12], "half of the header": w.Body[:12], "empty": nil, "no gzip": []byte("{}\n"),
 	} {
-		var h knownHeader
+		var h pieceHeader
 		others, err := openLines[record](body, &h)
 		if err == nil {
 			for _, broken := range others {

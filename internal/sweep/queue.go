@@ -81,12 +81,11 @@ func (b *board) fill(ctx context.Context, q *queue) error {
 		key := layout.SweepPlanPiece(b.id, q.long, q.next.Piece)
 		var header pieceHeader
 		others, err := readLines[item](ctx, b.objects, key, &header)
-		if errors.Is(err, objstore.ErrNotExist) {
-			// There are no streams of this kind; or two deliveries of the batch that planned knew unlike much, and planned
-			// unlike much. What is not here is due again in the next sweep.
-			if q.next.Ended = true; q.next.Piece > 0 {
-				b.Log.Warn().Str("key", key).Msg("the plan ends early; the next sweep takes up what it lacks")
-			}
+		if errors.Is(err, objstore.ErrNotExist) && q.next.Piece > 0 {
+			// Two deliveries of the batch that planned may have known unlike much, and planned unlike much. What is not here is
+			// due again in the next sweep.
+			b.Log.Warn().Str("key", key).Msg("the plan ends early; the next sweep takes up what it lacks")
+			q.next.Ended = true
 			return nil
 		}
 		if err != nil {

@@ -130,41 +130,13 @@ func learned(known iter.Seq2[record, error], verdicts *table[verdict]) iter.Seq2
 	}
 }
 
-// knownHeader is the first line of known-<piece>.ndjson.gz. The records of all pieces are in the order of compare.
-type knownHeader struct {
-	envelope
-
-	Piece int  `json:"piece"`
-	Last  bool `json:"last,omitempty"`
-}
-
-// writeKnown writes what the next sweep begins with, piece by piece as it comes.
-func (v *survey) writeKnown(ctx context.Context, records iter.Seq2[record, error]) error {
-	piece, l := 0, newLines()
-	for r, err := range records {
-		if err != nil {
-			return err
-		}
-		if l.n == knownRecords {
-			// A crash right after this write: a redelivery finds the piece, and makes the same plan.
-			if err := v.objects.createLines(ctx, layout.SweepKnown(v.id, piece), l, knownHeader{envelope{format, v.id}, piece, false}); err != nil {
-				return err
-			}
-			piece, l = piece+1, newLines()
-		}
-		l.add(&r)
-	}
-	// A crash right after this write: as above.
-	return v.objects.createLines(ctx, layout.SweepKnown(v.id, piece), l, knownHeader{envelope{format, v.id}, piece, true})
-}
-
 // readKnown returns what a sweep knew, read piece by piece. What is lost or broken of it is warned of and done without:
 // those streams are looked at again.
 func (v *survey) readKnown(ctx context.Context, id string) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
 		var last chat.Stream
 		for piece := 0; id != ""; piece++ {
-			var h knownHeader
+			var h pieceHeader
 			others, err := readLines[record](ctx, v.objects, layout.SweepKnown(id, piece), &h)
 			if err == nil {
 				var r record

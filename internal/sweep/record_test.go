@@ -137,7 +137,7 @@ func TestKnown_IsMergedInOrder(t *testing.T) {
 			for _, id := range groups {
 				l.add(record{Group: id, Frontier: 7})
 			}
-			w, err := l.close(knownHeader{envelope{format, baseID}, piece, piece == 1})
+			w, err := l.close(pieceHeader{envelope{format, baseID}, piece, piece == 1})
 			s.write(layout.SweepKnown(baseID, piece), w, err)
 		}
 		want := []record{{Group: "a", Frontier: 7}, {Group: "c", Frontier: 7}, {Group: "d", Frontier: 7}}

@@ -163,7 +163,8 @@ func (s *scene) batchOf(id string) *survey {
 // based makes a sweep the last that was planned. The records are in order.
 func (s *scene) based(id string, known ...record) {
 	s.t.Helper()
-	if err := s.batchOf(id).writeKnown(s.t.Context(), inOrder(known)); err != nil {
+	key := func(piece int) string { return layout.SweepKnown(id, piece) }
+	if err := writePieces(s.t.Context(), s.shelf(), id, key, knownRecords, inOrder(known)); err != nil {
 		s.t.Fatal(err)
 	}
 	w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})

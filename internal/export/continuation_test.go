@@ -16,7 +16,7 @@ import (
 )
 
 // encoded and decoded are what a queue sees of a continuation.
-func encoded(t simT, c *export.Continuation) []byte {
+func encoded(t *testing.T, c *export.Continuation) []byte {
 	t.Helper()
 	if c == nil {
 		return nil
@@ -28,7 +28,7 @@ func encoded(t simT, c *export.Continuation) []byte {
 	return raw
 }
 
-func decoded(t simT, raw []byte) export.Continuation {
+func decoded(t *testing.T, raw []byte) export.Continuation {
 	t.Helper()
 	var c export.Continuation
 	if err := json.Unmarshal(raw, &c); err != nil {

@@ -22,6 +22,14 @@ import (
 	"chatexport/internal/verify"
 )
 
+const (
+	simAppID = 1400000000
+	simKey   = "key of the scene's app, 32 bytes"
+
+	// manyCalls a second are so many that nobody waits.
+	manyCalls = 1e9
+)
+
 // scene is one group with its archive and queue, for tests that choose themselves what happens between two calls. It
 // belongs into a testing/synctest bubble: then nothing takes time but what the test lets take time.
 type scene struct {

@@ -1,6 +1,6 @@
-//go:build !race
+//go:build race
 
-package export_test
+package schedule_test
 
 // raceDetector tells whether everything takes several times as long.
-const raceDetector = false
+const raceDetector = true

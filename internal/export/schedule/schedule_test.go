@@ -1,4 +1,11 @@
-package export_test
+// Package schedule_test runs the whole protocol of package export in random schedules: several deliveries at once, the
+// production engine and Chat client on the emulated service, an object store in memory and a queue, one external call at a
+// time in virtual time. It proves what holds whatever happens and in whatever order; a rule that can be shown by one
+// scene of its own belongs beside the engine. A failure prints its schedule, shortened, and the seed that repeats it:
+//
+//	go test ./internal/export/schedule -run 'TestNothingIsLostOrDoubled/everything' -rapid.checks=10000
+//	go test ./internal/export/schedule -run 'TestNothingIsLostOrDoubled/everything' -rapid.seed=...
+package schedule_test
 
 import (
 	"slices"
@@ -9,12 +16,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Random schedules of the whole protocol: several deliveries at once, the production engine and Chat client on the
-// emulated service, one external call at a time in virtual time. A failure prints its schedule, shortened, and the seed
-// that repeats it:
-//
-//	go test ./internal/export -run 'TestNothingIsLostOrDoubled/everything' -rapid.checks=10000
-//	go test ./internal/export -run 'TestNothingIsLostOrDoubled/everything' -rapid.seed=...
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	for name, kinds := range weather() {

@@ -1,7 +1,8 @@
-package export_test
+package schedule_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -249,6 +250,28 @@ func (m *sim) mayArrive(f *flight, what string) func(func() bool) {
 		defer m.mu.Unlock()
 		m.late = append(m.late, &lateWrite{what: fmt.Sprintf("b%d %s", f.n, what), flight: f, until: time.Now().Add(lateAtMost), arrive: arrive})
 	}
+}
+
+// encoded and decoded are what the queue sees of a continuation.
+func encoded(t simT, c *export.Continuation) []byte {
+	t.Helper()
+	if c == nil {
+		return nil
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatalf("continuation: %v", err)
+	}
+	return raw
+}
+
+func decoded(t simT, raw []byte) export.Continuation {
+	t.Helper()
+	var c export.Continuation
+	if err := json.Unmarshal(raw, &c); err != nil {
+		t.Fatalf("continuation: %v", err)
+	}
+	return c
 }
 
 // close ends everything that is still under way.

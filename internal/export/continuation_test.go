@@ -1,11 +1,9 @@
 package export_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -15,26 +13,9 @@ import (
 	"chatexport/internal/export"
 )
 
-// encoded and decoded are what a queue sees of a continuation.
-func encoded(t *testing.T, c *export.Continuation) []byte {
-	t.Helper()
-	if c == nil {
-		return nil
-	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		t.Fatalf("continuation: %v", err)
-	}
-	return raw
-}
-
-func decoded(t *testing.T, raw []byte) export.Continuation {
-	t.Helper()
-	var c export.Continuation
-	if err := json.Unmarshal(raw, &c); err != nil {
-		t.Fatalf("continuation: %v", err)
-	}
-	return c
+// logged lets a batch write its log into b.
+func logged(b *strings.Builder) func(*export.Engine, *export.Request) {
+	return func(_ *export.Engine, r *export.Request) { r.Log = zerolog.New(b) }
 }
 
 // What cannot be read continues nothing. No lease stops it: the run that it came from may have no other event.
@@ -46,21 +27,18 @@ func TestContinuation_UnreadableIsServedAsATick(t *testing.T) {
 		`{"hop":-1}`, `{"hop":1073741825}`, `{"hop":9223372036854775808}`,
 		`{"run":"a b"}`, `{"run":"ü"}`, `{"writer":"\n"}`, `{"run":"` + strings.Repeat("a", 65) + `"}`,
 	} {
-		t.Run(raw, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newScene(t, 1000)
-				first := s.done(export.Continued, turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)})
-				s.done(export.AlreadyRunning, turn{})
-				var logs strings.Builder
-				result := s.done(export.Complete, turn{change: func(r *export.Request) {
-					r.Continuation, r.Log = []byte(raw), zerolog.New(&logs)
-				}})
-				if result.Run == first.Run || result.Hop != 0 || !strings.Contains(logs.String(), "the continuation cannot be read") {
-					t.Errorf("run %s after %s, hop %d, log %s", result.Run, first.Run, result.Hop, logs.String())
-				}
-				s.whole()
-			})
+		act(t, raw, 1000, func(s *scene) {
+			first := s.done(export.Continued, part())
+			s.done(export.AlreadyRunning, turn{})
+			var logs strings.Builder
+			result := s.done(export.Complete, turn{change: func(e *export.Engine, r *export.Request) {
+				r.Continuation = []byte(raw)
+				logged(&logs)(e, r)
+			}})
+			if result.Run == first.Run || result.Hop != 0 || !strings.Contains(logs.String(), "the continuation cannot be read") {
+				s.Errorf("run %s after %s, hop %d, log %s", result.Run, first.Run, result.Hop, logs.String())
+			}
+			s.whole()
 		})
 	}
 }
@@ -93,49 +71,38 @@ func TestContinuation_WrongCursorMakesNoHole(t *testing.T) {
 		"everything far above":     {cont: export.Continuation{Cursor: 4294967295, After: 4294967294, Head: 4294967295}, warning: unfit},
 	} {
 		for _, head := range []chat.Seq{tc.cont.Head, 200} {
-			t.Run(fmt.Sprintf("%s, head %d", name, head), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					s := newScene(t, 100)
-					if !tc.fresh {
-						s.done(export.Complete, turn{})
-					}
-					s.grow(old(100)...)
-					next := tc.cont
-					next.Head, next.Run, next.Hop = head, archive.NewRunID(time.Now()), 3
-					var logs strings.Builder
-					s.done(export.Complete, turn{cont: &next, change: func(r *export.Request) { r.Log = zerolog.New(&logs) }})
-					if tc.warning != "" != strings.Contains(logs.String(), "is ignored") || !strings.Contains(logs.String(), tc.warning) {
-						t.Errorf("want the warning %q, got %s", tc.warning, logs.String())
-					}
-					s.done(export.Complete, turn{}) // a head that was too low leaves the rest to it
-					s.whole()
-				})
+			act(t, fmt.Sprintf("%s, head %d", name, head), 100, func(s *scene) {
+				if !tc.fresh {
+					s.tick()
+				}
+				s.grow(old(100)...)
+				next := tc.cont
+				next.Head, next.Run, next.Hop = head, archive.NewRunID(time.Now()), 3
+				var logs strings.Builder
+				s.done(export.Complete, turn{cont: &next, change: logged(&logs)})
+				if tc.warning != "" != strings.Contains(logs.String(), "is ignored") || !strings.Contains(logs.String(), tc.warning) {
+					s.Errorf("want the warning %q, got %s", tc.warning, logs.String())
+				}
+				s.tick() // a head that was too low leaves the rest to it
+				s.whole()
 			})
 		}
 	}
 }
 
-// A run that has had too many batches ends with a state that says so; the next tick goes on from there.
-func TestContinuation_HopLimitEndsTheRun(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t, 1000)
-		part := turn{limit: 3 * time.Second, page: slow(200 * time.Millisecond)}
-		next := s.begun(part)
-		next.Hop = 99 // of 100
-		part.cont = next
-		next = s.begun(part)
-		part.cont = next
-		last := s.done(export.HopLimit, part)
-		state := s.state()
-		if len(s.published) > 0 || last.Hop != 100 || state.Status != archive.StatusFailed || state.Lease != nil ||
-			state.Error == nil || state.Error.Code != "hop_limit" || !strings.Contains(state.Error.Text, "EXPORT_MAX_HOPS") {
-			t.Errorf("hop %d, state %+v, error %+v, published %v", last.Hop, state, state.Error, s.published)
+// What a continuation promises is stored before the queue has it.
+func TestContinuation_IsPublishedAfterItsChunkIsStored(t *testing.T) {
+	play(t, 500, func(s *scene) {
+		o := part()
+		o.handOver = func(c export.Continuation) error {
+			if meta := s.chunk(c.After); meta.Hi+1 != c.Cursor {
+				s.Errorf("the continuation's cursor is %d, the chunk below ends at %d", c.Cursor, meta.Hi)
+			}
+			return nil
 		}
-		after := s.done(export.Complete, turn{limit: time.Minute})
-		if after.Lo != last.Frontier || after.Run == last.Run {
-			t.Errorf("the next tick begins at %d, want %d", after.Lo, last.Frontier)
+		last, batches, failed := s.through(o)
+		if batches < 3 || failed > 0 || last.Hop != batches-1 {
+			s.Errorf("the run took %d batches, of which %d failed; the last is hop %d", batches, failed, last.Hop)
 		}
 		s.whole()
 	})

@@ -3,15 +3,14 @@ package export_test
 import (
 	"fmt"
 	"math/bits"
-	"sync"
 	"testing"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
-	"chatexport/internal/emulator/world"
+	"chatexport/internal/export"
+	"chatexport/internal/layout"
 )
 
-// history is a kind of group for the matrix.
 type history struct {
 	name    string
 	message func(chat.Seq) chatemu.Message
@@ -54,7 +53,7 @@ type plan struct {
 // combinations are every value of every axis alone, for every size and some other histories by turns, and n samples of
 // the whole space, for some of the groups each.
 func combinations(n int) []combination {
-	all, turn := histories(), 0
+	all, number := histories(), 0
 	var list []combination
 	axes := append(chatemu.Readings(), chatemu.Violations()...)
 	alone := func(name string, q chatemu.Quirks) {
@@ -62,8 +61,8 @@ func combinations(n int) []combination {
 		for i, size := range sizes() {
 			c.groups = append(c.groups, plan{all[0], size})
 			if i%2 == 1 {
-				turn++
-				c.groups = append(c.groups, plan{all[1+turn%(len(all)-1)], sizes()[(turn+turn/len(all))%len(sizes())]})
+				number++
+				c.groups = append(c.groups, plan{all[1+number%(len(all)-1)], sizes()[(number+number/len(all))%len(sizes())]})
 			}
 		}
 		list = append(list, c)
@@ -75,8 +74,8 @@ func combinations(n int) []combination {
 	for i, q := range chatemu.Sample(axes, 20261122, n) {
 		c := combination{name: fmt.Sprintf("sample %d: %+v", i, q), quirks: q}
 		for range 2 {
-			turn++
-			c.groups = append(c.groups, plan{all[turn%len(all)], sizes()[(turn*3+turn/len(all))%len(sizes())]})
+			number++
+			c.groups = append(c.groups, plan{all[number%len(all)], sizes()[(number*3+number/len(all))%len(sizes())]})
 		}
 		list = append(list, c)
 	}
@@ -85,63 +84,28 @@ func combinations(n int) []combination {
 
 // Whatever the service does where its documentation is silent or wrong, exactly the retained messages are archived,
 // once each, and in a bounded number of calls.
-func TestEveryCombinationOfQuirksGivesExactlyWhatIsRetained(t *testing.T) {
+func TestQuirks_EveryCombinationGivesExactlyWhatIsRetained(t *testing.T) {
 	t.Parallel()
 	samples := 300
 	if testing.Short() {
 		samples = 40
 	}
-	list := combinations(samples)
-	const workers = 8
-	var mu sync.Mutex
-	combined, groups, worst := 0, 0, 0.0
-	t.Run("workers", func(t *testing.T) {
-		for worker := range workers {
-			t.Run(fmt.Sprint(worker), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, chatemu.Quirks{})
-				for i := worker; i < len(list); i += workers {
-					ratio := list[i].run(t, w, fmt.Sprintf("c%d", i))
-					mu.Lock()
-					combined, groups, worst = combined+1, groups+len(list[i].groups), max(worst, ratio)
-					mu.Unlock()
+	for _, c := range combinations(samples) {
+		for _, g := range c.groups {
+			act(t, fmt.Sprintf("%s, %d messages, %s", c.name, g.size, g.history.name), 0, func(s *scene) {
+				s.generate(g.size, g.history.message)
+				if g.history.floor != nil && g.size > 0 {
+					s.expire(g.history.floor(chat.Seq(g.size)))
+				}
+				s.chat.SetQuirks(c.quirks)
+				r := s.done(export.Complete, turn{change: func(e *export.Engine, _ *export.Request) { e.Limits.Concurrency = 4 }})
+				s.exact()
+				if most := c.bound(s); r.Calls > int64(most) {
+					s.Errorf("%d calls, want at most %d", r.Calls, most)
 				}
 			})
 		}
-	})
-	t.Logf("%d combinations of %d axes over %d groups; at most %.2f of the bound on calls was used",
-		combined, len(chatemu.Readings())+len(chatemu.Violations()), groups, worst)
-}
-
-// run exports the combination's groups by one event and returns the greatest share of a bound that was used.
-func (c *combination) run(t *testing.T, w *world.World, id string) (worst float64) {
-	t.Helper()
-	w.Chat.SetQuirks(chatemu.Quirks{})
-	var streams []chat.Stream
-	for i, g := range c.groups {
-		s := addGroup(t, w, fmt.Sprintf("%s-%d", id, i), 1, g.size, g.history.message)
-		if g.history.floor != nil && g.size > 0 {
-			must(t, w.Chat.SetFloor(s, g.history.floor(chat.Seq(g.size))))
-		}
-		streams = append(streams, s)
 	}
-	w.Chat.SetQuirks(c.quirks)
-	mark := len(w.Logs.String())
-	w.Tick(streams...)
-	made := calls(w, mark)
-	for i, s := range streams {
-		g := c.groups[i]
-		name := fmt.Sprintf("%s, %d messages, %s", c.name, g.size, g.history.name)
-		if _, err := prove(t, w, s); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		most := c.bound(t, w, s)
-		if made[s.GroupID] > most {
-			t.Errorf("%s: %d calls, want at most %d", name, made[s.GroupID], most)
-		}
-		worst = max(worst, float64(made[s.GroupID])/float64(most))
-	}
-	return worst
 }
 
 // bound is the number of calls that a first export without faults may make: 2 * pages + ranges + C.
@@ -152,15 +116,15 @@ func (c *combination) run(t *testing.T, w *world.World, id string) (worst float6
 // page and its top, the group's information, the first page and the one below its first message; and where something has
 // expired, the search for the floor with its confirmation, each of them at most one probe for every halving of the
 // stream.
-func (c *combination) bound(t *testing.T, w *world.World, s chat.Stream) int {
-	t.Helper()
-	floor, newest, err := w.Chat.Bounds(s)
-	must(t, err)
+func (c *combination) bound(s *scene) int {
+	s.Helper()
+	floor, newest, err := s.chat.Bounds(s.stream)
+	s.must(err)
 	lo := chat.Seq(1)
-	if g, err := genesisOf(t, w, s); err == nil {
-		lo = g.FirstLo
+	if s.exists(layout.Genesis(s.stream)) {
+		lo = s.genesis().FirstLo
 	}
-	pages, runs := c.pages(t, w, s, lo, newest)
+	pages, runs := c.pages(s, lo, newest)
 	constant := 5
 	if floor > 1 {
 		search := 2 * (1 + bits.Len64(uint64(newest)))
@@ -187,13 +151,13 @@ func (c *combination) cutAtTop() bool {
 }
 
 // pages counts the fewest pages that show [lo, hi], and the ranges in it that no page shows.
-func (c *combination) pages(t *testing.T, w *world.World, s chat.Stream, lo, hi chat.Seq) (pages, runs int) {
-	t.Helper()
-	truth, _, err := w.Chat.Truth(s)
-	must(t, err)
+func (c *combination) pages(s *scene, lo, hi chat.Seq) (pages, runs int) {
+	s.Helper()
+	truth, _, err := s.chat.Truth(s.stream)
+	s.must(err)
 	sizes := make(map[chat.Seq]int)
-	floor, _, err := w.Chat.Bounds(s)
-	must(t, err)
+	floor, _, err := s.chat.Bounds(s.stream)
+	s.must(err)
 	if c.quirks.Expired == chatemu.HoleIsPlaceholder {
 		for seq := lo; seq < floor; seq++ {
 			sizes[seq] = 120 // a placeholder's

@@ -70,6 +70,7 @@ type walk struct {
 	came   int            // elements in found
 	below  int            // elements that came although they lie below lo
 	strict bool           // a page that brings nothing is taken for cut, however full
+	audits bool           // every seq has been asked for: what a whole page goes over is not asked for below it
 }
 
 func newWalk(r *Reader, lo, hi chat.Seq) *walk {
@@ -92,6 +93,7 @@ func (w *walk) segment() Segment {
 // run and more closely. A service that says of its pages that they are whole is asked at most three times for 20 seqs,
 // however many of them it leaves out.
 func (w *walk) audit(ctx context.Context) error {
+	w.audits = true
 	for from := w.lo; from <= w.hi; {
 		if w.found[from-w.lo].Seq != 0 {
 			from++
@@ -212,15 +214,18 @@ func (w *walk) cut(page chat.Page, cur, number chat.Seq) bool {
 }
 
 // note remembers of which seqs of [lo, cur] a page tells that says of itself that it is whole, and returns where to go on
-// below it.
+// below it. An empty one tells of nothing: it may be so for a moment.
 func (w *walk) note(page chat.Page, lo, cur, number chat.Seq) chat.Seq {
 	bottom := page.Oldest()
 	if bottom == 0 {
 		return cur - number
 	}
 	if page.Finished == chat.FinishedInterval {
-		for seq := max(bottom, cur-number+1, lo); seq <= cur; seq++ {
+		for seq := max(cur-number+1, lo); seq <= cur; seq++ {
 			w.told[seq-w.lo] = true
+		}
+		if w.audits {
+			bottom = min(bottom, cur-number+1)
 		}
 	}
 	return bottom - 1 // below cur: page refuses what lies wholly above

@@ -40,6 +40,9 @@ func TestSegment_SeqsThatAreLeftOutCostLittle(t *testing.T) {
 	const n = 4000
 	for name, hole := range map[string]func(chat.Seq) bool{
 		"every second": func(seq chat.Seq) bool { return seq%2 == 0 },
+		"nine of ten":  func(seq chat.Seq) bool { return seq%10 > 0 },
+		"in pairs":     func(seq chat.Seq) bool { return seq%4 < 2 },
+		"at random":    func(seq chat.Seq) bool { return rand.New(rand.NewPCG(1, uint64(seq))).IntN(2) == 0 },
 	} {
 		for counting, count := range map[string]chatemu.Counting{"seqs": chatemu.CountSeqs, "messages": chatemu.CountMessages} {
 			each(t, name+", "+counting, chatemu.Quirks{Holes: chatemu.HoleIsOmitted, Counting: count}, n, deleted(hole), func(s *service) {

@@ -68,15 +68,18 @@ func (r *Reader) Segments(ctx context.Context, lo, hi chat.Seq, enough func() bo
 // waited side by side would come in any order, and what is pulled behind a gap is lost when time is up.
 func (s *Segments) plan(ctx context.Context, lo, hi chat.Seq) {
 	workers := make(chan struct{}, s.Concurrency)
-	for lo <= hi && !s.enough() {
-		bottom, top := lo, min(hi, lo+chat.Seq(s.length.Load())*chat.PageSize-1)
-		lo = top + 1
-		slot := make(chan pulled, 1)
+	for lo <= hi {
 		select {
 		case workers <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
+		if s.enough() {
+			return
+		}
+		bottom, top := lo, min(hi, lo+chat.Seq(s.length.Load())*chat.PageSize-1)
+		lo = top + 1
+		slot := make(chan pulled, 1)
 		select {
 		case s.slots <- slot:
 		case <-ctx.Done():

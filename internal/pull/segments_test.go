@@ -2,6 +2,7 @@ package pull_test
 
 import (
 	"testing"
+	"time"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
@@ -25,6 +26,17 @@ func TestSegments_BecomeLongerWherePagesReachFurther(t *testing.T) {
 		all, err := s.segments(1, 8000, never)
 		if err != nil || all[0].Hi != chat.PageSize || len(all) > 60 {
 			s.Errorf("%d segments, the first up to %d, %v", len(all), all[0].Hi, err)
+		}
+	})
+}
+
+func TestSegments_NoneIsBegunOnceThereIsEnough(t *testing.T) {
+	serve(t, chatemu.Quirks{}, 400, plain, func(s *service) {
+		s.page = time.Second
+		began := time.Now()
+		all, err := s.segments(1, 400, func() bool { return time.Since(began) > 1500*time.Millisecond })
+		if err != nil || len(all) != 8 || s.calls() != 8 {
+			s.Errorf("%d segments after %d calls, %v; want those that four workers begin in 1.5 s", len(all), s.calls(), err)
 		}
 	})
 }

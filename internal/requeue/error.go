@@ -78,7 +78,7 @@ func (e *Error) Advice() string {
 	case strings.Contains(e.Code, "InsufficientBalance"):
 		return "the account is in arrears: recharge it"
 	case is("RequestLimitExceeded"):
-		return "too many publications a second: fewer lanes or instances, or a higher quota"
+		return "too many publications a second: fewer instances, or a higher quota"
 	default:
 		return ""
 	}

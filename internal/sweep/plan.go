@@ -80,7 +80,7 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 			if r == nil {
 				r = &record{Group: m.stream.GroupID, Topic: m.stream.TopicID}
 			}
-			remember := false
+			var remember bool
 			if m.value != nil {
 				remember = p.consider(r, seen.of(m.stream, m.value))
 			} else {

@@ -53,6 +53,9 @@ func (b *board) queueOf(o *open) *queue {
 func (b *board) take(ctx context.Context, w worker) (open, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.timeIsUp() || ctx.Err() != nil {
+		return open{}, false, nil
+	}
 	queues := []*queue{&b.long, &b.short}
 	if !w.long {
 		queues = queues[1:]
@@ -61,7 +64,7 @@ func (b *board) take(ctx context.Context, w worker) (open, bool, error) {
 		if err := b.fill(ctx, q); err != nil {
 			return open{}, false, err
 		}
-		if len(q.waiting) == 0 || b.timeIsUp() || ctx.Err() != nil {
+		if len(q.waiting) == 0 {
 			continue
 		}
 		n := 0

@@ -138,14 +138,16 @@ func (v *survey) lease(ctx context.Context, until time.Time) error {
 // resume reads the parts that are there already, and whether the sweep has been planned.
 func (v *survey) resume(ctx context.Context) (bool, error) {
 	var plan planObject
-	err := v.objects.readJSON(ctx, layout.SweepPlan(v.id), &plan)
-	if err == nil {
+	switch err := v.objects.readJSON(ctx, layout.SweepPlan(v.id), &plan); {
+	case err == nil:
 		return true, v.startLane(ctx, plan)
+	case !errors.Is(err, objstore.ErrNotExist):
+		return false, err
 	}
-	for errors.Is(err, objstore.ErrNotExist) && !v.place.Done {
+	for ; !v.place.Done; v.part++ {
 		body, _, err := v.objects.read(ctx, layout.SweepInfo(v.id, v.part))
 		if errors.Is(err, objstore.ErrNotExist) {
-			return false, nil
+			break
 		}
 		if err != nil {
 			return false, err
@@ -155,12 +157,8 @@ func (v *survey) resume(ctx context.Context) (bool, error) {
 			return false, fmt.Errorf("part %d: %w", v.part, err)
 		}
 		v.place, v.at = header.Next, header.At
-		v.part++
 	}
-	if errors.Is(err, objstore.ErrNotExist) {
-		return false, nil
-	}
-	return false, err
+	return false, nil
 }
 
 // reserved returns when a batch ends all but the writes at its end.
@@ -171,7 +169,6 @@ func reserved(start, deadline time.Time) time.Time {
 
 // listPart looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *survey) listPart(ctx context.Context) (bool, error) {
-	header := partHeader{envelope: envelope{format, v.id}, Part: v.part}
 	lines := newLines()
 	l := v.listing(v.start, reserved(v.start, v.Deadline), v.seen.groups)
 	l.spec, l.log, l.place, l.unlisted = v.spec, v.Log, v.place, slices.Clone(v.seen.unlisted)
@@ -193,7 +190,9 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	case still && !l.place.Done:
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
-	header.At, header.Next, header.Unlisted = time.Now().UTC().Truncate(time.Second), l.place, l.unlisted[len(v.seen.unlisted):]
+	header := partHeader{
+		envelope{format, v.id}, v.part, time.Now().UTC().Truncate(time.Second), l.place, l.unlisted[len(v.seen.unlisted):],
+	}
 	w, err := lines.close(header)
 	if err != nil {
 		return false, err

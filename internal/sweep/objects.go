@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 
 	"chatexport/internal/objstore"
 )
@@ -88,14 +87,13 @@ func (l *lines) add(line any) {
 
 // close returns the object with its header.
 func (l *lines) close(header any) (objstore.Write, error) {
-	first := newLines()
-	first.add(header)
-	for _, part := range []*lines{first, l} {
-		if err := errors.Join(part.err, part.zip.Close()); err != nil {
-			return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
-		}
+	var first bytes.Buffer
+	err := errors.Join(l.err, l.zip.Close())
+	l.zip.Reset(&first)
+	if err = errors.Join(err, l.enc.Encode(header), l.zip.Close()); err != nil {
+		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
 	}
-	return objstore.Write{Body: slices.Concat(first.out.Bytes(), l.out.Bytes()), ContentType: contentGzip}, nil
+	return objstore.Write{Body: append(first.Bytes(), l.out.Bytes()...), ContentType: contentGzip}, nil
 }
 
 // openLines reads the header of what lines built, and returns its other lines. An error ends them.

@@ -39,7 +39,7 @@ func (s *scene) hint(results int, last bool) {
 
 func TestPrior_ATickReadsFewResultsOfALaneThatIsAlive(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 2, 9, 1000} {
+	for _, n := range []int{0, 1, 2, 9, 300} {
 		for _, behind := range []int{0, 1, 3} {
 			inScene(t, func(s *scene) {
 				s.based(baseID)
@@ -87,17 +87,17 @@ func TestPrior_AHintThatIsWrongHidesNoResult(t *testing.T) {
 func TestPrior_MoreResultsThanABatchCanReadDoNotStopSweeps(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
-		s.slow = 100 * time.Millisecond
+		s.slow = 400 * time.Millisecond
 		s.based(baseID)
-		s.results(2500, true)
-		for n := range 2500 {
+		s.results(600, true)
+		for n := range 600 {
 			s.groups = append(s.groups, idleGroup(fmt.Sprint("g", n)))
 		}
 		sum, err := s.sweep(nil, "tick", 40*time.Second)
 		for n := 0; err == nil && sum.Outcome == Continued && n < 3; n++ {
 			sum, err = s.sweep(&s.sweeps[len(s.sweeps)-1], "next", 40*time.Second)
 		}
-		if err != nil || sum.Outcome != Planned || sum.Streams.Idle < 500 || sum.Streams.Idle+sum.Streams.Due != 2500 {
+		if err != nil || sum.Outcome != Planned || sum.Streams.Idle < 100 || sum.Streams.Idle+sum.Streams.Due != 600 {
 			t.Errorf("%q, %v, %+v", sum.Outcome, err, sum.Streams)
 		}
 		if !strings.Contains(s.logs.String(), "there is no time to read all results") {

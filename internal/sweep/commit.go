@@ -39,7 +39,7 @@ func (v *survey) makePlan(ctx context.Context) error {
 	}
 	for _, l := range v.seen.unlisted {
 		p.unlisted = append(p.unlisted, l.Type)
-		p.failures.add(Named{Type: l.Type, Outcome: "type_not_listed", Code: l.Code, Text: l.Text})
+		p.failures.add(l)
 	}
 	v.seen.complete()
 	known := learned(v.readKnown(ctx, v.pointer.Base.ID), verdicts)

@@ -47,7 +47,7 @@ type listing struct {
 	log   zerolog.Logger
 
 	place    place
-	unlisted []listFailure // lists that are done without, those of earlier parts included
+	unlisted []Named // types whose lists are done without, those of earlier parts included
 
 	mu      sync.Mutex       // of what follows
 	looked  *looked          // the groups that need not be looked at
@@ -120,7 +120,7 @@ func (l *listing) goWithout(ctx context.Context, lists []string, failure error) 
 	}
 	groupType := lists[l.place.List]
 	l.log.Warn().Err(failure).Str("type", groupType).Msg("groups of this type cannot be listed; the sweep goes on with the other types")
-	l.unlisted = append(l.unlisted, listFailure{Type: groupType, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText)})
+	l.unlisted = append(l.unlisted, Named{Type: groupType, Outcome: "type_not_listed", Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText)})
 	l.place = place{List: l.place.List + 1}
 	return nil
 }

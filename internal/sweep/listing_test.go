@@ -139,7 +139,7 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 // found is what a listing found.
 type found struct {
 	groups   []sightLine
-	unlisted []listFailure
+	unlisted []Named
 }
 
 // nobody takes the continuations of a listing.

@@ -82,7 +82,7 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 			}
 			var remember bool
 			if m.value != nil {
-				remember = p.consider(r, seen.of(m.stream, m.value))
+				remember = p.consider(r, m.value.of(m.stream))
 			} else {
 				remember = p.missed(r)
 			}

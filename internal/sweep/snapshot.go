@@ -2,8 +2,8 @@ package sweep
 
 import (
 	"math"
-	"slices"
 	"time"
+	"unique"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/logging"
@@ -14,10 +14,10 @@ import (
 type partHeader struct {
 	envelope
 
-	Part     int           `json:"part"`
-	At       time.Time     `json:"at"`
-	Next     place         `json:"next"`
-	Unlisted []listFailure `json:"unlisted,omitempty"` // lists that were given up in this part
+	Part     int       `json:"part"`
+	At       time.Time `json:"at"`
+	Next     place     `json:"next"`
+	Unlisted []Named   `json:"unlisted,omitempty"` // lists that were given up in this part
 }
 
 // place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
@@ -25,13 +25,6 @@ type place struct {
 	List int    `json:"list"`
 	Next uint64 `json:"next"`
 	Done bool   `json:"done,omitempty"` // everything is listed
-}
-
-// listFailure is a list of groups that the app does not give.
-type listFailure struct {
-	Type string `json:"type"`
-	Code string `json:"code"`
-	Text string `json:"text,omitempty"`
 }
 
 // sightLine is a group, or a topic of one. Names and members are gone once a group is dissolved: this is what is left.
@@ -77,30 +70,24 @@ type snapshot struct {
 	table[sighting]
 
 	groups *looked         // until the snapshot is complete
-	types  []string        // that a sighting tells by number
 	blind  map[string]bool // groups whose topics could not be listed
 
 	counts   groupCounts
-	unlisted []listFailure
+	unlisted []Named  // types whose list was given up
 	failures nameList // that are no stream's, or of streams that could not be looked at
 	skipped  nameList // of types without history
 }
 
-// sighting is one stream of a snapshot: 24 bytes for each of very many.
+// sighting is one stream of a snapshot, in little memory: there may be very many.
 type sighting struct {
+	groupType    unique.Handle[string]
 	next         chat.Seq
 	create, last uint32
-	kind         uint8
-	flags        uint8
+	gone, unseen bool
 }
 
-const (
-	sightGone   = 1 << iota // the directory says so
-	sightUnseen             // it could not be looked at
-)
-
 func newSnapshot() *snapshot {
-	return &snapshot{groups: newLooked(), types: []string{""}, blind: make(map[string]bool), counts: groupCounts{Types: make(map[string]int)}}
+	return &snapshot{groups: newLooked(), blind: make(map[string]bool), counts: groupCounts{Types: make(map[string]int)}}
 }
 
 // take adds a group of the newest part.
@@ -129,23 +116,10 @@ func (s *snapshot) take(g *sightLine) {
 
 // see files one stream.
 func (s *snapshot) see(g *sightLine) {
-	flags := uint8(0)
-	switch {
-	case g.Gone:
-		flags = sightGone
-	case g.unseen():
-		flags = sightUnseen
+	if g.unseen() {
 		s.failures.add(Named{GroupID: g.GroupID, TopicID: g.TopicID, Type: g.Type, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
 	}
-	kind := slices.Index(s.types, g.Type)
-	if kind < 0 && len(s.types) <= math.MaxUint8 {
-		kind = len(s.types)
-		s.types = append(s.types, g.Type)
-	}
-	s.add(g.Stream, sighting{
-		next: g.NextSeq, create: seconds(g.CreateTime), last: seconds(g.LastTime),
-		kind: uint8(max(kind, 0)), flags: flags, //nolint:gosec // bounded
-	})
+	s.add(g.Stream, sighting{unique.Make(g.Type), g.NextSeq, seconds(g.CreateTime), seconds(g.LastTime), g.Gone, g.unseen()})
 }
 
 // seconds is a time in seconds since 1970, until 2106.
@@ -166,10 +140,12 @@ type sight struct {
 }
 
 // of returns what was seen of a stream.
-func (s *snapshot) of(stream chat.Stream, v *sighting) *sight {
+func (v *sighting) of(stream chat.Stream) *sight {
 	return &sight{
-		Facts: chat.Facts{Stream: stream, Type: s.types[v.kind], NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last)},
-		gone:  v.flags&sightGone != 0, unseen: v.flags&sightUnseen != 0,
+		Facts: chat.Facts{
+			Stream: stream, Type: v.groupType.Value(), NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last),
+		},
+		gone: v.gone, unseen: v.unseen,
 	}
 }
 

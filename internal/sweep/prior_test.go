@@ -224,3 +224,18 @@ func TestPrior_ABrokenPlanIsNotTakenUp(t *testing.T) {
 		}
 	})
 }
+
+// However little time is left once the parts are read: the next batch would have no more.
+func TestPlan_IsMadeByABatchThatListsNothing(t *testing.T) {
+	t.Parallel()
+	inScene(t, func(s *scene) {
+		id := archive.NewRunID(time.Now())
+		w, err := newLines().close(partHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}})
+		s.write(layout.SweepInfo(id, 0), w, err)
+		s.slow = 16 * time.Second
+		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "next", 2*time.Minute)
+		if err != nil || sum.Outcome != Complete {
+			t.Errorf("%q, %v", sum.Outcome, err)
+		}
+	})
+}

@@ -66,13 +66,14 @@ func (v *survey) run(ctx context.Context, c *Continuation) error {
 		return err
 	}
 	v.Log = v.Log.With().Str("sweep", v.id).Logger()
-	for !v.place.Done {
+	listed := false
+	for ; !v.place.Done; listed = true {
 		if done, err := v.listPart(ctx); done || err != nil {
 			return err
 		}
 	}
-	// A plan has half of a batch at least: whoever reads what is known has time for it.
-	if time.Until(v.Deadline) < v.Deadline.Sub(v.start)/2 {
+	// A plan is not made in what little time a listing leaves: whoever reads all that is known needs some.
+	if listed && time.Until(v.Deadline) < v.Deadline.Sub(v.start)/2 {
 		return v.handOver(ctx)
 	}
 	return v.makePlan(ctx)

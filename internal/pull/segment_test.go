@@ -61,7 +61,7 @@ func TestSegment_PagesThatAreCutAndFilledUpHideNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(25) {
 		each(t, fmt.Sprint("seed ", seed), chatemu.Quirks{
-			Counting: chatemu.CountMessages, Holes: chatemu.HoleIsOmitted, PageBytes: 1 << 10, Cut: chatemu.CutNewest,
+			Counting: chatemu.CountMessages, Holes: chatemu.HoleIsOmitted, PageBytes: 600, Cut: chatemu.CutNewest,
 			BelowWindow: true, Duplicate: true, EmptyOnceEvery: 3,
 		}, 200, deleted(func(seq chat.Seq) bool { return rand.New(rand.NewPCG(seed, uint64(seq))).IntN(3) > 0 }), func(s *service) {
 			s.exact(200)

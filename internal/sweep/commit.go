@@ -70,14 +70,17 @@ func (v *survey) nothingDue(ctx context.Context, report Report) error {
 	if err := v.objects.report(ctx, report); err != nil {
 		return err
 	}
-	v.pointer.Base = base{ID: v.id}
-	v.pointer.Current.Owner = ""
-	v.summary.Outcome = Complete
-	// Without it the next sweep begins with what the one before knew.
-	if err := v.savePointer(ctx); err != nil {
-		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep begins with older knowledge")
-	}
+	v.planned(ctx, Complete, base{ID: v.id})
 	return nil
+}
+
+// planned makes the sweep the base of the next one. A crash before it: the next sweep finds the plan by the sweep's id, which
+// the pointer has; where nothing was due, it begins with what the sweep before knew.
+func (v *survey) planned(ctx context.Context, outcome Outcome, b base) {
+	v.summary.Outcome, v.pointer.Base, v.pointer.Current.Owner = outcome, b, ""
+	if err := v.savePointer(ctx); err != nil {
+		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan, or begins with older knowledge")
+	}
 }
 
 // commit writes the plan, the short streams and the long ones each by themselves, and starts the lane.
@@ -111,13 +114,8 @@ func (v *survey) startLane(ctx context.Context, plan planObject) error {
 	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Batch: new(0)}); err != nil {
 		return fmt.Errorf("start the lane: %w", err)
 	}
-	v.summary.Outcome, v.summary.Streams = Planned, plan.Report.Streams
-	v.pointer.Base = base{ID: v.id, Lane: true, Until: time.Now().UTC().Add(v.lifetime())}
-	v.pointer.Current.Owner = ""
-	// A crash before this write: the next sweep finds the plan by the sweep's id, which the pointer has.
-	if err := v.savePointer(ctx); err != nil {
-		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan")
-	}
+	v.summary.Streams = plan.Report.Streams
+	v.planned(ctx, Planned, base{ID: v.id, Lane: true, Until: time.Now().UTC().Add(v.lifetime())})
 	return nil
 }
 

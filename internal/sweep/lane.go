@@ -80,7 +80,7 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if line.Open != nil {
+		if line.Open != nil && possible(line.Open.stream()) { // one line is not to cost all the others
 			l.opens = append(l.opens, *line.Open)
 		}
 	}

@@ -32,8 +32,14 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		}
 		w, err = l.close(resultHeader{envelope: envelope{format, baseID}})
 		s.write(layout.SweepResult(baseID, 0), w, err)
-		if _, done, opens := s.result(baseID, 0); len(done) != 1 || len(opens) != 1 {
-			t.Errorf("%d done, %d open", len(done), len(opens))
+		v, l1 := s.batchOf(baseID), &lane{Sweeper: s.Sweeper, id: baseID, batch: 1, objects: s.shelf()}
+		v.pointer.Base.ID, v.prior = baseID, &prior{laneHint: laneHint{Results: 1}}
+		done, err := v.verdicts(s.t.Context())
+		if err != nil || len(done.rows) != 1 {
+			t.Errorf("verdicts %+v, %v", done, err)
+		}
+		if _, err := l1.resume(s.t.Context()); err != nil || len(l1.opens) != 1 {
+			t.Errorf("%d open, %v", len(l1.opens), err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unique"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,49 +43,41 @@ type prior struct {
 	alive bool // the lane is, or may be, under way
 }
 
-// lookAtLane finds out whether the lane of the base sweep is still at it, once.
+// lookAtLane finds out, once, whether the lane of the base sweep is still at it. It looks for its newest result from the
+// hint on: they are numbered without a gap. Where the hint is lost, all are read, or as many as a quarter of the batch
+// allows: what is not found is looked at again.
 func (v *survey) lookAtLane(ctx context.Context) error {
 	if v.prior != nil {
 		return nil
 	}
-	b := v.pointer.Base
-	v.prior = &prior{laneHint: laneHint{Until: b.Until, Last: !b.Lane}}
-	if v.prior.Last {
-		return nil
+	id, now := v.pointer.Base.ID, time.Now()
+	p := &prior{laneHint: laneHint{Until: v.pointer.Base.Until, Last: !v.pointer.Base.Lane}}
+	if !p.Last {
+		var hint laneHint
+		switch err := v.objects.readJSON(ctx, layout.SweepLane(), &hint); {
+		case err != nil && !lost(err):
+			return err
+		case err == nil && hint.Sweep == id && hint.Results > 0 && hint.Results <= v.Settings.MaxHops+1:
+			p.laneHint = hint
+		}
 	}
-	if err := v.findNewest(ctx, b.ID); err != nil {
-		return err
-	}
-	until, now := v.prior.Until, time.Now()
-	v.prior.alive = !v.prior.Last && now.Before(until) && !until.After(now.Add(handover+maxBatch+time.Minute))
-	return nil
-}
-
-// findNewest looks for the newest result of a lane, from the hint on. They are numbered without a gap. Where the hint is
-// lost, all are read, or as many as a quarter of the batch allows: what is not found is looked at again.
-func (v *survey) findNewest(ctx context.Context, id string) error {
-	var hint laneHint
-	err := v.objects.readJSON(ctx, layout.SweepLane(), &hint)
-	switch {
-	case err != nil && !lost(err):
-		return err
-	case err == nil && hint.Sweep == id && hint.Results > 0 && hint.Results <= v.Settings.MaxHops+1:
-		v.prior.laneHint = hint
-	}
-	for until := time.Now().Add(time.Until(v.Deadline) / 4); time.Now().Before(until) && !v.prior.Last; {
+	for until := now.Add(v.Deadline.Sub(now) / 4); time.Now().Before(until) && !p.Last; {
 		var h resultHeader
-		_, err := readResult(ctx, v.objects, id, v.prior.Results, &h)
+		_, err := readResult(ctx, v.objects, id, p.Results, &h)
+		if errors.Is(err, objstore.ErrNotExist) {
+			break
+		}
 		switch {
 		case err == nil:
-			v.prior.laneHint = hintOf(&h)
+			p.laneHint = hintOf(&h)
 		case unreadable(err):
-			v.prior.Results++
-		case errors.Is(err, objstore.ErrNotExist):
-			return nil
+			p.Results++
 		default:
 			return err
 		}
 	}
+	p.alive = !p.Last && now.Before(p.Until) && !p.Until.After(now.Add(handover+maxBatch+time.Minute))
+	v.prior = p
 	return nil
 }
 
@@ -111,8 +104,10 @@ func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 					defer mu.Unlock()
 					var line resultLine
 					for line, err = range others {
-						if line.Done != nil {
-							all.add(line.Done.stream(), line.Done.verdict)
+						if o := line.Done; o != nil && possible(o.stream()) {
+							// There are few outcomes and codes, and very many streams.
+							o.Outcome, o.Code = unique.Make(o.Outcome).Value(), unique.Make(o.Code).Value()
+							all.add(o.stream(), o.verdict)
 						}
 					}
 				}

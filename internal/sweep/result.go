@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"iter"
 	"time"
-	"unique"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
@@ -67,25 +66,7 @@ type resultLine struct {
 	Open *open    `json:"open,omitempty"`
 }
 
-// readResult reads the header of a result, and returns its lines, but for those with an id that no stream can have: one
-// line is not to cost all the others.
+// readResult reads the header of a result, and returns its lines.
 func readResult(ctx context.Context, s shelf, id string, batch int, h *resultHeader) (iter.Seq2[resultLine, error], error) {
-	others, err := readLines[resultLine](ctx, s, layout.SweepResult(id, batch), h)
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(resultLine, error) bool) {
-		for line, err := range others {
-			switch {
-			case line.Done != nil && possible(line.Done.stream()):
-				// There are few outcomes and codes, and very many streams.
-				line.Done.Outcome, line.Done.Code = unique.Make(line.Done.Outcome).Value(), unique.Make(line.Done.Code).Value()
-			case err == nil && (line.Open == nil || !possible(line.Open.stream())):
-				continue
-			}
-			if !yield(line, err) {
-				return
-			}
-		}
-	}, nil
+	return readLines[resultLine](ctx, s, layout.SweepResult(id, batch), h)
 }

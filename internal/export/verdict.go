@@ -63,11 +63,23 @@ func corrupt(key string, lo chat.Seq, crc64 string) *verdict {
 	return v
 }
 
-// Codes that are read again: by hints.recheck, and by operators' programs.
+// Codes that are read again.
 const (
-	codeCorrupt   = "chunk_corrupt"
-	codeVersioned = "versioned_bucket"
+	codeCorrupt    = archive.CodeChunkCorrupt
+	codeVersioned  = "versioned_bucket"
+	codeNoProgress = "no_progress"
+	codeNoTime     = "no_time"
 )
+
+// OutOfTime reports whether a batch failed for want of time, and not for what it met.
+func OutOfTime(err error) bool {
+	switch codeOf(err) {
+	case codeNoProgress, codeNoTime:
+		return true
+	default:
+		return false
+	}
+}
 
 // coded is implemented by errors that carry the service's own code.
 type coded interface {
@@ -96,9 +108,9 @@ func codeOf(err error) string {
 	case errors.Is(err, objstore.ErrCorrupt):
 		return "checksum"
 	case errors.Is(err, errNoProgress):
-		return "no_progress"
+		return codeNoProgress
 	case errors.Is(err, errTimeUp), errors.Is(err, retry.ErrNoTime), errors.Is(err, context.DeadlineExceeded):
-		return "no_time"
+		return codeNoTime
 	default:
 		return "error"
 	}

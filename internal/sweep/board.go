@@ -145,7 +145,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	}
 	again := err != nil
 	switch {
-	case err != nil && (r.Code == "no_time" || r.Code == "no_progress") && b.timeIsUp():
+	case err != nil && export.OutOfTime(err) && b.timeIsUp():
 		if began.Sub(b.start) < b.lastStart.Sub(b.start)/2 {
 			o.Stuck++ // or its own: it had most of the batch
 		}
@@ -174,8 +174,11 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	return nil
 }
 
-// noRights are the codes with which the service refuses an account without rights: invalid parameter, no permission.
-func noRights() []string { return []string{"10004", "10007"} }
+// The codes with which the service refuses an account without rights.
+const (
+	codeParameter  = "10004" // invalid parameter
+	codePermission = "10007" // no permission
+)
 
 // notTheirs reports whether a failure would meet every stream: credentials, settings, or the bucket. Streams that fail by
 // themselves must never stop a lane, since the most endangered come first in every sweep.
@@ -210,7 +213,7 @@ func (b *board) finished(o open, r export.Result, err error, began time.Time) {
 	}
 	b.lines.add(resultLine{Done: &done})
 	b.over++
-	if slices.Contains(noRights(), done.Code) {
+	if done.Code == codeParameter || done.Code == codePermission {
 		b.noRights++
 	}
 	b.tally.ended(done.Outcome)

@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
+	"chatexport/internal/retry"
 )
 
 // longGroups are groups that one batch does not archive, the first the most urgent of all and the longest.
@@ -68,7 +68,7 @@ func TestQueue_ALongStreamThatGetsNowhereLetsOthersGoFirst(t *testing.T) {
 			mu.Unlock()
 			time.Sleep(time.Until(req.Deadline))
 			if id == "g0" {
-				return export.Result{Outcome: "failed", Code: "no_progress"}, errors.New("no progress")
+				return export.Result{Outcome: "failed", Code: "no_progress"}, retry.ErrNoTime
 			}
 			return export.Result{Outcome: export.Continued, Head: 99_999, Frontier: 5, Next: []byte(`{"cursor":5}`)}, nil
 		}

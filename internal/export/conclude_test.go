@@ -193,7 +193,7 @@ func TestConclude_WithoutProgressHandsNothingOn(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		s.fails(turn{owner: "event", limit: 3 * time.Second, page: 4 * time.Second})
+		_, _ = s.fails(turn{owner: "event", limit: 3 * time.Second, page: 4 * time.Second})
 		s.done(export.Complete, turn{owner: "event"})
 		s.whole()
 	})

@@ -202,7 +202,7 @@ func TestDamage_OfTheOwnWriteStandsUntilSomebodyMendsIt(t *testing.T) {
 			s.stands(archive.StatusDamaged, "chunk_corrupt")
 			s.grow(old(50)...)
 			s.stands(archive.StatusDamaged, "chunk_corrupt") // no tick goes on behind it
-			s.fails(turn{before: at(memstore.OpHead, key, memstore.Fault{Lost: true, Err: errors.New("no answer")})})
+			_, _ = s.fails(turn{before: at(memstore.OpHead, key, memstore.Fault{Lost: true, Err: errors.New("no answer")})})
 			s.stands(archive.StatusDamaged, "chunk_corrupt")
 			s.must(s.engine("", turn{}).Abandon(s.Context(), export.Request{Stream: s.stream}, errors.New("no answer")))
 			s.stands(archive.StatusDamaged, "chunk_corrupt")
@@ -232,7 +232,7 @@ func TestDamage_ThatWasMendedIsNotMeasuredByTheOldChunk(t *testing.T) {
 				s.must(err)
 				dies.keep, dies.known = true, &export.Known{At: time.Now(), Facts: group}
 			}
-			s.fails(dies)
+			_, _ = s.fails(dies)
 			time.Sleep(time.Hour)
 			s.tick()
 			s.whole()

@@ -119,7 +119,7 @@ func TestFrontier_OfThousandsOfUnlistedChunksWithoutStateIsFoundHopByHop(t *test
 	} {
 		act(t, tc.name, tc.archived+40, func(s *scene) {
 			s.fill(tc.archived)
-			heads, began := 0, time.Time{}
+			heads := 0
 			o := turn{owner: "event", span: 100_000, limit: 30 * time.Second, request: tc.request, page: 50 * time.Millisecond}
 			o.before = func(c memstore.Call) memstore.Fault {
 				if c.Op == memstore.OpHead {
@@ -139,7 +139,7 @@ func TestFrontier_OfThousandsOfUnlistedChunksWithoutStateIsFoundHopByHop(t *test
 				if deliveries < tc.kills {
 					o.dies = 20 * time.Second
 				}
-				began = time.Now()
+				began := time.Now()
 				result, err := s.batch(o)
 				if took := time.Since(began); took > 30*time.Second {
 					s.Fatalf("delivery %d took %v", deliveries, took)

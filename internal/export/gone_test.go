@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,12 +11,22 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 )
 
 func (s *scene) dissolve() {
 	s.Helper()
 	s.must(s.chat.Dissolve(s.stream.GroupID))
+}
+
+// unlisted archives what there is, and fails before it is listed.
+func (s *scene) unlisted(span chat.Seq) {
+	s.Helper()
+	_, err := s.fails(turn{span: span, before: at(memstore.OpCreate, layout.Manifest(s.stream, 1), memstore.Fault{Lost: true})})
+	if !errors.Is(err, objstore.ErrUnknown) {
+		s.Fatalf("the manifest was to be lost: %v", err)
+	}
 }
 
 func TestGone_GroupBeforeItsFirstTick(t *testing.T) {

@@ -1,7 +1,9 @@
 // Package archive is format 1 of the archive: what stands in a chunk, a genesis, a manifest and a state.
 //
 // It owns the bytes of those objects, what makes them valid, and nothing else: it builds them, reads them back and
-// refuses what is not format 1. It must never do I/O beyond the reader it is given, decide what to export or when, or
+// refuses what is not format 1. A chunk's line is an element of the service, or stands for a malformed seq and holds the
+// answer that could not be read, `{"GroupId":"...","MsgSeq":7,"_malformed":{"bytes":9,"answer":"<base64>"}}`; which of the
+// two it is says package chat, to the writer and the reader alike. It must never do I/O beyond the reader it is given, decide what to export or when, or
 // guess what an unknown format means.
 package archive
 
@@ -51,12 +53,14 @@ const (
 )
 
 // Counts says how many seqs of a range are of each class. Every seq is in exactly one class; Repaired counts the
-// returned elements with bytes that were not UTF-8, whatever their class.
+// returned elements with bytes that were not UTF-8, whatever their class. The line of a malformed seq holds the answer
+// that could not be read (chat.NewMalformed).
 type Counts struct {
 	Messages     int64 `json:"messages"`
 	System       int64 `json:"system"`
 	Recalled     int64 `json:"recalled"`
 	Placeholders int64 `json:"placeholders"`
+	Malformed    int64 `json:"malformed"`
 	Expired      int64 `json:"expired"`
 	Absent       int64 `json:"absent"`
 	Repaired     int64 `json:"repaired"`
@@ -65,8 +69,11 @@ type Counts struct {
 // Sum returns the number of seqs: that of all classes, without Repaired.
 func (c Counts) Sum() int64 { return c.Lines() + c.Expired + c.Absent }
 
-// Lines returns the number of returned elements, which is the number of lines of a chunk.
-func (c Counts) Lines() int64 { return c.Messages + c.System + c.Recalled + c.Placeholders }
+// Lines returns the number of lines of a chunk: one for every element, and one for every malformed seq.
+func (c Counts) Lines() int64 { return c.Elements() + c.Malformed }
+
+// Elements returns the number of returned elements that could be read: what a summary calls messages.
+func (c Counts) Elements() int64 { return c.Messages + c.System + c.Recalled + c.Placeholders }
 
 // Add adds other to c.
 func (c *Counts) Add(other Counts) {
@@ -74,6 +81,7 @@ func (c *Counts) Add(other Counts) {
 	c.System += other.System
 	c.Recalled += other.Recalled
 	c.Placeholders += other.Placeholders
+	c.Malformed += other.Malformed
 	c.Expired += other.Expired
 	c.Absent += other.Absent
 	c.Repaired += other.Repaired
@@ -82,6 +90,8 @@ func (c *Counts) Add(other Counts) {
 // element counts one returned element.
 func (c *Counts) element(e *chat.Element) {
 	switch e.Class() {
+	case chat.ClassMalformed:
+		c.Malformed++
 	case chat.ClassRecalled:
 		c.Recalled++
 	case chat.ClassPlaceholder:
@@ -98,7 +108,7 @@ func (c *Counts) element(e *chat.Element) {
 
 // validate refuses negative counts, and counts so large that their sum could overflow.
 func (c Counts) validate() error {
-	for _, n := range []int64{c.Messages, c.System, c.Recalled, c.Placeholders, c.Expired, c.Absent, c.Repaired} {
+	for _, n := range []int64{c.Messages, c.System, c.Recalled, c.Placeholders, c.Malformed, c.Expired, c.Absent, c.Repaired} {
 		if n < 0 || n > maxTotal {
 			return invalid("a count is %d", n)
 		}

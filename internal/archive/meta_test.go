@@ -18,7 +18,7 @@ func meta(lo, hi chat.Seq) archive.ChunkMeta {
 	n := int64(hi - lo + 1)
 	return archive.ChunkMeta{
 		Format: 1, Lo: lo, Hi: hi,
-		Counts: archive.Counts{Messages: n - 5, System: 1, Recalled: 1, Placeholders: 1, Absent: 2, Repaired: 1},
+		Counts: archive.Counts{Messages: n - 6, System: 1, Recalled: 1, Placeholders: 1, Malformed: 1, Absent: 2, Repaired: 1},
 		TsMin:  1700000000 + int64(lo), TsMax: 1700000000 + int64(hi), RawBytes: 300 * n, RawSHA256: hash("raw"), SHA256: hash("object"),
 		Run: "20261122T083000Z-0a1b2c3d", RequestID: "req-1", Writer: "w1",
 	}

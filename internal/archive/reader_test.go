@@ -21,6 +21,7 @@ func TestReadChunk_FindsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	elements := benchElements(t, 3000)
 	elements = append(elements, archivetest.Elements(t, `{"MsgSeq":3500,"IsPlaceMsg":2}`, `{"MsgSeq":3600,"Data":"`+strings.Repeat("long ", 100_000)+`"}`, `{"MsgSeq":3601}`)...)
+	elements = append(elements, chat.NewMalformed(3700, []byte("{")))
 	chunk := archivetest.Chunk(t, topic, 1, 4000, elements...)
 	var seqs []chat.Seq
 	content, err := archive.ReadChunk(iotest.HalfReader(bytes.NewReader(chunk.Body)), topic, 1, 4000, func(e chat.Element) error {
@@ -33,11 +34,11 @@ func TestReadChunk_FindsWhatWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(seqs) != 3003 || seqs[0] != 1 || seqs[3002] != 3601 {
+	if len(seqs) != 3004 || seqs[0] != 1 || seqs[3002] != 3601 {
 		t.Errorf("%d elements were visited", len(seqs))
 	}
 	want := archive.Content{
-		Counts: archive.Counts{Messages: 3002, Recalled: 1}, First: 1, Last: 3601,
+		Counts: archive.Counts{Messages: 3002, Recalled: 1, Malformed: 1}, First: 1, Last: 3700,
 		TsMin: chunk.Meta.TsMin, TsMax: chunk.Meta.TsMax, RawBytes: chunk.Meta.RawBytes,
 		RawSHA256: chunk.Meta.RawSHA256, SHA256: chunk.Meta.SHA256, Bytes: int64(len(chunk.Body)),
 	}

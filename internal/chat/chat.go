@@ -95,7 +95,8 @@ type Class uint8
 
 // The classes in the order in which they are decided.
 const (
-	ClassRecalled    Class = iota + 1 // returned with IsPlaceMsg 2
+	ClassMalformed   Class = iota + 1 // what came cannot be read
+	ClassRecalled                     // returned with IsPlaceMsg 2
 	ClassPlaceholder                  // returned with another IsPlaceMsg but 0
 	ClassSystem                       // returned with IsSystemMsg 1
 	ClassMessage                      // returned otherwise
@@ -110,6 +111,9 @@ type Element struct {
 	Place  int   // IsPlaceMsg; 0 where the element has none
 	System bool  // IsSystemMsg is 1
 
+	// Malformed means that what came to this seq cannot be read: JSON holds the answer itself (NewMalformed).
+	Malformed bool
+
 	// JSON is the element's own JSON, byte for byte as received but for insignificant white space and for bytes that
 	// are not UTF-8, each of which has become U+FFFD. It begins with `{"`.
 	JSON     []byte
@@ -122,6 +126,8 @@ type Element struct {
 // Class returns the class of a returned element.
 func (e *Element) Class() Class {
 	switch {
+	case e.Malformed:
+		return ClassMalformed
 	case e.Place == PlaceRecalled:
 		return ClassRecalled
 	case e.Place != PlaceNone:

@@ -25,6 +25,7 @@ const (
 	memberIsSystemMsg  = "IsSystemMsg"
 	memberGroupID      = "GroupId"
 	memberTopicID      = "TopicId"
+	memberMalformed    = "_malformed"
 )
 
 // ScanPage reads an answer of group_msg_get_simple in one pass, without decoding what is only passed on. The elements'
@@ -212,6 +213,9 @@ func (s *scanner) element(start, depth int) (Element, int) {
 		e.JSON = s.repair(e.JSON)
 		e.Repaired = true
 	}
+	if e.Malformed {
+		e.Malformed = isMalformed(&e)
+	}
 	return e, end
 }
 
@@ -242,6 +246,8 @@ func (s *scanner) elementMembers(e *Element, i, depth int) int {
 			e.HasGroupID = true
 		case memberTopicID:
 			e.HasTopicID = true
+		case memberMalformed:
+			e.Malformed = true // element looks closer
 		}
 		i = s.space(end)
 		switch s.at(i) {

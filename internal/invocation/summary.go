@@ -32,7 +32,9 @@ type streamSummary struct {
 	Lo         chat.Seq `json:"lo"`
 	Hi         chat.Seq `json:"hi"`
 	Head       chat.Seq `json:"head"`
-	Messages   int64    `json:"messages"` // lines written, of every class
+	Messages   int64    `json:"messages"` // elements archived, of every class
+	Absent     int64    `json:"absent,omitempty"`
+	Malformed  int64    `json:"malformed,omitempty"`
 	Chunks     int      `json:"chunks"`
 	NextCursor chat.Seq `json:"next_cursor,omitempty"`
 	Error      string   `json:"error,omitempty"`
@@ -51,7 +53,8 @@ func (v *visit) report(log zerolog.Logger, r export.Result, err error) {
 func summaryOf(r export.Result, err error) streamSummary {
 	s := streamSummary{
 		GroupID: r.Stream.GroupID, TopicID: r.Stream.TopicID, Outcome: string(r.Outcome), Done: r.Outcome == export.Complete,
-		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Lines(), Chunks: r.Chunks,
+		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Elements(), Absent: r.Counts.Absent,
+		Malformed: r.Counts.Malformed, Chunks: r.Chunks,
 	}
 	if r.Outcome == export.Continued {
 		s.NextCursor = r.Frontier
@@ -72,7 +75,8 @@ func logBatch(log zerolog.Logger, outcome string, r export.Result, err error) {
 		log = log.With().Str("manifest_sha256", r.ManifestSHA256).Logger()
 	}
 	log.WithLevel(level).Err(err).Str("run", r.Run).Int("hop", r.Hop).Int64("lo", int64(r.Lo)).Int64("hi", int64(r.Hi)).Int64("head", int64(r.Head)).
-		Int64("messages", r.Counts.Lines()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
+		Int64("messages", r.Counts.Elements()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
+		Int64("malformed", r.Counts.Malformed).
 		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
 		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
 		Str("outcome", outcome).Msg("batch")

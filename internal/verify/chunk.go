@@ -131,7 +131,8 @@ func (v *verifier) checkContent(key string, content archive.Content, meta archiv
 
 func classes(c archive.Counts) string {
 	return strconv.FormatInt(c.Messages, 10) + " messages, " + strconv.FormatInt(c.System, 10) + " system, " +
-		strconv.FormatInt(c.Recalled, 10) + " recalled, " + strconv.FormatInt(c.Placeholders, 10) + " placeholders"
+		strconv.FormatInt(c.Recalled, 10) + " recalled, " + strconv.FormatInt(c.Placeholders, 10) + " placeholders, " +
+		strconv.FormatInt(c.Malformed, 10) + " malformed"
 }
 
 // lines looks at what archive.ReadChunk leaves to its caller: holes, and replaced bytes.

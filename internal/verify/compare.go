@@ -50,7 +50,7 @@ func note(count *int64, seqs *[]chat.Seq, seq chat.Seq) {
 // Compare reads the stream's chunks from genesis to the end of the chain and compares each line with the truth: seqs in
 // ascending order with the element's JSON as the service sends it. A line is equal if it is that JSON, but for
 // insignificant white space, bytes that are not UTF-8, and the stream's ids spliced in. Every seq of truth must be
-// archived exactly once, in order. A placeholder (IsPlaceMsg 1) that truth does not have is not a difference.
+// archived exactly once, in order. A placeholder (IsPlaceMsg 1), or a malformed seq, that truth does not have is not a difference.
 //
 // It shares no code with the reading of pages, so that it can prove that. A chunk that cannot be read is an error that
 // wraps archive.ErrInvalid or archive.ErrFormat. Without a genesis, all of truth is missing.
@@ -123,7 +123,7 @@ func (c *comparison) line(e chat.Element) error {
 		c.pop()
 	}
 	if !c.more || c.seq != e.Seq {
-		if e.Retained() {
+		if e.Retained() && !e.Malformed {
 			note(&c.diff.Extra, &c.diff.Seqs, e.Seq)
 		}
 		return nil

@@ -121,11 +121,15 @@ func (c *client) call(path, body string) answer {
 // page asks for a page of group "g".
 func (c *client) page(seq chat.Seq, number int) answer {
 	c.t.Helper()
+	return c.call(pagePath, pageBody(seq, number))
+}
+
+func pageBody(seq chat.Seq, number int) string {
 	body := `{"GroupId":"g","ReqMsgNumber":` + strconv.Itoa(number) + `,"WithRecalledMsg":1`
 	if seq >= 0 {
 		body += `,"ReqMsgSeq":` + strconv.FormatInt(int64(seq), 10)
 	}
-	return c.call(pagePath, body+"}")
+	return body + "}"
 }
 
 func (a answer) elements() []element {

@@ -57,6 +57,8 @@ func (s *Server) page(x *exchange) reply {
 		st.emptied[asked.hi] = true
 		found, finished = nil, chat.FinishedInterval
 	}
+	found = st.withhold(found)
+	st.poisoned(found)
 	return s.pageReply(x, found, finished, w.lo)
 }
 

@@ -130,7 +130,7 @@ func (s *Server) encode(x *exchange, r reply) []byte {
 		body = x.body(r)
 	}
 	x.call.Code, x.call.Found = r.code, r.found
-	return body
+	return cutBody(body)
 }
 
 func (x *exchange) body(r reply) []byte {

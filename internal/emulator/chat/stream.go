@@ -70,6 +70,8 @@ type stream struct {
 	changed           map[chat.Seq]entry // messages of made runs that were changed since
 	late              map[chat.Seq]hiding
 	emptied           map[chat.Seq]bool // pages that were empty once
+	poison            map[chat.Seq]Poison
+	withheld          map[chat.Seq]int // from so many answers more
 	pages             int
 	lastTime          int64
 	blocks            blocks

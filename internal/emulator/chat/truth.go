@@ -12,7 +12,7 @@ type Retained struct {
 	Kind  Kind
 	Class chat.Class // the class that an archive gives it
 	// JSON is the element as a page asked with WithRecalledMsg 1 has it, without insignificant white space; nil where
-	// such a page leaves the seq out. Bytes that are not UTF-8 are still in it.
+	// such a page leaves the seq out, or it cannot be read. Bytes that are not UTF-8 are still in it.
 	JSON []byte
 }
 
@@ -53,6 +53,9 @@ func (s *Server) truthAt(id chat.Stream, seq chat.Seq) (r Retained, err error) {
 		r = Retained{Seq: seq, Kind: e.kind, JSON: element, Class: chat.ClassAbsent}
 		if shown {
 			r.Class = classOf(e.kind, &s.quirks)
+		}
+		if shown && st.poison[seq] != "" {
+			r.JSON, r.Class = nil, chat.ClassMalformed
 		}
 		return nil
 	})

@@ -114,6 +114,7 @@ type Element struct {
 
 	// Malformed means that what came to this seq cannot be read: JSON holds the answer itself (NewMalformed).
 	Malformed bool
+	Shape     string // of a malformed one that has just come: what is wrong, in one word, for logs; empty otherwise
 
 	// JSON is the element's own JSON, byte for byte as received but for insignificant white space and for bytes that
 	// are not UTF-8, each of which has become U+FFFD. It begins with `{"`.

@@ -79,7 +79,7 @@ func (r *Reader) Floor(ctx context.Context, v Void) (Floor, error) {
 func (r *Reader) Beginning(ctx context.Context, newest chat.Page, v Void) (Floor, chat.Page, error) {
 	v.From, v.Known = 1, min(v.Head, chat.PageSize)
 	first := newest
-	if v.Head > v.Known {
+	if v.Head > v.Known || len(newest.Elements) == 0 {
 		var err error
 		if first, err = r.Page(ctx, v.Known, int(v.Known)); err != nil {
 			return Floor{}, first, fmt.Errorf("read the first page: %w", err)

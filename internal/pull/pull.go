@@ -32,26 +32,37 @@ type Reader struct {
 	Caller      *retry.Caller // of the work that reads, which counts its calls
 	Stream      chat.Stream
 	Concurrency int // segments or probes side by side (CHAT_CONCURRENCY)
+	Before      Range // was read in earlier batches
 	Log         zerolog.Logger
 
-	pages atomic.Int64
+	pages    atomic.Int64
+	evidence evidence
 }
 
 // Pages returns how many pages have come so far.
 func (r *Reader) Pages() int64 { return r.pages.Load() }
 
 // Page reads one page, of fewer messages than were asked for where the answer would be too large. seq is the largest
-// wanted, 0 for the newest page; number is in [1, chat.PageSize].
+// wanted, 0 for the newest page; number is in [1, chat.PageSize]. A page that cannot be read is put together from its
+// pieces, what is malformed included; the newest page has no place to begin at: Unreadable tells its error.
 func (r *Reader) Page(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
 	for {
 		if err := r.Caller.Turn(ctx); err != nil {
 			return chat.Page{}, err
 		}
-		page, err := r.page(ctx, seq, number)
-		if !errors.Is(err, chat.ErrTooLarge) || number <= 1 {
+		page, err := r.page(ctx, seq, number, pageTries)
+		switch {
+		case errors.Is(err, chat.ErrTooLarge) && number > 1:
+			number = (number + 1) / 2
+		case Unreadable(err) && seq > 0:
+			w := newWalk(r, max(1, seq-chat.Seq(number)+1), seq)
+			if err = w.apart(ctx, w.lo, w.hi, err); err == nil {
+				err = w.judge(ctx)
+			}
+			return chat.Page{Elements: w.segment().Elements, Finished: chat.FinishedAbsent}, err
+		default:
 			return page, err
 		}
-		number = (number + 1) / 2
 	}
 }
 
@@ -66,17 +77,20 @@ func (r *Reader) SurePage(ctx context.Context, seq chat.Seq, number int) (chat.P
 }
 
 // page makes the call for which a turn was taken. A page that lies wholly above what was asked would lead a reader in
-// circles: it is asked for again, then given up.
-func (r *Reader) page(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
+// circles: it is asked for again, then given up. One that cannot be read is given up after so many tries.
+func (r *Reader) page(ctx context.Context, seq chat.Seq, number, tries int) (chat.Page, error) {
 	var page chat.Page
+	patience := impatient{tries}
 	err := r.Caller.Do(ctx, func(ctx context.Context) error {
+		call := r.evidence.begin()
 		var err error
 		if page, err = r.Source.Page(ctx, chat.Query{Stream: r.Stream, Seq: seq, Number: number}); err != nil {
-			return err
+			return patience.judge(err)
 		}
 		if bottom := page.Oldest(); seq > 0 && bottom > seq {
 			return protocolError{fmt.Errorf("%w: asked for seqs up to %d, got %d and above", ErrProtocol, seq, bottom)}
 		}
+		r.evidence.readable(call, &page)
 		return nil
 	})
 	if err == nil {

@@ -8,8 +8,8 @@ import (
 	"chatexport/internal/chat"
 )
 
-// Segment is what was found in a closed seq range, ascending and without repetition. Seqs that are missing did not come
-// though they were asked for again.
+// Segment is what was found in a closed seq range, ascending and without repetition, what is malformed included. Seqs that
+// are missing did not come though they were asked for again.
 type Segment struct {
 	Lo, Hi   chat.Seq
 	Elements []chat.Element
@@ -38,7 +38,7 @@ func (r *Reader) Segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) 
 // segment is Segment for a caller that has waited for the turn of the first call.
 func (r *Reader) segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) {
 	w := newWalk(r, lo, hi)
-	if err := w.down(ctx, lo, hi); err != nil {
+	if err := w.read(ctx, lo, hi); err != nil {
 		return Segment{}, err
 	}
 	if err := w.audit(ctx); err != nil {
@@ -71,11 +71,14 @@ type walk struct {
 	below  int            // elements that came although they lie below lo
 	strict bool           // a page that brings nothing is taken for cut, however full
 	audits bool           // every seq has been asked for: what a whole page goes over is not asked for below it
+
+	tries    int       // of a page that cannot be read
+	suspects []suspect // about which judge decides
 }
 
 func newWalk(r *Reader, lo, hi chat.Seq) *walk {
 	n := hi - lo + 1
-	return &walk{Reader: r, lo: lo, hi: hi, found: make([]chat.Element, n), told: make([]bool, n)}
+	return &walk{Reader: r, lo: lo, hi: hi, found: make([]chat.Element, n), told: make([]bool, n), tries: pageTries}
 }
 
 func (w *walk) segment() Segment {
@@ -114,11 +117,14 @@ func (w *walk) audit(ctx context.Context) error {
 	return nil
 }
 
-// lastMissing returns the last seq that did not come within a page's reach of from, which did not, either.
+// lastMissing returns the last seq that did not come within a page's reach of from, which did not, either. A page that
+// reached over a malformed one could not be read.
 func (w *walk) lastMissing(from chat.Seq) chat.Seq {
-	to := min(w.hi, from+chat.PageSize-1)
-	for w.found[to-w.lo].Seq != 0 {
-		to--
+	to := from
+	for seq := from + 1; seq <= min(w.hi, from+chat.PageSize-1) && !w.found[seq-w.lo].Malformed; seq++ {
+		if w.found[seq-w.lo].Seq == 0 {
+			to = seq
+		}
 	}
 	return to
 }
@@ -154,7 +160,15 @@ func (w *walk) again(ctx context.Context, lo, hi chat.Seq) error {
 	if err := w.Caller.Turn(ctx); err != nil {
 		return fmt.Errorf("read page at %d: %w", hi, err)
 	}
-	return w.down(ctx, lo, hi)
+	return w.read(ctx, lo, hi)
+}
+
+// read is down for a range that is not part of a page which cannot be read.
+func (w *walk) read(ctx context.Context, lo, hi chat.Seq) error {
+	if err := w.down(ctx, lo, hi); err != nil {
+		return err
+	}
+	return w.judge(ctx)
 }
 
 // down asks for [lo, hi] from the top down and keeps every element of it that comes. Its caller has waited for the turn
@@ -163,10 +177,15 @@ func (w *walk) down(ctx context.Context, lo, hi chat.Seq) error {
 	most := chat.Seq(chat.PageSize)
 	for cur := hi; ; {
 		number := min(most, cur-lo+1)
-		page, err := w.page(ctx, cur, int(number))
+		page, err := w.page(ctx, cur, int(number), w.tries)
 		switch {
 		case errors.Is(err, chat.ErrTooLarge) && number > 1:
 			most = (number + 1) / 2
+		case Unreadable(err):
+			if err := w.apart(ctx, cur-number+1, cur, err); err != nil {
+				return err
+			}
+			cur -= number
 		case err != nil:
 			return fmt.Errorf("read page at %d: %w", cur, err)
 		default:

@@ -18,9 +18,11 @@ type haul struct {
 	counts   archive.Counts
 	bytes    int64 // of the chunks, compressed
 	rawBytes int64
+	short    shortfall
 }
 
-func (h *haul) add(entry archive.ChunkEntry) {
+func (h *haul) add(entry archive.ChunkEntry, short shortfall) {
+	h.short.add(short)
 	h.hi = entry.Hi
 	h.chunks++
 	h.counts.Add(entry.Counts)
@@ -88,7 +90,7 @@ func pipeline(ctx context.Context, t *tail, goal head, done *haul) (bool, error)
 }
 
 // storeAll stores chunks at the frontier as they come. It reports true when an older chunk stood in the way.
-func storeAll(ctx context.Context, t *tail, chunks <-chan archive.Chunk, done *haul) (bool, error) {
+func storeAll(ctx context.Context, t *tail, chunks <-chan product, done *haul) (bool, error) {
 	for chunk := range chunks {
 		own := archive.ChunkEntryOf(chunk.Meta, t.chunks.Key(chunk.Meta.Lo), int64(len(chunk.Body)), archive.CRC64(chunk.Body))
 		// A crash right after this write: the chunk counts, and the redelivered event hops over it.
@@ -99,7 +101,7 @@ func storeAll(ctx context.Context, t *tail, chunks <-chan archive.Chunk, done *h
 			return false, fmt.Errorf("write chunk: %w", err)
 		}
 		if mine {
-			done.add(stored)
+			done.add(stored, chunk.short)
 		}
 		if err := t.pass(ctx, stored); err != nil || !mine {
 			return !mine, err

@@ -31,6 +31,7 @@ type batch struct {
 // conclude is the one place where a batch ends: README.md has it as a table. stopped is why it works no further, nil if
 // everything up to the head is archived. An error means that the event must be delivered again.
 func (b *batch) conclude(ctx context.Context, stopped error) error {
+	b.haul.warn(b.Log)
 	err := b.list(ctx, stopped)
 	found := verdictOf(err)
 	handOver := b.tail.progressed() && (stopped != nil && errors.Is(err, stopped) || timeUp(err)) // a failed listing is an error

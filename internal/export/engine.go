@@ -157,6 +157,9 @@ func (b *batch) work(ctx context.Context) error {
 	if err := b.tail.find(ctx); err != nil {
 		return err
 	}
+	if b.tail.genesis != nil {
+		b.reader.Before = pull.Range{First: b.tail.genesis.FirstLo, Last: b.tail.frontier - 1}
+	}
 	if b.timeIsUp() {
 		return errTimeUp
 	}

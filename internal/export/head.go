@@ -138,6 +138,9 @@ func (h *head) readNewest(ctx context.Context, s *session) error {
 		return page, nil
 	}
 	page, err := read(chat.PageSize)
+	if pull.Unreadable(err) {
+		return h.readTop(ctx, s, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -151,6 +154,26 @@ func (h *head) readNewest(ctx context.Context, s *session) error {
 		page.Elements = append(page.Elements, top.Elements...)
 	}
 	h.newest, h.top = page, page.Newest()
+	return nil
+}
+
+// readTop finds the newest seq of a stream whose newest page cannot be read: alone the newest message may be readable, and
+// else the group tells the seq of the next one. What is on the page is read when its turn comes.
+func (h *head) readTop(ctx context.Context, s *session, cause error) error {
+	page, err := s.reader.Page(ctx, 0, 1)
+	if err != nil && !pull.Unreadable(err) {
+		return fmt.Errorf("read the newest message: %w", err)
+	}
+	if h.newest, h.top = page, page.Newest(); h.top > 0 {
+		return nil
+	}
+	facts, err := readFacts(ctx, s)
+	if err != nil {
+		return err
+	}
+	if h.top = facts.NextSeq - 1; h.top < 1 {
+		return cause
+	}
 	return nil
 }
 

@@ -17,23 +17,24 @@ const voidPages = 5
 type producer struct {
 	*session
 	goal head
-	out  chan archive.Chunk
+	out  chan product
 
 	lo     chat.Seq // of the chunk being written
 	writer *archive.ChunkWriter
+	short  shortfall
 	full   bool     // the last segment filled a chunk
 	barren chat.Seq // from here on, nothing that was retained has come
 	walkTo chat.Seq // up to here, voids have been looked into and are walked
 }
 
 func newProducer(s *session, goal head, lo chat.Seq) *producer {
-	p := &producer{session: s, goal: goal, out: make(chan archive.Chunk), barren: lo, walkTo: goal.walkTo}
+	p := &producer{session: s, goal: goal, out: make(chan product), barren: lo, walkTo: goal.walkTo}
 	p.open(lo)
 	return p
 }
 
 func (p *producer) open(lo chat.Seq) {
-	p.lo = lo
+	p.lo, p.short = lo, shortfall{}
 	p.writer = archive.NewChunkWriter(p.Stream, lo)
 }
 
@@ -87,6 +88,7 @@ func (p *producer) add(abort context.Context, segment pull.Segment) error {
 		if err := p.writer.Append(part.Hi, part.Elements); err != nil {
 			return fmt.Errorf("write chunk: %w", err)
 		}
+		p.short.note(part)
 		for i := range part.Elements {
 			if e := &part.Elements[i]; e.Retained() {
 				p.barren = e.Seq + 1
@@ -127,7 +129,7 @@ func (p *producer) crossVoid(abort, reading context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make chunk of an expired range: %w", err)
 	}
-	if err := p.send(abort, chunk); err != nil {
+	if err := p.send(abort, product{Chunk: chunk}); err != nil {
 		return err
 	}
 	p.open(hi + 1)
@@ -144,13 +146,14 @@ func (p *producer) flush(abort context.Context) error {
 	if err != nil {
 		return fmt.Errorf("close chunk: %w", err)
 	}
+	made := product{chunk, p.short}
 	p.open(chunk.Meta.Hi + 1)
-	return p.send(abort, chunk)
+	return p.send(abort, made)
 }
 
-func (p *producer) send(abort context.Context, chunk archive.Chunk) error {
+func (p *producer) send(abort context.Context, made product) error {
 	select {
-	case p.out <- chunk:
+	case p.out <- made:
 		return nil
 	case <-abort.Done():
 		return context.Cause(abort)

@@ -13,7 +13,7 @@ import (
 // One bad message must not stop a stream, nor take its neighbours along. A page that cannot be read is asked for again,
 // then in halves, down to single seqs. Whether it is a message or the service that is broken, another answer tells: a seq
 // is malformed if its own answer cannot be read, one that is asked for after that can, and its own, asked for again, still
-// cannot. Where nothing else can be read, or nothing is known to be readable, that is a failure of the source.
+// cannot. Where nothing else can be read, that is a failure of the source.
 const (
 	// pageTries is how often a page is asked for before it is halved. A half is asked for once: it is part of a page that
 	// could not be read, and its own halves are asked for next.
@@ -21,13 +21,15 @@ const (
 	// seqTries is how often a single seq is asked for after another one has shown that the service can be read. By then it
 	// has been part of some seven answers that could not be read.
 	seqTries = 3
+	// farOff is how far around a page something readable is looked for.
+	farOff chat.Seq = 256
 )
 
 // Range is a closed range of seqs; the zero value is an empty one.
 type Range struct{ First, Last chat.Seq }
 
-// errUnproven means that no seq is known that could tell whether it is a message or the service that is broken.
-var errUnproven = errors.New("nothing is known to be readable")
+// errBroken means that nothing else could be read, either: it may be the service that is broken, and not a message.
+var errBroken = errors.New("nothing else can be read, either")
 
 // unreadable is an answer of the API that could not be read though it was asked for again. It is not worth another attempt.
 type unreadable struct{ error }
@@ -94,74 +96,94 @@ func (e *evidence) since(calls int64) (bool, chat.Seq) {
 	return e.came > calls, e.seq
 }
 
-// trust makes sure that a call that was begun after so many can be read. If none is known, it reads again what came last,
-// or else some of what was read in an earlier batch: from the newest backwards in growing steps, since any of it may have been
-// bad then, or have expired. The error wraps errUnproven if there is nothing to read again.
-func (r *Reader) trust(ctx context.Context, calls int64) error {
+// trust makes sure that a call that was begun after so many brought something readable, and asks for something else if
+// none did: what came last, what was read in earlier batches (from the newest backwards in growing steps, since any of it
+// may have been bad then, or have expired), and what lies around a range.
+func (r *Reader) trust(ctx context.Context, calls int64, around Range) error {
 	r.evidence.control.Lock() // the others wait for the same answer
 	defer r.evidence.control.Unlock()
 	came, last := r.evidence.since(calls)
 	if came || r.evidence.broken != nil {
 		return r.evidence.broken
 	}
-	known := make([]chat.Seq, 0, 33)
+	failed := chat.ErrMalformed
+	for _, seq := range r.others(last, around) {
+		for range 2 { // an answer may be empty for a moment
+			if err := r.Caller.Turn(ctx); err != nil {
+				return err
+			}
+			page, err := r.page(ctx, seq, 1, 1)
+			if err == nil && len(page.Elements) > 0 {
+				return nil
+			}
+			if err != nil && !Unreadable(err) {
+				return err
+			}
+			if err != nil {
+				failed = err
+				break
+			}
+		}
+	}
+	r.evidence.broken = fmt.Errorf("%w: %w", errBroken, failed)
+	return r.evidence.broken
+}
+
+// others lists seqs that may tell whether the service can be read.
+func (r *Reader) others(last chat.Seq, around Range) []chat.Seq {
+	var seqs []chat.Seq
 	if last > 0 {
-		known = append(known, last)
+		seqs = append(seqs, last)
 	}
 	for back := chat.Seq(0); r.Before.First > 0 && r.Before.Last-back >= r.Before.First; back = 2*back + 1 {
-		known = append(known, r.Before.Last-back)
+		seqs = append(seqs, r.Before.Last-back)
 	}
-	failed := errUnproven
-	for _, seq := range known {
-		if err := r.Caller.Turn(ctx); err != nil {
-			return err
+	for step := chat.Seq(1); step <= farOff; step *= 2 {
+		if around.First > step {
+			seqs = append(seqs, around.First-step)
 		}
-		page, err := r.page(ctx, seq, 1, 1)
-		switch {
-		case err == nil && len(page.Elements) > 0:
-			return nil
-		case Unreadable(err):
-			failed = fmt.Errorf("what was readable cannot be read any more: %w", err)
-		case err != nil:
-			return err
-		}
+		seqs = append(seqs, min(around.Last+step, chat.MaxSeq))
 	}
-	if !errors.Is(failed, errUnproven) {
-		r.evidence.broken = failed
-	}
-	return failed
+	return seqs
 }
 
 // suspect is a seq whose own answer could not be read.
 type suspect struct {
 	seq   chat.Seq
 	calls int64 // that were begun by then
-	err   error
 }
 
-// apart reads [lo, hi], a page of which cannot be read, half by half. A service of which nothing can be read is not worth
-// so many calls.
-func (w *walk) apart(ctx context.Context, lo, hi chat.Seq, cause error) error {
+// apart reads [lo, hi], a page of which cannot be read, half by half. A service of which nothing else can be read is not
+// worth so many calls, or more than these.
+func (w *walk) apart(ctx context.Context, lo, hi chat.Seq) error {
 	if lo == hi {
 		if w.found[lo-w.lo].Seq == 0 { // else it was found malformed before
-			w.suspects = append(w.suspects, suspect{lo, w.evidence.begun(), cause})
+			w.suspects = append(w.suspects, suspect{lo, w.evidence.begun()})
 		}
 		return nil
 	}
-	if err := w.trust(ctx, 0); err != nil && !errors.Is(err, errUnproven) {
-		return err
-	}
-	was := w.tries
-	w.tries = 1
-	defer func() { w.tries = was }()
-	middle := lo + (hi-lo)/2
-	for _, half := range [][2]chat.Seq{{middle + 1, hi}, {lo, middle}} {
-		if err := w.Caller.Turn(ctx); err != nil {
-			return fmt.Errorf("read page at %d: %w", half[1], err)
+	whole := w.tries > 1
+	if _, last := w.evidence.since(0); whole && (last > 0 || w.Before.First > 0) {
+		if err := w.trust(ctx, 0, Range{lo, hi}); err != nil {
+			return fmt.Errorf("read page at %d: %w", hi, err)
 		}
-		if err := w.down(ctx, half[0], half[1]); err != nil {
+	}
+	w.tries = 1
+	middle := lo + (hi-lo)/2
+	for _, half := range []Range{{middle + 1, hi}, {lo, middle}} {
+		if err := w.Caller.Turn(ctx); err != nil {
+			return fmt.Errorf("read page at %d: %w", half.Last, err)
+		}
+		if err := w.down(ctx, half.First, half.Last); err != nil {
 			return err
 		}
+	}
+	if !whole {
+		return nil
+	}
+	w.tries = pageTries
+	if err := w.trust(ctx, 0, Range{lo, hi}); err != nil {
+		return fmt.Errorf("read page at %d: %w", hi, err)
 	}
 	return nil
 }
@@ -169,12 +191,8 @@ func (w *walk) apart(ctx context.Context, lo, hi chat.Seq, cause error) error {
 // judge decides about the suspects, once everything around them has been read, which in most cases is evidence enough.
 func (w *walk) judge(ctx context.Context) error {
 	for _, s := range w.suspects {
-		err := w.trust(ctx, s.calls)
-		if errors.Is(err, errUnproven) {
-			return fmt.Errorf("read page at %d: %w: %w", s.seq, err, s.err)
-		}
-		if err != nil {
-			return err
+		if err := w.trust(ctx, s.calls, Range{w.lo, w.hi}); err != nil {
+			return fmt.Errorf("read page at %d: %w", s.seq, err)
 		}
 		if err := w.Caller.Turn(ctx); err != nil {
 			return fmt.Errorf("read page at %d: %w", s.seq, err)

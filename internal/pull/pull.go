@@ -31,7 +31,7 @@ type Reader struct {
 	Source      Source
 	Caller      *retry.Caller // of the work that reads, which counts its calls
 	Stream      chat.Stream
-	Concurrency int // segments or probes side by side (CHAT_CONCURRENCY)
+	Concurrency int   // segments or probes side by side (CHAT_CONCURRENCY)
 	Before      Range // was read in earlier batches
 	Log         zerolog.Logger
 
@@ -56,7 +56,7 @@ func (r *Reader) Page(ctx context.Context, seq chat.Seq, number int) (chat.Page,
 			number = (number + 1) / 2
 		case Unreadable(err) && seq > 0:
 			w := newWalk(r, max(1, seq-chat.Seq(number)+1), seq)
-			if err = w.apart(ctx, w.lo, w.hi, err); err == nil {
+			if err = w.apart(ctx, w.lo, w.hi); err == nil {
 				err = w.judge(ctx)
 			}
 			return chat.Page{Elements: w.segment().Elements, Finished: chat.FinishedAbsent}, err

@@ -182,7 +182,7 @@ func (w *walk) down(ctx context.Context, lo, hi chat.Seq) error {
 		case errors.Is(err, chat.ErrTooLarge) && number > 1:
 			most = (number + 1) / 2
 		case Unreadable(err):
-			if err := w.apart(ctx, cur-number+1, cur, err); err != nil {
+			if err := w.apart(ctx, cur-number+1, cur); err != nil {
 				return err
 			}
 			cur -= number

@@ -86,12 +86,14 @@ func TestSegment_AnswersToAnotherQuestionAreAnErrorAndNoLoop(t *testing.T) {
 	for name, tc := range map[string]struct {
 		quirks chatemu.Quirks
 		want   error
+		calls  int
 	}{
-		"ReqMsgSeq is ignored":  {chatemu.Quirks{IgnoreSeq: true}, pull.ErrProtocol},
-		"an element has no seq": {chatemu.Quirks{MissingSeq: true}, chat.ErrMalformed},
+		"ReqMsgSeq is ignored": {chatemu.Quirks{IgnoreSeq: true}, pull.ErrProtocol, attempts},
+		// Each of the 20 seqs of a page is asked for in its turn, and some beside it.
+		"an element has no seq": {chatemu.Quirks{MissingSeq: true}, chat.ErrMalformed, 60},
 	} {
 		each(t, name, tc.quirks, 205, plain, func(s *service) {
-			if _, err := s.reader.Segment(s.Context(), 1, 100); !errors.Is(err, tc.want) || s.calls() != attempts {
+			if _, err := s.reader.Segment(s.Context(), 1, 100); !errors.Is(err, tc.want) || s.calls() > tc.calls {
 				s.Errorf("%v after %d calls", err, s.calls())
 			}
 			if all, err := s.segments(1, 100, never); !errors.Is(err, tc.want) || len(all) > 0 {

@@ -27,6 +27,9 @@ var (
 	ErrFormat = errors.New("unknown archive format")
 	// ErrInvalid means that an object (or what should become one) is not valid format 1.
 	ErrInvalid = errors.New("not a valid object of archive format 1")
+	// ErrNoMetadata means that a chunk's object has none of the metadata that a chunk has, as in a copy of the bytes alone:
+	// what it is, its manifest tells. Whatever matches it matches ErrInvalid, too.
+	ErrNoMetadata = errors.New("the object has no metadata of a chunk")
 )
 
 // What proves that a range has expired.
@@ -49,6 +52,7 @@ const (
 	StatusDamaged     = "damaged"     // objects are missing, or others stand in their place; a person must look
 	StatusMismatch    = "mismatch"    // the archive is another app's
 	StatusRecreated   = "recreated"   // a new group has the old one's id
+	StatusNoMetadata  = "no_metadata" // chunks are there without their metadata: a copy, which can be proved but not continued
 	StatusFailed      = "failed"      // retries of a task or hops of a run were used up, or the bucket has versioning
 )
 

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -67,8 +68,12 @@ func (m ChunkMeta) Metadata() map[string]string {
 
 // ParseChunkMeta reads a chunk's user metadata back, names in lower case without x-cos-meta-. Names that format 1 does
 // not have are ignored. The error wraps ErrFormat if the object is of another format, and ErrInvalid if anything is
-// missing, is not as Metadata writes it, or if the classes do not sum up to hi - lo + 1.
+// missing, is not as Metadata writes it, or if the classes do not sum up to hi - lo + 1; if all of it is missing, it
+// wraps ErrNoMetadata, too. What a tool that copied the object added of its own does not count.
 func ParseChunkMeta(md map[string]string) (ChunkMeta, error) {
+	if bare(md) {
+		return ChunkMeta{}, fmt.Errorf("%w: %w", ErrInvalid, ErrNoMetadata)
+	}
 	r := metaReader{md: md}
 	m := ChunkMeta{Format: int(r.number("format"))}
 	if r.err != nil {
@@ -118,6 +123,16 @@ func ParseChunkMeta(md map[string]string) (ChunkMeta, error) {
 		return ChunkMeta{}, err
 	}
 	return m, nil
+}
+
+// bare reports whether nothing is left of a chunk's metadata.
+func bare(md map[string]string) bool {
+	for name := range (ChunkMeta{}).Metadata() {
+		if _, ok := md[name]; ok {
+			return false
+		}
+	}
+	return true
 }
 
 func (m ChunkMeta) validate() error {

@@ -120,6 +120,23 @@ func TestMetadata_ParseRefusesWhatIsNotFormat1(t *testing.T) {
 	}
 }
 
+func TestMetadata_ParseTellsACopyFromDamage(t *testing.T) {
+	t.Parallel()
+	for name, md := range map[string]map[string]string{"none": nil, "of the tool that copied it": {"mtime": "1700000000.5"}} {
+		if _, err := archive.ParseChunkMeta(md); !errors.Is(err, archive.ErrNoMetadata) || !errors.Is(err, archive.ErrInvalid) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+	for name, value := range meta(1, 9).Metadata() {
+		if name == "ts-min" || name == "ts-max" { // which a chunk may do without
+			continue
+		}
+		if _, err := archive.ParseChunkMeta(map[string]string{name: value}); errors.Is(err, archive.ErrNoMetadata) {
+			t.Errorf("%s alone is taken for nothing", name)
+		}
+	}
+}
+
 // isFree says whether a value is as good as another for this name.
 func isFree(name, value string) bool {
 	switch name {

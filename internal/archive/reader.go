@@ -57,6 +57,17 @@ func (c Content) Check(meta ChunkMeta) error {
 	return nil
 }
 
+// Describe returns what the metadata of a chunk [lo, hi] with this content would say, as far as the content tells: a seq
+// without a line counts as absent, whatever it was, and who wrote the chunk is not known.
+func (c Content) Describe(lo, hi chat.Seq) ChunkMeta {
+	m := ChunkMeta{
+		Format: Format, Lo: lo, Hi: hi, Counts: c.Counts, TsMin: c.TsMin, TsMax: c.TsMax, OtherIDs: c.OtherIDs,
+		RawBytes: c.RawBytes, RawSHA256: c.RawSHA256, SHA256: c.SHA256,
+	}
+	m.Absent = int64(hi-lo+1) - c.Counts.Lines()
+	return m
+}
+
 // ReadChunk reads the object of the stream's chunk [lo, hi] to its end and checks that it is format 1: one gzip member
 // without name, time or anything else in its header and with nothing behind it, one element a line, compact and with
 // ids as members (whose values are counted only: see Content.OtherIDs), seqs strictly ascending within [lo, hi]. visit, which may be nil, gets each element in this order;

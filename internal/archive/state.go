@@ -158,7 +158,7 @@ func isFrontier(seq chat.Seq) bool { return 0 <= seq && seq <= chat.MaxSeq+1 }
 func isStatus(status string) bool {
 	switch status {
 	case StatusRunning, StatusComplete, StatusPartial, StatusGone, StatusUnsupported, StatusDamaged, StatusMismatch,
-		StatusRecreated, StatusFailed:
+		StatusRecreated, StatusNoMetadata, StatusFailed:
 		return true
 	default:
 		return false

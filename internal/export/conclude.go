@@ -32,7 +32,7 @@ type batch struct {
 // everything up to the head is archived. An error means that the event must be delivered again.
 func (b *batch) conclude(ctx context.Context, stopped error) error {
 	b.haul.warn(b.Log)
-	err := b.list(ctx, stopped)
+	err := b.tail.judge(ctx, b.list(ctx, stopped))
 	found := verdictOf(err)
 	handOver := b.tail.progressed() && (stopped != nil && errors.Is(err, stopped) || timeUp(err)) // a failed listing is an error
 	switch {

@@ -145,6 +145,7 @@ func (s *scene) stands(status, code string) {
 	advice := map[string]string{
 		archive.StatusDamaged: "nothing was overwritten", archive.StatusGone: "what was archived is kept",
 		archive.StatusRecreated: "give the new group another COS_PREFIX", archive.StatusMismatch: "COS_PREFIX",
+		archive.StatusNoMetadata: "chatexport restore",
 	}
 	s.writesOnly(func() {
 		for range 2 {

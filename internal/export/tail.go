@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,12 +55,43 @@ func parseChunk(key string, lo chat.Seq, object objstore.Object) (archive.ChunkE
 	switch {
 	case errors.Is(err, archive.ErrFormat):
 		return archive.ChunkEntry{}, fmt.Errorf("read %s, which a newer version wrote; deploy that version: %w", key, err)
+	case errors.Is(err, archive.ErrNoMetadata):
+		return archive.ChunkEntry{}, &bareError{key: key, lo: lo}
 	case err != nil:
 		return archive.ChunkEntry{}, damaged("foreign_object", "%s is no chunk: %v", key, err)
 	case meta.Lo != lo:
 		return archive.ChunkEntry{}, damaged("foreign_object", "%s says that it begins at %d", key, meta.Lo)
 	}
 	return archive.ChunkEntryOf(meta, key, object.Size, object.CRC64), nil
+}
+
+// bareError is an object without metadata under a chunk's name. What it is, judge finds out.
+type bareError struct {
+	key string
+	lo  chat.Seq
+}
+
+func (e *bareError) Error() string { return e.key + " has no metadata" }
+
+// judge reads the object that stopped the batch by having no metadata: the bytes of a chunk that somebody copied here are
+// no damage, and anything else is. Other errors it returns as they are.
+func (t *tail) judge(ctx context.Context, stopped error) error {
+	bare, ok := errors.AsType[*bareError](stopped)
+	if !ok {
+		return stopped
+	}
+	body, _, err := t.store.Get(ctx, bare.key)
+	switch {
+	case errors.Is(err, objstore.ErrDenied): // a role need not be allowed to read chunks
+	case err != nil && !errors.Is(err, objstore.ErrCorrupt):
+		return fmt.Errorf("look into a chunk without metadata: %w", err)
+	default:
+		if _, err := archive.ReadChunk(bytes.NewReader(body), t.Stream, bare.lo, chat.MaxSeq, nil); err != nil {
+			return damaged("foreign_object", "%s is no chunk: %v", bare.key, err)
+		}
+	}
+	return &verdict{status: archive.StatusNoMetadata, code: codeNoMetadata, text: bare.key + " is a chunk without metadata: this is a copy of an " +
+		"archive, which can be proved but not continued; put it into a bucket with chatexport restore; nothing was overwritten"}
 }
 
 // find finds the frontier. It believes the continuation and the state only where the archive agrees with them; otherwise

@@ -66,6 +66,7 @@ func corrupt(key string, lo chat.Seq, crc64 string) *verdict {
 // Codes that are read again.
 const (
 	codeCorrupt    = archive.CodeChunkCorrupt
+	codeNoMetadata = "no_metadata"
 	codeVersioned  = "versioned_bucket"
 	codeNoProgress = "no_progress"
 	codeNoTime     = "no_time"

@@ -52,7 +52,8 @@ func (r *record) stream() chat.Stream { return chat.Stream{GroupID: r.Group, Top
 // standing reports whether an outcome stays until a person, or a change in the app, makes another of it.
 func standing(outcome string) bool {
 	switch outcome {
-	case archive.StatusGone, archive.StatusUnsupported, archive.StatusDamaged, archive.StatusMismatch, archive.StatusRecreated:
+	case archive.StatusGone, archive.StatusUnsupported, archive.StatusDamaged, archive.StatusMismatch, archive.StatusRecreated,
+		archive.StatusNoMetadata:
 		return true
 	default:
 		return false

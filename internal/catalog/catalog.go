@@ -1,7 +1,7 @@
 // Package catalog finds what an archive holds from its small objects, so that a reader need not open every chunk.
 //
-// It owns the way from a stream to its chunks: genesis, the manifests, then the few chunks that no manifest lists yet.
-// It believes what it reads, as any reader of an archive may: proving it is package verify's. It must never write, read
+// It owns the way from a stream to its chunks: genesis, the manifests, then the few chunks that no manifest lists yet. Those
+// are the only ones whose metadata it needs; where a copy has none, it takes what their content tells. It believes what it reads, as any reader of an archive may: proving it is package verify's. It must never write, read
 // a chunk that was not asked for, or know a network.
 package catalog
 
@@ -111,7 +111,8 @@ func Manifests(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) ite
 	}
 }
 
-// Unlisted yields the chunks from lo on as their own metadata describe them. An error ends it.
+// Unlisted yields the chunks from lo on as their own metadata describe them, or, where they have none, their content: those
+// have no Writer. An error ends it.
 func Unlisted(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) iter.Seq2[archive.ChunkEntry, error] {
 	return func(yield func(archive.ChunkEntry, error) bool) {
 		for lo <= chat.MaxSeq {
@@ -132,6 +133,9 @@ func describe(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (arc
 		return archive.ChunkEntry{}, err
 	}
 	meta, err := archive.ParseChunkMeta(object.Metadata)
+	if errors.Is(err, archive.ErrNoMetadata) {
+		meta, err = read(ctx, store, s, lo)
+	}
 	if err == nil && meta.Lo != lo {
 		err = fmt.Errorf("%w: says that it begins at %d", archive.ErrInvalid, meta.Lo)
 	}
@@ -139,6 +143,34 @@ func describe(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (arc
 		return archive.ChunkEntry{}, fmt.Errorf("%s: %w", key, err)
 	}
 	return archive.ChunkEntryOf(meta, key, object.Size, object.CRC64), nil
+}
+
+// read describes the chunk at lo by its content, which does not tell where it ends if the last seqs have no line: the next
+// chunk does, or the state, else it ends at its last line.
+func read(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive.ChunkMeta, error) {
+	key := layout.Chunk(s, lo)
+	body, _, err := store.Get(ctx, key)
+	if err != nil {
+		return archive.ChunkMeta{}, err
+	}
+	content, err := archive.ReadChunk(bytes.NewReader(body), s, lo, chat.MaxSeq, nil)
+	if err != nil {
+		return archive.ChunkMeta{}, err
+	}
+	hi := max(lo, content.Last)
+	if state, err := State(ctx, store, s); err == nil && state != nil && state.After == lo {
+		hi = max(hi, state.Frontier-1)
+	}
+	for entry, err := range store.List(ctx, layout.ChunkPrefix(s), key) {
+		if err != nil {
+			return archive.ChunkMeta{}, fmt.Errorf("list: %w", err)
+		}
+		if name, err := layout.Parse(entry.Key); err == nil {
+			hi = max(content.Last, name.Lo-1)
+			break
+		}
+	}
+	return content.Describe(lo, hi), nil
 }
 
 // Genesis reads where a stream's archive begins. It returns ErrNoArchive where there is none.

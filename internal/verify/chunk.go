@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -15,19 +16,29 @@ import (
 )
 
 // checkChunk verifies one chunk and returns its hi, 0 if nothing trustworthy says what it is. Entry is its manifest's
-// description, nil if no manifest lists it yet.
-func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.Seq) chat.Seq {
+// description, nil if no manifest lists it yet; end is where a chunk that nothing describes ends, 0 if unknown.
+func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo, end chat.Seq) chat.Seq {
 	meta, err := archive.ParseChunkMeta(c.obj.Metadata)
+	bare := errors.Is(err, archive.ErrNoMetadata)
 	usable := err == nil && meta.Lo == lo
 	switch {
+	case bare:
+		v.report.Copied++
+		if entry == nil {
+			meta, usable = v.describe(c, lo, end)
+		}
 	case err != nil:
 		v.add(kindOf(err, KindMetadata), c.key, "%v", err)
 	case !usable:
 		v.add(KindMetadata, c.key, "says that it begins at %d", meta.Lo)
-	case entry != nil:
-		v.checkEntry(c, meta, entry)
+	case entry != nil && meta != entry.ChunkMeta:
+		v.add(KindManifest, c.key, "the chunk's metadata are not what the manifest lists: %s", difference(meta, entry.ChunkMeta))
+		usable = false
 	}
 	if entry != nil {
+		if usable || bare {
+			v.checkStored(c, entry)
+		}
 		meta = entry.ChunkMeta // pinned by the chain of hashes; the object's metadata are pinned by nothing
 	} else if !usable {
 		return 0
@@ -48,10 +59,9 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo chat.
 	return meta.Hi
 }
 
-func (v *verifier) checkEntry(c chunkObject, meta archive.ChunkMeta, entry *archive.ChunkEntry) {
+// checkStored compares the object with what its manifest lists.
+func (v *verifier) checkStored(c chunkObject, entry *archive.ChunkEntry) {
 	switch {
-	case meta != entry.ChunkMeta:
-		v.add(KindManifest, c.key, "the chunk's metadata are not what the manifest lists: %s", difference(meta, entry.ChunkMeta))
 	case c.obj.Size != entry.Bytes:
 		v.add(KindManifest, c.key, "the chunk has %d bytes, the manifest lists %d", c.obj.Size, entry.Bytes)
 	case strconv.FormatUint(c.obj.CRC64, 10) != entry.CRC64:

@@ -35,11 +35,16 @@ func deep(plant func(b *builder), kinds ...verify.Kind) fault {
 
 func findFaults(t *testing.T, faults map[string]fault) {
 	t.Helper()
+	findFaultsIn(t, sound, faults)
+}
+
+func findFaultsIn(t *testing.T, whole func(testing.TB, *memStore, chat.Stream) *builder, faults map[string]fault) {
+	t.Helper()
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := newMemStore()
-			f.plant(sound(t, store, group()))
+			f.plant(whole(t, store, group()))
 			all := slices.Concat(f.seen, f.deep)
 			slices.Sort(all)
 			for level, want := range map[verify.Level][]verify.Kind{verify.LevelFull: all, verify.LevelChain: f.seen} {
@@ -80,16 +85,14 @@ func TestFault_OfChunksIsFound(t *testing.T) {
 
 func TestFault_OfMetadataAndNamesIsFound(t *testing.T) {
 	t.Parallel()
-	at := func(lo chat.Seq) string { return layout.Chunk(group(), lo) }
 	findFaults(t, map[string]fault{
-		"metadata of a listed chunk changed":  seen(func(b *builder) { b.setMeta(21, "writer", "another") }, verify.KindManifest),
-		"metadata of a listed chunk are gone": seen(func(b *builder) { b.store.put(at(21), b.store.objects[at(21)].body, nil) }, verify.KindMetadata),
-		"chunk of another format":             seen(func(b *builder) { b.setMeta(21, "format", "2") }, verify.KindFormat),
-		"chunk within another":                seen(func(b *builder) { b.stand(85, chunk(b.t, group(), 85, 95)) }, verify.KindOverlap),
-		"chunk beyond a gap":                  seen(func(b *builder) { b.stand(111, chunk(b.t, group(), 111, 120)) }, verify.KindGap),
-		"foreign file among the chunks":       seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"0000000021.ndjson", nil, nil) }, verify.KindForeign),
-		"foreign file behind the chunks":      seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"readme.txt", nil, nil) }, verify.KindForeign),
-		"foreign file among the manifests":    seen(func(b *builder) { b.store.put(layout.ManifestPrefix(group())+"genesis.json.bak", nil, nil) }, verify.KindForeign),
+		"metadata of a listed chunk changed": seen(func(b *builder) { b.setMeta(21, "writer", "another") }, verify.KindManifest),
+		"chunk of another format":            seen(func(b *builder) { b.setMeta(21, "format", "2") }, verify.KindFormat),
+		"chunk within another":               seen(func(b *builder) { b.stand(85, chunk(b.t, group(), 85, 95)) }, verify.KindOverlap),
+		"chunk beyond a gap":                 seen(func(b *builder) { b.stand(111, chunk(b.t, group(), 111, 120)) }, verify.KindGap),
+		"foreign file among the chunks":      seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"0000000021.ndjson", nil, nil) }, verify.KindForeign),
+		"foreign file behind the chunks":     seen(func(b *builder) { b.store.put(layout.ChunkPrefix(group())+"readme.txt", nil, nil) }, verify.KindForeign),
+		"foreign file among the manifests":   seen(func(b *builder) { b.store.put(layout.ManifestPrefix(group())+"genesis.json.bak", nil, nil) }, verify.KindForeign),
 	})
 }
 

@@ -33,7 +33,12 @@ const (
 	KindStateAhead    Kind = "state_ahead"    // the state is beyond what is archived
 )
 
-// Finding is one fault.
+// The kinds of warnings.
+const (
+	KindUnlisted Kind = "unlisted" // a chunk that neither a manifest nor metadata describe, only its content
+)
+
+// Finding is one fault, or in a list of warnings one thing that is no fault and that a person should know.
 type Finding struct {
 	Kind Kind   `json:"kind"`
 	Key  string `json:"key"`  // of the object, below the archive's prefix
@@ -44,11 +49,19 @@ type Finding struct {
 func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Kind, f.Key, f.Text) }
 
 func (v *verifier) add(kind Kind, key, format string, args ...any) {
-	if len(v.report.Findings) >= v.opts.MaxFindings {
+	v.addTo(&v.report.Findings, kind, key, format, args...)
+}
+
+func (v *verifier) warn(kind Kind, key, format string, args ...any) {
+	v.addTo(&v.report.Warnings, kind, key, format, args...)
+}
+
+func (v *verifier) addTo(list *[]Finding, kind Kind, key, format string, args ...any) {
+	if len(*list) >= v.opts.MaxFindings {
 		v.report.Omitted++
 		return
 	}
-	v.report.Findings = append(v.report.Findings, Finding{Kind: kind, Key: key, Text: fmt.Sprintf(format, args...)})
+	*list = append(*list, Finding{Kind: kind, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
 // kindOf is KindFormat for an object of another format, and otherwise for all else.

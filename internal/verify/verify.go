@@ -2,7 +2,8 @@
 //
 // It owns the judgement whether an archive is sound: tests, the demo and operators all use this one verifier. It trusts
 // nothing but the genesis: it follows the chain of chunks from there, as a reader would, and compares every object with
-// what its metadata, the manifests and the listing say of it. It must never write, repair, or know a network.
+// what its metadata, the manifests and the listing say of it. A copy of the bytes alone has no metadata, and needs none:
+// manifests repeat them. It must never write, repair, or know a network.
 package verify
 
 import (
@@ -51,7 +52,7 @@ const (
 type Options struct {
 	Level    Level
 	SDKAppID int // the app that the archive must belong to; 0 accepts any
-	// MaxFindings bounds the findings of one report; the rest is only counted. 0 means 1000.
+	// MaxFindings bounds the findings of one report, and its warnings; the rest is only counted. 0 means 1000.
 	MaxFindings int
 	// MaxRanges bounds Report.Absent. 0 means 1000.
 	MaxRanges int
@@ -92,7 +93,8 @@ type Report struct {
 	Hi     chat.Seq       `json:"hi"`     // last seq of the last chunk; 0 without a chunk
 	Totals archive.Totals `json:"totals"` // by the metadata of all chunks of the chain
 
-	Read int `json:"chunks_read"` // chunks whose bytes were read and checked
+	Read   int `json:"chunks_read"`                // chunks whose bytes were read and checked
+	Copied int `json:"without_metadata,omitempty"` // chunks without metadata, as in a copy: what is known of them is not their own word
 
 	Manifests int          `json:"manifests"`
 	Newest    archive.Link `json:"newest_manifest"` // its sha256 is what to compare with an anchor outside the bucket
@@ -111,7 +113,8 @@ type Report struct {
 	Expired []ExpiredRange `json:"expired,omitempty"`
 
 	Findings []Finding `json:"findings,omitempty"`
-	Omitted  int       `json:"omitted,omitempty"` // findings beyond Options.MaxFindings
+	Warnings []Finding `json:"warnings,omitempty"` // no faults
+	Omitted  int       `json:"omitted,omitempty"`  // findings and warnings beyond Options.MaxFindings
 }
 
 // Sound reports whether nothing is wrong.

@@ -94,7 +94,13 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 		return 0, err
 	}
 	v.any = true
-	hi := v.checkChunk(c, entry, lo)
+	var end chat.Seq
+	if entry == nil && c.bare() {
+		if c, end, err = v.fetchBare(ctx, c, keys, lo); err != nil {
+			return 0, err
+		}
+	}
+	hi := v.checkChunk(c, entry, lo, end)
 	if hi == 0 {
 		// Nothing says where this chunk ends; the listing may know where another begins.
 		return v.resume(keys, lo)

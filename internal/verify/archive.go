@@ -19,9 +19,10 @@ import (
 type Summary struct {
 	Streams int `json:"streams"`
 	Unsound int `json:"unsound"` // streams with findings
-	// Findings are objects that belong to no stream. Those of streams are in their reports.
+	// Findings and Warnings are of objects that belong to no stream. Those of streams are in their reports.
 	Findings []Finding `json:"findings,omitempty"`
-	Omitted  int       `json:"omitted,omitempty"` // findings beyond Options.MaxFindings
+	Warnings []Finding `json:"warnings,omitempty"`
+	Omitted  int       `json:"omitted,omitempty"` // those beyond Options.MaxFindings
 }
 
 // Sound reports whether nothing is wrong with any stream, nor between them.
@@ -92,12 +93,15 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) ([]c
 				seen[s] = struct{}{}
 				continue
 			}
-			if len(summary.Findings) >= opts.MaxFindings {
+			list, f := &summary.Findings, Finding{KindForeign, key, "is not an object of the archive"}
+			if litter(key) {
+				list, f = &summary.Warnings, Finding{KindLitter, key, litterText}
+			}
+			if len(*list) >= opts.MaxFindings {
 				summary.Omitted++
 				continue
 			}
-			summary.Findings = append(summary.Findings,
-				Finding{Kind: KindForeign, Key: key, Text: "is not an object of the archive"})
+			*list = append(*list, f)
 		}
 	}
 	streams := make([]chat.Stream, 0, len(seen))

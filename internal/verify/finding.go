@@ -35,6 +35,7 @@ const (
 
 // The kinds of warnings.
 const (
+	KindLitter   Kind = "litter"   // a file that a system left in the folder
 	KindUnlisted Kind = "unlisted" // a chunk that neither a manifest nor metadata describe, only its content
 )
 

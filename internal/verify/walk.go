@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
@@ -205,14 +206,30 @@ func (v *verifier) skim(keys *listing, key string) error {
 		default:
 			v.add(KindForeign, listed, "is not in the chain")
 		}
-		v.any = true
+		v.any = v.any || err == nil
 		keys.pop()
 	}
 }
 
 func (v *verifier) foreign(key string) {
+	if litter(key) {
+		v.warn(KindLitter, key, litterText)
+		return
+	}
 	v.any = true
 	v.add(KindForeign, key, "is not an object of the archive")
+}
+
+const litterText = "is not an object of the archive, and no reader takes it for one"
+
+// litter reports whether a key is of a file that a system leaves wherever somebody looked. What ends like a chunk is
+// none: readers of data/*/*/*.ndjson.gz take it, be its name hidden or not.
+func litter(key string) bool {
+	if strings.HasSuffix(key, ".ndjson.gz") {
+		return false
+	}
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	return name == "Thumbs.db" || name == "desktop.ini" || strings.Contains(key, "/.")
 }
 
 // addOnce adds a finding unless there is one of this kind for this key.

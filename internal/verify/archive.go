@@ -28,7 +28,7 @@ type Summary struct {
 // Sound reports whether nothing is wrong with any stream, nor between them.
 func (s *Summary) Sound() bool { return s.Unsound == 0 && len(s.Findings) == 0 }
 
-// Archive verifies all streams that have any object, up to Options.Parallel side by side, and looks for objects that
+// Archive verifies all streams that have any object, or that Options expect, up to Options.Parallel side by side, and looks for objects that
 // belong to none. Visit, which may be nil, gets each stream's report as it is done: one at a time, in no particular
 // order. The first failed read, and an error of visit, end the verification.
 //
@@ -77,9 +77,15 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 	return summary, err
 }
 
-// find lists everything once. A stream is whatever a key names, be it a foreign one beside the stream's chunks.
+// find lists everything once, which may not show all that is expected: whether that is there, its verification tells. A stream is whatever a key names, be it a foreign one beside the stream's chunks.
 func find(ctx context.Context, store Store, opts Options, summary *Summary) ([]chat.Stream, error) {
 	seen := map[chat.Stream]struct{}{}
+	for s := range opts.Known {
+		seen[s] = struct{}{}
+	}
+	for s := range opts.Against {
+		seen[s] = struct{}{}
+	}
 	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.StatePrefix} {
 		for entry, err := range store.List(ctx, prefix, "") {
 			if err != nil {

@@ -54,6 +54,9 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo, end 
 	}
 	if c.read {
 		v.report.Read++
+		if entry == nil {
+			v.report.Unlisted = append(v.report.Unlisted, archive.Link{Key: c.key, SHA256: sum(c.body)})
+		}
 		v.checkBody(c, meta)
 	}
 	return meta.Hi
@@ -119,6 +122,7 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 	if meta.Absent > 0 { // an expired range is not absent, and a chunk is of one sort or the other
 		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), l.maxHoles-len(v.report.Absent))]...)
 	}
+	v.report.Malformed = append(v.report.Malformed, l.malformed[:min(len(l.malformed), l.maxHoles-len(v.report.Malformed))]...)
 }
 
 func (v *verifier) checkContent(key string, content archive.Content, meta archive.ChunkMeta, l *lines) {
@@ -147,11 +151,12 @@ func classes(c archive.Counts) string {
 
 // lines looks at what archive.ReadChunk leaves to its caller: holes, and replaced bytes.
 type lines struct {
-	meta     archive.ChunkMeta
-	next     chat.Seq
-	holes    []Range
-	maxHoles int
-	replaced int64 // lines with U+FFFD
+	meta      archive.ChunkMeta
+	next      chat.Seq
+	holes     []Range
+	malformed []Range
+	maxHoles  int
+	replaced  int64 // lines with U+FFFD
 }
 
 func (l *lines) visit(e chat.Element) error {
@@ -159,6 +164,11 @@ func (l *lines) visit(e chat.Element) error {
 		l.holes = append(l.holes, Range{l.next, e.Seq - 1})
 	}
 	l.next = e.Seq + 1
+	if last := len(l.malformed) - 1; e.Malformed && last >= 0 && l.malformed[last].Hi == e.Seq-1 {
+		l.malformed[last].Hi = e.Seq
+	} else if e.Malformed && len(l.malformed) < l.maxHoles {
+		l.malformed = append(l.malformed, Range{e.Seq, e.Seq})
+	}
 	if bytes.Contains(e.JSON, []byte("\uFFFD")) {
 		l.replaced++
 	}

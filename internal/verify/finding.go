@@ -31,6 +31,7 @@ const (
 	KindManifestChain Kind = "manifest_chain" // a manifest does not follow the one before by range and sha256
 	KindState         Kind = "state"          // the state is invalid or contradicts itself
 	KindStateAhead    Kind = "state_ahead"    // the state is beyond what is archived
+	KindVanished      Kind = "vanished"       // the last sweep or a certificate knew what is not there any more, or not the same
 )
 
 // The kinds of warnings.

@@ -54,12 +54,17 @@ type Options struct {
 	SDKAppID int // the app that the archive must belong to; 0 accepts any
 	// MaxFindings bounds the findings of one report, and its warnings; the rest is only counted. 0 means 1000.
 	MaxFindings int
-	// MaxRanges bounds Report.Absent. 0 means 1000.
+	// MaxRanges bounds Report.Absent and Report.Malformed. 0 means 1000.
 	MaxRanges int
 	// Pick picks the chunks that LevelSample reads whole. It must be safe for concurrent use if Parallel is above 1.
 	Pick func(s chat.Stream, lo chat.Seq) bool
 	// Parallel is how many streams Archive verifies side by side. 0 means 1.
 	Parallel int
+	// Known says below which seq streams are archived, as the last sweep knew: what is missing of that has vanished. It
+	// must be of a time before the verification.
+	Known map[chat.Stream]chat.Seq
+	// Against says what an earlier certificate lists: all of it must still be there, unchanged.
+	Against map[chat.Stream]Certified
 }
 
 // filled puts a number for every 0 that means one.
@@ -105,10 +110,13 @@ type Report struct {
 	// Genesis and Chain are the links of the chain of manifests, for a certificate: what a person keeps outside the bucket.
 	Genesis archive.Link   `json:"-"`
 	Chain   []archive.Link `json:"-"`
+	// Unlisted are the chunks in no manifest, of those that were read.
+	Unlisted []archive.Link `json:"-"`
 
-	// Absent are ranges that the service did not return though asked twice, the first Options.MaxRanges of them. Of
-	// chunks that were read only.
-	Absent []Range `json:"absent,omitempty"`
+	// Absent are ranges that the service did not return though asked twice, Malformed those whose answers could not be
+	// read, the first Options.MaxRanges of each. Of chunks that were read only.
+	Absent    []Range `json:"absent,omitempty"`
+	Malformed []Range `json:"malformed,omitempty"`
 	// Expired are the ranges that are proved or probed to have expired before they could be archived.
 	Expired []ExpiredRange `json:"expired,omitempty"`
 
@@ -117,8 +125,11 @@ type Report struct {
 	Omitted  int       `json:"omitted,omitempty"`  // findings and warnings beyond Options.MaxFindings
 }
 
-// Sound reports whether nothing is wrong.
+// Sound reports whether nothing is wrong, as far as was looked.
 func (r *Report) Sound() bool { return len(r.Findings) == 0 }
+
+// Whole reports whether every chunk was read. Only then Sound says that all bytes are what they were.
+func (r *Report) Whole() bool { return r.Read == r.Totals.Chunks }
 
 // Pinned reports whether a manifest of the chain has this sha256. A hash that was kept outside the bucket proves that
 // nothing of the archive was taken away since: whoever deletes the newest chunks and manifests cannot keep it in the chain.
@@ -143,8 +154,8 @@ type verifier struct {
 }
 
 // Stream verifies the archive of one stream. It may run beside an export: what grows meanwhile is either verified or
-// left out. What is wrong with the archive is in the report; the error is a failed read, the context's, ErrNothing, or
-// chat.ErrInvalidStream. The report is filled as far as the verification came.
+// left out. What is wrong with the archive is in the report; the error is a failed read, the context's, ErrNothing (unless
+// Options expect the stream), or chat.ErrInvalidStream. The report is filled as far as the verification came.
 //
 // Memory is bounded by one chunk's object, one line of it, one manifest and MaxFindings.
 func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Report, error) {
@@ -180,8 +191,19 @@ func (v *verifier) run(ctx context.Context) error {
 		return err
 	}
 	if !v.any {
+		return v.nothing()
+	}
+	v.checkKnown()
+	return v.checkCertified(ctx)
+}
+
+// nothing judges a stream of which no object is left.
+func (v *verifier) nothing() error {
+	end, who := v.expected()
+	if end == 0 {
 		return ErrNothing
 	}
+	v.add(KindVanished, layout.Genesis(v.stream), "nothing is left of this stream, of which %s knew an archive up to %d", who, end-1)
 	return nil
 }
 

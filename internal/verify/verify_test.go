@@ -43,9 +43,16 @@ func TestSound_ArchiveHasNoFindings(t *testing.T) {
 				want.Chain = []archive.Link{{Key: first, SHA256: archivetest.Hash(store.objects[first].body)}, b.Link}
 				if level == verify.LevelFull {
 					want.Read = 6
+					for _, lo := range []chat.Seq{81, 91} {
+						key := layout.Chunk(s, lo)
+						want.Unlisted = append(want.Unlisted, archive.Link{Key: key, SHA256: archivetest.Hash(store.objects[key].body)})
+					}
 					for _, seq := range []chat.Seq{10, 20, 30, 40, 70, 80, 90, 100} {
 						want.Absent = append(want.Absent, verify.Range{Lo: seq, Hi: seq})
 					}
+				}
+				if got.Whole() != (level == verify.LevelFull) {
+					t.Error("whether all was read is not told")
 				}
 				totals := got.Totals
 				got.Totals = archive.Totals{}

@@ -80,7 +80,8 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 	c, found, err := v.fetch(ctx, key, v.levelOf(lo))
 	if err == nil && !found {
 		var later bool
-		if _, later, err = keys.peek(); err == nil && (later || entry != nil) {
+		end, _ := v.expected()
+		if _, later, err = keys.peek(); err == nil && (later || entry != nil || end > lo) {
 			// Something says that there is more. The listing may be younger than the first look, and only a GET is proof.
 			c, found, err = v.fetch(ctx, key, LevelFull)
 		}

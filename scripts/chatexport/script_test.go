@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
+	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -36,9 +38,11 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND...     expects that exit code
 //	sound DIR ID              archives a stream in a folder, see clitest.Sound
 //	state DIR ID NAME=VALUE   changes a stream's state; where there is none it archives 20 messages first. DIR bucket is
-//	                          the world's bucket. Names: status, error (a code), head, age and lease (durations)
+//	                          the world's bucket. Names: status, error (a code), head, age and lease (durations),
+//	                          corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
 //	hash NAME FILE            puts a file's sha256 into a variable
-//	world [NAME=VALUE]...     starts a world; its variables are those of the script from there on
+//	mirror FROM TO            copies a folder of objects as any tool would: their bytes alone
+//	world [NAME=VALUE]...     starts a world, whose bucket is the folder cos/archive-1250000000; its variables are those of the script from there on
 //	dotenv FILE               moves the world's variables into a file, named as the deployment names them
 //	group ID N [TYPE]         adds a group, or a topic of a community, with N messages
 //	send ID N                 sends N more
@@ -49,7 +53,7 @@ func TestMain(m *testing.M) {
 //	archived ID SEQ           proves a stream's archive in the bucket, and that it reaches up to SEQ
 func TestScript(t *testing.T) {
 	t.Parallel()
-	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash}
+	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
 		"sound": (*scene).sound, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
 		"send": (*scene).send, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
@@ -83,6 +87,11 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 func hash(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], archivetest.Hash([]byte(ts.ReadFile(args[1]))))
+}
+
+func mirror(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+	ts.Check(os.RemoveAll(filepath.Join(ts.MkAbs(args[1]), ".chatexport")))
 }
 
 // scene is where a script plays.
@@ -169,6 +178,12 @@ func (s *scene) set(state *archive.State, arg string) {
 		state.UpdatedAt = now.Add(-duration(value))
 	case "lease":
 		state.Lease = &archive.Lease{Owner: "o", Until: now.Add(duration(value))}
+	case "corrupt":
+		lo := chat.Seq(s.number(value))
+		*state = archive.State{
+			Format: archive.Format, Frontier: lo, Head: state.Head, Status: archive.StatusDamaged, UpdatedAt: now,
+			Error: &archive.StateError{Code: archive.CodeChunkCorrupt, Text: "the cause", At: now, Frontier: lo, CRC64: "1"},
+		}
 	case "error":
 		state.Error = &archive.StateError{Code: value, Text: "the cause", At: state.UpdatedAt, Frontier: state.Frontier}
 	default:
@@ -178,7 +193,7 @@ func (s *scene) set(state *archive.State, arg string) {
 
 func (s *scene) begin(args []string) {
 	s.called = make(chan struct{}, 1000)
-	s.world = world.New(s.t, world.Options{Chat: chatemu.Options{OnCall: func(chatemu.Call) {
+	s.world = world.New(s.t, world.Options{COS: cosemu.Options{Root: s.MkAbs("cos")}, Chat: chatemu.Options{OnCall: func(chatemu.Call) {
 		select {
 		case s.called <- struct{}{}:
 		default: // nobody will wait for so many

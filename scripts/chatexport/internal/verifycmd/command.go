@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
 )
@@ -31,6 +32,7 @@ type options struct {
 	pages       int
 	expect      string
 	certificate string
+	against     string
 	parallel    int
 	json        bool
 
@@ -48,24 +50,32 @@ the metadata, with the manifests' hashes, with the listing. Without GROUP it ver
 
   (default)      chain, manifests and metadata: one small request a chunk
   --sample 5%    also reads so many of the chunks, chosen at random, and checks every line of them
-  --read         reads all of them; only this is proof. It also names every absent range
-  --source       pulls some pages again from Chat and compares them with what is archived; a message that was edited
-                 since then counts as different
+  --read         reads all of them; only this is proof. It also names every absent or malformed range
+  --source       asks Chat again for what is absent or malformed, and for some other pages, and compares them with what is
+                 archived; a message that was edited since then counts as different
   --expect HASH  the manifest with this sha256 must be in the chain: take it from the function's log (manifest_sha256),
                  which whoever can delete objects from the bucket cannot change
+  --against FILE everything that an earlier certificate lists must still be there, unchanged; for a whole archive also what
+                 the last sweep knew, certificate or not
+
+An archive is called sound where every chunk was read, and consistent where nothing is wrong as far as the level sees.
+A copy of the bytes alone, without metadata, is proved by its manifests; chunks that none of them lists are named.
 
 --certificate writes what was proved as JSON: the app, the stream, its range, the counts of each class, the hashes of
-the manifests, and how it was verified. No certificate is written for an archive with a fault.
+the manifests and of the chunks that none of them lists, and how it was verified. It says only what was read, so it needs
+--read, and none is written for an archive with a fault.
 
 ` + target.GroupHelp + `
 
-JSON (--json): {"sound", "where", "level", "streams": [{"group_id", "topic_id", "sdkappid", "lo", "hi", "totals",
-"manifests", "newest_manifest", "listed_to", "finished", "status", "chunks_read", "absent", "expired", "source",
-"findings": [{"kind", "key", "text"}]}], "findings"}. Members are only ever added.
+JSON (--json): {"sound", "consistent", "where", "level", "streams": [{"group_id", "topic_id", "sdkappid", "lo", "hi",
+"totals", "manifests", "newest_manifest", "listed_to", "finished", "status", "chunks_read", "without_metadata", "absent",
+"malformed", "expired", "source", "findings": [{"kind", "key", "text"}], "warnings"}], "findings", "warnings"}. Members
+are only ever added.
 
 ` + cli.ExitCodes,
 		Example: `  chatexport verify --dir chatexport-demo/chat-archive-1250000000
   chatexport verify --read --certificate proof.json '@TGS#15ERQPAER'
+  chatexport verify --read --against proof.json
   chatexport verify --expect 2f0e0a7e... '@TGS#15ERQPAER'
   chatexport verify --source --demo chatexport-demo`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,9 +96,10 @@ JSON (--json): {"sound", "where", "level", "streams": [{"group_id", "topic_id", 
 	f.BoolVar(&o.read, "read", false, "read every chunk and check every line")
 	f.StringVar(&o.sample, "sample", "", "read this `share` of the chunks, such as 5%")
 	f.BoolVar(&o.source, "source", false, "compare a sample with Chat")
-	f.IntVar(&o.pages, "pages", defaultPages, "pages of 20 messages that --source pulls of each stream")
+	f.IntVar(&o.pages, "pages", defaultPages, "pages of 20 messages that --source pulls of each stream, beside those of gaps")
 	f.StringVar(&o.expect, "expect", "", "`sha256` of a manifest that must be in the chain of the one GROUP")
-	f.StringVar(&o.certificate, "certificate", "", "`file` to write the certificate to")
+	f.StringVar(&o.certificate, "certificate", "", "`file` to write the certificate to; needs --read")
+	f.StringVar(&o.against, "against", "", "`file` of a certificate: all that it lists must still be there")
 	f.IntVar(&o.parallel, "parallel", defaultParallel, "streams verified side by side, 1 to 64")
 	cli.JSONFlag(f, &o.json)
 	return cmd
@@ -108,6 +119,9 @@ func (o *options) check(args []string) error {
 	if o.read && o.sample != "" {
 		problems = append(problems, errors.New("--read and --sample exclude one another"))
 	}
+	if o.certificate != "" && !o.read {
+		problems = append(problems, errors.New("--certificate needs --read: a certificate says only what was read"))
+	}
 	problems = append(problems, cli.Between("--parallel", o.parallel, 1, maxParallel), cli.Between("--pages", o.pages, 1, maxPages))
 	if o.expect != "" {
 		o.expect = strings.ToLower(o.expect)
@@ -125,7 +139,7 @@ func (o *options) check(args []string) error {
 func (o *options) level() string {
 	switch {
 	case o.read:
-		return "read"
+		return verify.LevelRead
 	case o.sample != "":
 		return "sample " + o.sample
 	default:

@@ -35,26 +35,47 @@ func text(o options, r result) string {
 		details(&b, o, &r.Streams[i])
 	}
 	findings(&b, "", r.Findings)
-	if r.Sound {
-		fmt.Fprintf(&b, "sound: %s in %s, level %s\n", cli.Plural(len(r.Streams), "stream"), r.Where, r.Level)
-	} else {
+	warnings(&b, "", r.Warnings)
+	if r.against != nil && r.Consistent {
+		fmt.Fprintf(&b, "all that %s lists, of %s, is still there%s\n", o.against, r.against.VerifiedAt.Format(time.RFC3339), r.asFar(", unchanged"))
+	}
+	streams := cli.Plural(len(r.Streams), "stream")
+	switch {
+	case r.Sound:
+		fmt.Fprintf(&b, "sound: %s in %s, level %s\n", streams, r.Where, r.Level)
+	case r.Consistent:
+		fmt.Fprintf(&b, "consistent: %s in %s, level %s; the bytes of %s were not read, which --read does\n",
+			streams, r.Where, r.Level, cli.Plural(r.unread(), "chunk"))
+	default:
 		fmt.Fprintf(&b, "NOT SOUND: %s\n", r.Where)
 	}
 	return b.String()
 }
 
+// asFar says how much is meant by something that is true of all that was read.
+func (r *result) asFar(whole string) string {
+	if r.Sound {
+		return whole
+	}
+	return ", as far as level " + r.Level + " sees"
+}
+
 func seq(n chat.Seq) string { return cli.Count(int64(n)) }
 
 func verdict(s *stream) string {
+	proved := "consistent"
+	if s.Whole() {
+		proved = "sound"
+	}
 	switch {
 	case !s.Sound():
 		return "NOT SOUND: " + cli.Plural(len(s.Findings)+s.Omitted, "finding")
 	case s.Totals.Chunks == 0:
-		return "sound, empty"
+		return proved + ", empty"
 	case s.ListedTo < s.Hi:
-		return fmt.Sprintf("sound; %s above %s are in no manifest yet", cli.Plural(int64(s.Hi-s.ListedTo), "seq"), seq(s.ListedTo))
+		return fmt.Sprintf("%s; %s above %s are in no manifest yet", proved, cli.Plural(int64(s.Hi-s.ListedTo), "seq"), seq(s.ListedTo))
 	default:
-		return "sound, " + s.Finished
+		return proved + ", " + s.Finished
 	}
 }
 
@@ -67,23 +88,45 @@ func details(b *strings.Builder, o options, s *stream) {
 		}
 		fmt.Fprintf(b, "%s: expired before it could be archived: %s to %s (evidence: %s)\n", name, seq(r.Lo), seq(r.Hi), r.Evidence)
 	}
-	for i, r := range s.Absent {
-		if i == maxShown {
-			fmt.Fprintf(b, "%s: %s more absent ranges, see --json\n", name, cli.Count(len(s.Absent)-i))
-			break
-		}
-		fmt.Fprintf(b, "%s: absent, not returned by the service: %s to %s\n", name, seq(r.Lo), seq(r.Hi))
+	ranges(b, name, "absent", "not returned by the service", s.Absent)
+	ranges(b, name, "malformed", "what the service returned cannot be read", s.Malformed)
+	if n := s.Totals.Malformed; n > 0 && !o.read {
+		fmt.Fprintf(b, "%s: %s malformed\n", name, cli.Plural(n, "seq"))
 	}
-	if s.Totals.Absent > 0 && !o.read {
-		fmt.Fprintf(b, "%s: --read names the absent ranges\n", name)
+	if s.Totals.Absent+s.Totals.Malformed > 0 && !o.read {
+		fmt.Fprintf(b, "%s: --read names the absent and malformed ranges\n", name)
+	}
+	if s.Copied > 0 {
+		fmt.Fprintf(b, "%s: %s without metadata, as in a copy: what the manifests list stands for them\n", name, cli.Plural(s.Copied, "chunk"))
 	}
 	if c := s.Source; c != nil {
 		fmt.Fprintf(b, "%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s missing, %s different\n", name,
 			cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Recalled), cli.Count(c.Expired), cli.Count(c.Missing), cli.Count(c.Different))
 	}
 	findings(b, name+": ", s.Findings)
+	warnings(b, name+": ", s.Warnings)
 	if s.Omitted > 0 {
-		fmt.Fprintf(b, "%s: %s more findings\n", name, cli.Count(s.Omitted))
+		fmt.Fprintf(b, "%s: %s more findings or warnings\n", name, cli.Count(s.Omitted))
+	}
+}
+
+func ranges(b *strings.Builder, name, class, text string, found []verify.Range) {
+	for i, r := range found {
+		if i == maxShown {
+			fmt.Fprintf(b, "%s: %s more %s ranges, see --json\n", name, cli.Count(len(found)-i), class)
+			break
+		}
+		fmt.Fprintf(b, "%s: %s, %s: %s to %s\n", name, class, text, seq(r.Lo), seq(r.Hi))
+	}
+}
+
+func warnings(b *strings.Builder, prefix string, found []verify.Finding) {
+	for i, f := range found {
+		if i == maxShown {
+			fmt.Fprintf(b, "%s%s more warnings, see --json\n", prefix, cli.Count(len(found)-i))
+			break
+		}
+		fmt.Fprintf(b, "%swarning: %s\n", prefix, f)
 	}
 }
 
@@ -93,44 +136,21 @@ func findings(b *strings.Builder, prefix string, found []verify.Finding) {
 	}
 }
 
-// certificate is what --certificate writes. Its form is stable: members are only ever added.
-type certificate struct {
-	Format     int                 `json:"format"`
-	VerifiedAt time.Time           `json:"verified_at"`
-	Verifier   string              `json:"verifier"`
-	Archive    string              `json:"archive"`
-	Level      string              `json:"level"` // chain, sample N% or read
-	Streams    []certificateStream `json:"streams"`
-}
-
-type certificateStream struct {
-	SDKAppID  int                   `json:"sdkappid"`
-	GroupID   string                `json:"group_id"`
-	TopicID   string                `json:"topic_id"`
-	Lo        chat.Seq              `json:"lo"`        // verified from here
-	Hi        chat.Seq              `json:"hi"`        // to here
-	ListedTo  chat.Seq              `json:"listed_to"` // pinned by the manifests up to here
-	Finished  string                `json:"finished"`
-	Counts    archive.Totals        `json:"counts"`
-	Expired   []verify.ExpiredRange `json:"expired"`
-	Absent    []verify.Range        `json:"absent"` // by name at level read only
-	Genesis   archive.Link          `json:"genesis"`
-	Manifests []archive.Link        `json:"manifests"` // oldest first; the last one's hash pins all before it
-	Source    *verify.SourceReport  `json:"source,omitempty"`
-}
-
 // certify writes the certificate of a sound archive.
 func certify(o options, t *target.Target, r result, console *cli.Console) error {
-	c := certificate{
-		Format: 1, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Archive: t.Where, Level: r.Level,
+	c := verify.Certificate{
+		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Archive: t.Where, Level: r.Level,
 	}
 	for i := range r.Streams {
 		s := &r.Streams[i]
-		c.Streams = append(c.Streams, certificateStream{
-			SDKAppID: s.SDKAppID, GroupID: s.GroupID, TopicID: s.TopicID, Lo: s.Lo, Hi: s.Hi, ListedTo: s.ListedTo,
-			Finished: s.Finished, Counts: s.Totals, Expired: orEmpty(s.Expired), Absent: orEmpty(s.Absent),
-			Genesis: s.Genesis, Manifests: orEmpty(s.Chain), Source: s.Source,
-		})
+		for _, w := range s.Warnings {
+			if w.Kind == verify.KindUnlisted {
+				return cli.Wrong(fmt.Errorf("no certificate is written: %s %s", w.Key, w.Text))
+			}
+		}
+		certified := s.Certify()
+		certified.Source = s.Source
+		c.Streams = append(c.Streams, certified)
 	}
 	body, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
@@ -141,12 +161,4 @@ func certify(o options, t *target.Target, r result, console *cli.Console) error 
 	}
 	console.Line("certificate: %s", o.certificate)
 	return nil
-}
-
-// orEmpty makes an empty list of none, so that a member is never null.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }

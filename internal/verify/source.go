@@ -5,142 +5,201 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
+	"chatexport/internal/objstore"
 )
 
 // Source answers pages of history, as package chatapi does. It paces and repeats calls itself.
 type Source interface {
-	// Page returns one page of history.
+	// Page returns one page of history. An error that matches chat.ErrMalformed or chat.ErrTooLarge is about the messages
+	// that were asked for: fewer of them may be answered.
 	Page(ctx context.Context, q chat.Query) (chat.Page, error)
 }
 
-// SourceReport is how a sample of a stream's archive compares with what the service holds now.
+// SourceReport is how a sample of a stream's archive compares with what the service holds now. No seq is counted twice.
 type SourceReport struct {
-	Pages     int   `json:"pages"`
-	Equal     int64 `json:"equal"`
-	Recalled  int64 `json:"recalled_since"` // archived whole, recalled in the service since then
-	Expired   int64 `json:"expired_since"`  // archived, no longer in the service
-	Missing   int64 `json:"missing"`        // in the service, not archived
-	Different int64 `json:"different"`      // archived with another content
+	Pages      int   `json:"pages"`
+	Equal      int64 `json:"equal"`
+	Recalled   int64 `json:"recalled_since"` // archived whole, recalled in the service since then
+	Expired    int64 `json:"expired_since"`  // archived, no longer in the service
+	Unreadable int64 `json:"unreadable"`     // what the service answers to this seq alone cannot be read
+	Missing    int64 `json:"missing"`        // in the service, not archived
+	Different  int64 `json:"different"`      // archived with another content
+	Gone       bool  `json:"gone,omitempty"` // the service has nothing of the stream that it would tell
 
 	Seqs []chat.Seq `json:"seqs,omitempty"` // the first of the missing and the different
+
+	// Damaged are chunks that could not be compared, since they are not what was recorded.
+	Damaged []Finding `json:"-"`
 }
 
 // Same reports whether the service contradicts nothing that is archived.
 func (r *SourceReport) Same() bool { return r.Missing == 0 && r.Different == 0 }
 
-// newestShare of the sampled pages is taken from the newest messages: only they may still be in the service.
-const newestShare = 0.5
+// newestPages is what counts as the newest: only they may still be in the service, so half of the sample is of them.
+const newestPages = 50
 
-// newestSeqs is what counts as the newest.
-const newestSeqs = 1000
-
-// CompareSource pulls pages of the archived range again and compares each element with the archive: the newest page, then others at
-// random, half of them from the newest thousand seqs. It reads only the chunks that hold the pages. What the service has forgotten or
-// recalled since is counted, and is no fault.
+// CompareSource asks for pages of the archived range again and compares each element with the archive: those of all absent
+// and malformed seqs, the newest, and others at random, as many as pages says. It reads only the chunks that hold them.
+// What the service has forgotten or recalled since is counted, and is no fault. A damaged chunk is in the report, and the
+// others are compared; damaged manifests are left to Stream. An error is the store's or the source's.
 func CompareSource(ctx context.Context, store Store, source Source, s chat.Stream, pages int) (SourceReport, error) {
 	var report SourceReport
-	var chunks []archive.ChunkEntry
-	for c, err := range catalog.Chunks(ctx, store, s) {
-		if errors.Is(err, catalog.ErrNoArchive) {
-			return report, nil
-		}
-		if err != nil {
-			return report, fmt.Errorf("compare with the source: %w", err)
-		}
-		chunks = append(chunks, c)
-	}
-	if len(chunks) == 0 {
-		return report, nil
-	}
-	lo, hi := chunks[0].Lo, chunks[len(chunks)-1].Hi
-	sample := sampleSeqs(lo, hi, pages)
-	c := &sourceComparison{store: store, stream: s, report: &report, chunks: chunks}
-	for _, seq := range sample {
-		page, err := source.Page(ctx, chat.Query{Stream: s, Seq: seq, Number: chat.PageSize})
-		if err != nil {
-			return report, fmt.Errorf("compare with the source: %w", err)
-		}
-		if err := c.page(ctx, page, max(lo, seq-chat.PageSize+1), seq); err != nil {
-			return report, fmt.Errorf("compare with the source: %w", err)
-		}
-		report.Pages++
+	c := &sourceComparison{store: store, source: source, stream: s, report: &report, bad: map[chat.Seq]bool{}}
+	err := c.run(ctx, pages)
+	switch {
+	case errors.Is(err, chat.ErrGone), errors.Is(err, chat.ErrUnsupported):
+		report.Gone = true
+	case err != nil:
+		return report, fmt.Errorf("compare with the source: %w", err)
 	}
 	return report, nil
 }
 
-// sampleSeqs chooses the pages' last seqs, ascending, so that each chunk is read once.
-func sampleSeqs(lo, hi chat.Seq, pages int) []chat.Seq {
-	sample := []chat.Seq{hi}
-	for i := 1; i < pages; i++ {
-		from := lo
-		if float64(i) < newestShare*float64(pages) {
-			from = max(lo, hi-newestSeqs)
-		}
-		sample = append(sample, from+rand.N(hi-from+1))
-	}
-	slices.Sort(sample)
-	return slices.Compact(sample)
-}
-
 type sourceComparison struct {
 	store  Store
+	source Source
 	stream chat.Stream
 	report *SourceReport
 	chunks []archive.ChunkEntry
+	bad    map[chat.Seq]bool // by lo: chunks that are damaged
 
-	lines map[chat.Seq][]byte // of the chunks at hand
-	from  chat.Seq            // the range that lines covers
-	to    chat.Seq
+	lines    map[chat.Seq]chat.Element // of the chunks at hand
+	from, to chat.Seq                  // the range that lines covers
 }
 
-// page compares what the service has of [lo, hi].
-func (c *sourceComparison) page(ctx context.Context, page chat.Page, lo, hi chat.Seq) error {
-	if err := c.load(ctx, lo, hi); err != nil {
-		return err
-	}
-	retained := map[chat.Seq]bool{}
-	prefix := &comparison{stream: c.stream, prefix: splice(c.stream)}
-	for i := range page.Elements {
-		e := &page.Elements[i]
-		if e.Seq < lo || e.Seq > hi || !e.Retained() || retained[e.Seq] {
-			continue
+func (c *sourceComparison) run(ctx context.Context, pages int) error {
+	for chunk, err := range catalog.Chunks(ctx, c.store, c.stream) {
+		if errors.Is(err, catalog.ErrNoArchive) || catalog.Damaged(err) {
+			break
 		}
-		retained[e.Seq] = true
-		line, archived := c.lines[e.Seq]
-		was, err := scan(line, archived)
 		if err != nil {
 			return err
 		}
-		switch {
-		case !archived || !was.Retained():
-			note(&c.report.Missing, &c.report.Seqs, e.Seq)
-		case prefix.equal(line, e.JSON):
-			c.report.Equal++
-		case e.Place == chat.PlaceRecalled && was.Place != chat.PlaceRecalled:
-			c.report.Recalled++
-		default:
-			note(&c.report.Different, &c.report.Seqs, e.Seq)
+		c.chunks = append(c.chunks, chunk)
+	}
+	if len(c.chunks) == 0 {
+		return nil
+	}
+	lo, hi := c.chunks[0].Lo, c.chunks[len(c.chunks)-1].Hi
+	// The range is divided into pages from its end downwards, so that no seq is asked for twice.
+	asked := map[chat.Seq]bool{0: true}
+	if err := c.gaps(ctx, hi, asked); err != nil {
+		return err
+	}
+	sample(asked, (hi-lo)/chat.PageSize+1, pages)
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(asked))) { // ascending seqs: each chunk is read once
+		last := hi - n*chat.PageSize
+		if err := c.page(ctx, max(lo, last-chat.PageSize+1), last); err != nil {
+			return err
 		}
 	}
-	for seq, line := range c.lines {
-		if was, err := scan(line, true); err == nil && seq >= lo && seq <= hi && was.Retained() && !retained[seq] {
+	return nil
+}
+
+// gaps adds the pages of all absent and malformed seqs.
+func (c *sourceComparison) gaps(ctx context.Context, hi chat.Seq, asked map[chat.Seq]bool) error {
+	for i := range c.chunks {
+		chunk := &c.chunks[i]
+		if chunk.Absent+chunk.Malformed == 0 {
+			continue
+		}
+		next := chunk.Lo // the seq that would come next
+		ask := func(to chat.Seq) {
+			for n := (hi - to) / chat.PageSize; n <= (hi-next)/chat.PageSize; n++ {
+				asked[n] = true
+			}
+		}
+		err := c.read(ctx, chunk, func(e chat.Element) error {
+			if e.Malformed {
+				ask(e.Seq)
+			} else if e.Seq > next {
+				ask(e.Seq - 1)
+			}
+			next = e.Seq + 1
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if next <= chunk.Hi && !c.bad[chunk.Lo] {
+			ask(chunk.Hi)
+		}
+	}
+	return nil
+}
+
+// sample adds as many pages of all as are wanted, or all that there are.
+func sample(asked map[chat.Seq]bool, all chat.Seq, wanted int) {
+	until := min(int(all), len(asked)+wanted-1) // the newest is among them
+	for i := 0; len(asked) < until; i++ {
+		among := all
+		if i < wanted/2 {
+			among = min(all, newestPages)
+		}
+		asked[rand.N(among)] = true
+	}
+}
+
+// page compares what the service has of [lo, hi], a page at most.
+func (c *sourceComparison) page(ctx context.Context, lo, hi chat.Seq) error {
+	page, err := c.source.Page(ctx, chat.Query{Stream: c.stream, Seq: hi, Number: int(hi - lo + 1)})
+	unanswered := errors.Is(err, chat.ErrMalformed) || errors.Is(err, chat.ErrTooLarge)
+	if unanswered && lo < hi {
+		middle := lo + (hi-lo)/2
+		if err := c.page(ctx, lo, middle); err != nil {
+			return err
+		}
+		return c.page(ctx, middle+1, hi)
+	}
+	if err != nil && !unanswered {
+		return err
+	}
+	c.report.Pages++
+	if err := c.load(ctx, lo, hi); err != nil {
+		return err
+	}
+	if unanswered {
+		c.report.Unreadable++
+		return nil
+	}
+	came := map[chat.Seq]bool{}
+	for i := range page.Elements {
+		e := &page.Elements[i]
+		if e.Seq < lo || e.Seq > hi || !e.Retained() || came[e.Seq] || c.damaged(e.Seq) {
+			continue
+		}
+		came[e.Seq] = true
+		c.compare(e)
+	}
+	for seq := lo; seq <= hi; seq++ {
+		if was, archived := c.lines[seq]; archived && was.Retained() && !was.Malformed && !came[seq] {
 			c.report.Expired++
 		}
 	}
 	return nil
 }
 
-func scan(line []byte, archived bool) (chat.Element, error) {
-	if !archived {
-		return chat.Element{}, nil
+// compare counts an element that the service holds.
+func (c *sourceComparison) compare(e *chat.Element) {
+	prefix := &comparison{stream: c.stream, prefix: splice(c.stream)}
+	was, archived := c.lines[e.Seq]
+	switch {
+	case !archived || !was.Retained() || was.Malformed:
+		note(&c.report.Missing, &c.report.Seqs, e.Seq)
+	case prefix.equal(was.JSON, e.JSON):
+		c.report.Equal++
+	case e.Place == chat.PlaceRecalled && was.Place != chat.PlaceRecalled:
+		c.report.Recalled++
+	default:
+		note(&c.report.Different, &c.report.Seqs, e.Seq)
 	}
-	return chat.ScanElement(line)
 }
 
 // load reads the chunks that overlap [lo, hi] and keeps their lines.
@@ -148,14 +207,16 @@ func (c *sourceComparison) load(ctx context.Context, lo, hi chat.Seq) error {
 	if c.lines != nil && lo >= c.from && hi <= c.to {
 		return nil
 	}
-	c.lines, c.from, c.to = map[chat.Seq][]byte{}, lo, hi
+	c.lines, c.from, c.to = map[chat.Seq]chat.Element{}, lo, hi
 	for i := range c.chunks {
-		if c.chunks[i].Hi < lo || c.chunks[i].Lo > hi {
+		chunk := &c.chunks[i]
+		if chunk.Hi < lo || chunk.Lo > hi {
 			continue
 		}
-		c.from, c.to = min(c.from, c.chunks[i].Lo), max(c.to, c.chunks[i].Hi)
-		err := catalog.Lines(ctx, c.store, c.stream, c.chunks[i], func(e chat.Element) error {
-			c.lines[e.Seq] = bytes.Clone(e.JSON)
+		c.from, c.to = min(c.from, chunk.Lo), max(c.to, chunk.Hi)
+		err := c.read(ctx, chunk, func(e chat.Element) error {
+			e.JSON = bytes.Clone(e.JSON)
+			c.lines[e.Seq] = e
 			return nil
 		})
 		if err != nil {
@@ -163,4 +224,32 @@ func (c *sourceComparison) load(ctx context.Context, lo, hi chat.Seq) error {
 		}
 	}
 	return nil
+}
+
+// read hands on the lines of a chunk. One that is damaged is noted once, and has none.
+func (c *sourceComparison) read(ctx context.Context, chunk *archive.ChunkEntry, visit func(chat.Element) error) error {
+	if c.bad[chunk.Lo] {
+		return nil
+	}
+	err := catalog.Lines(ctx, c.store, c.stream, *chunk, visit)
+	kind := KindHash
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		kind = KindMissingChunk
+	case errors.Is(err, objstore.ErrCorrupt):
+		kind = KindCRC
+	case err == nil || !catalog.Damaged(err):
+		return err
+	}
+	c.bad[chunk.Lo] = true
+	c.report.Damaged = append(c.report.Damaged, Finding{Kind: kind, Key: chunk.Key, Text: "cannot be compared with Chat: " + err.Error()})
+	return nil
+}
+
+// damaged reports whether a seq's chunk is damaged, so that nothing can be said of it.
+func (c *sourceComparison) damaged(seq chat.Seq) bool {
+	if len(c.bad) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(c.chunks, func(e archive.ChunkEntry) bool { return e.Lo <= seq && seq <= e.Hi && c.bad[e.Lo] })
 }

@@ -99,9 +99,12 @@ func details(b *strings.Builder, o options, s *stream) {
 	if s.Copied > 0 {
 		fmt.Fprintf(b, "%s: %s without metadata, as in a copy: what the manifests list stands for them\n", name, cli.Plural(s.Copied, "chunk"))
 	}
-	if c := s.Source; c != nil {
-		fmt.Fprintf(b, "%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s missing, %s different\n", name,
-			cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Recalled), cli.Count(c.Expired), cli.Count(c.Missing), cli.Count(c.Different))
+	if c := s.Source; c != nil && c.Gone {
+		fmt.Fprintf(b, "%s: Chat does not have it any more: there is nothing to compare it with\n", name)
+	} else if c != nil {
+		fmt.Fprintf(b, "%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s unreadable, %s missing, %s different\n", name,
+			cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Recalled), cli.Count(c.Expired), cli.Count(c.Unreadable),
+			cli.Count(c.Missing), cli.Count(c.Different))
 	}
 	findings(b, name+": ", s.Findings)
 	warnings(b, name+": ", s.Warnings)

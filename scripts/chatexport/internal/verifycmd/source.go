@@ -3,6 +3,7 @@ package verifycmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"chatexport/internal/layout"
@@ -37,6 +38,11 @@ func compare(ctx context.Context, t *target.Target, o options, console *cli.Cons
 			return fmt.Errorf("%s: %w", s.Stream, err)
 		}
 		s.Source = &compared
+		for _, f := range compared.Damaged { // unless the verification has found it, too
+			if !slices.ContainsFunc(s.Findings, func(found verify.Finding) bool { return found.Key == f.Key }) {
+				s.Findings = append(s.Findings, f)
+			}
+		}
 		if !compared.Same() {
 			s.Findings = append(s.Findings, verify.Finding{
 				Kind: kindSource, Key: layout.ChunkPrefix(s.Stream),

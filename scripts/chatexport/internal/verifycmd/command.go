@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -91,7 +92,11 @@ are only ever added.
 			})
 		},
 	}
-	f := cmd.Flags()
+	o.register(cmd.Flags())
+	return cmd
+}
+
+func (o *options) register(f *pflag.FlagSet) {
 	o.target.Register(f)
 	f.BoolVar(&o.read, "read", false, "read every chunk and check every line")
 	f.StringVar(&o.sample, "sample", "", "read this `share` of the chunks, such as 5%")
@@ -102,7 +107,6 @@ are only ever added.
 	f.StringVar(&o.against, "against", "", "`file` of a certificate: all that it lists must still be there")
 	f.IntVar(&o.parallel, "parallel", defaultParallel, "streams verified side by side, 1 to 64")
 	cli.JSONFlag(f, &o.json)
-	return cmd
 }
 
 func (o *options) check(args []string) error {

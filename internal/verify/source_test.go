@@ -88,14 +88,14 @@ func TestSource_NothingIsCountedTwice(t *testing.T) {
 
 func TestSource_GapsAreAlwaysAskedFor(t *testing.T) {
 	t.Parallel()
-	const last = 30000
+	const last = 3000
 	var elements []chat.Element
 	source := holding(t, 1, 0)
 	for seq := chat.Seq(1); seq <= last; seq++ {
 		source.holds[seq] = fmt.Sprintf(`{"MsgSeq":%d}`, seq)
 		switch {
-		case 7001 <= seq && seq <= 7003: // absent
-		case seq == 25001:
+		case 701 <= seq && seq <= 703: // absent
+		case seq == 2501:
 			elements = append(elements, chat.NewMalformed(seq, []byte(`{"MsgSeq":`)))
 		default:
 			elements = append(elements, archivetest.Elements(t, source.holds[seq])...)
@@ -103,11 +103,11 @@ func TestSource_GapsAreAlwaysAskedFor(t *testing.T) {
 	}
 	store := newMemStore()
 	b := build(t, store, group(), 1)
-	b.Chunk(20000, elements[:19997]...)
-	b.Chunk(last, elements[19997:]...)
+	b.Chunk(2000, elements[:1997]...)
+	b.Chunk(last, elements[1997:]...)
 	for range 10 {
 		got := compared(t, store, source, 1)
-		want := verify.SourceReport{Pages: 3, Equal: 56, Missing: 4, Seqs: []chat.Seq{7003, 7002, 7001, 25001}}
+		want := verify.SourceReport{Pages: 3, Equal: 56, Missing: 4, Seqs: []chat.Seq{703, 702, 701, 2501}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

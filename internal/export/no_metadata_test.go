@@ -49,12 +49,16 @@ func TestNoMetadata_CopyIsNotContinued(t *testing.T) {
 	}
 }
 
-// Whether it is a copy, only its bytes tell; as long as they cannot be had, nothing stands.
-func TestNoMetadata_IsNoVerdictUntilTheBytesAreRead(t *testing.T) {
+// Whether it is a copy, only its bytes tell. A role need not be allowed to read them; a read that fails decides nothing.
+func TestNoMetadata_OfWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	archived(t, "denied", func(s *scene) {
 		s.strip(101)
-		s.fails(turn{before: at(memstore.OpGet, layout.Chunk(s.stream, 101), memstore.Fault{Err: objstore.ErrDenied})})
+		s.done(archive.StatusNoMetadata, turn{before: at(memstore.OpGet, layout.Chunk(s.stream, 101), memstore.Fault{Err: objstore.ErrDenied})})
+	})
+	archived(t, "unavailable", func(s *scene) {
+		s.strip(101)
+		s.fails(turn{before: at(memstore.OpGet, layout.Chunk(s.stream, 101), memstore.Fault{Err: objstore.ErrUnknown})})
 		s.stands(archive.StatusNoMetadata, "no_metadata")
 	})
 }

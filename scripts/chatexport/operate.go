@@ -8,6 +8,7 @@ import (
 	"chatexport/scripts/chatexport/internal/exportcmd"
 	"chatexport/scripts/chatexport/internal/plan"
 	"chatexport/scripts/chatexport/internal/report"
+	"chatexport/scripts/chatexport/internal/restore"
 	"chatexport/scripts/chatexport/internal/resume"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
@@ -24,5 +25,6 @@ func operate(getenv func(string) string) []*cobra.Command {
 		plan.Command(getenv),
 		resume.Command(getenv),
 		report.Command(getenv),
+		restore.Command(getenv),
 	}
 }

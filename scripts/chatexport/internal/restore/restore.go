@@ -1,0 +1,215 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/objstore/dirstore"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/putback"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// Result is what became of a copy; it is what --json prints.
+type Result struct {
+	Where    string    `json:"where"`
+	From     string    `json:"from"`
+	Complete bool      `json:"complete"` // all that the copy has is in the bucket
+	Written  int       `json:"written"`
+	Streams  []Stream  `json:"streams"`
+	Findings []Finding `json:"findings,omitempty"` // of no stream
+}
+
+// Stream is what became of one stream.
+type Stream struct {
+	Stream   chat.Stream `json:"-"`
+	GroupID  string      `json:"group_id"`
+	TopicID  string      `json:"topic_id,omitempty"`
+	To       chat.Seq    `json:"to"` // up to here, it is in the bucket
+	Written  int         `json:"written"`
+	There    int         `json:"there"` // the same bytes were there already
+	Findings []Finding   `json:"findings,omitempty"`
+}
+
+// Finding is why something could not be put back.
+type Finding struct {
+	Key  string `json:"key"` // below the archive's prefix
+	Text string `json:"text"`
+}
+
+// errInTheWay ends a stream: what stands in the way was told, and nothing is put behind it.
+var errInTheWay = errors.New("something else is there")
+
+type restorer struct {
+	from   *dirstore.Store
+	to     objstore.Store
+	result Result
+	done   atomic.Int64
+}
+
+// all restores the streams that ids name, or all that the copy has.
+func (r *restorer) all(ctx context.Context, app int, ids []string, console *cli.Console) error {
+	stop := console.Follow("restoring", "objects", -1, r.done.Load)
+	defer stop()
+	opts := verify.Options{SDKAppID: app}
+	restore := func(report verify.Report) error { return r.stream(ctx, report) }
+	if len(ids) == 0 {
+		summary, err := verify.Archive(ctx, r.from, opts, restore)
+		if err != nil {
+			return err
+		}
+		for _, f := range summary.Findings {
+			r.result.Findings = append(r.result.Findings, Finding{f.Key, f.Text})
+		}
+		if summary.Streams == 0 {
+			return cli.Usage(fmt.Errorf("there is no archive in %s", r.from.Dir()))
+		}
+	} else {
+		known, err := catalog.Streams(ctx, r.from)
+		if err != nil {
+			return err
+		}
+		chosen, err := target.Match(known, ids)
+		if err != nil {
+			return err
+		}
+		for _, s := range chosen {
+			report, err := verify.Stream(ctx, r.from, s, opts)
+			if err == nil {
+				err = restore(report)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.result.Complete = len(r.result.Findings) == 0
+	for i := range r.result.Streams {
+		r.result.Complete = r.result.Complete && len(r.result.Streams[i].Findings) == 0
+	}
+	return nil
+}
+
+// stream restores one stream that was just proved, unless the proof failed.
+func (r *restorer) stream(ctx context.Context, report verify.Report) error {
+	s := Stream{Stream: report.Stream, GroupID: report.GroupID, TopicID: report.TopicID}
+	for _, f := range report.Findings {
+		s.Findings = append(s.Findings, Finding{f.Key, f.Text})
+	}
+	var err error
+	if report.Sound() {
+		err = r.put(ctx, &s)
+	}
+	if errors.Is(err, catalog.ErrNoArchive) {
+		return nil // a state alone, which is not put back
+	}
+	r.result.Written += s.Written
+	r.result.Streams = append(r.result.Streams, s)
+	if errors.Is(err, errInTheWay) {
+		return nil
+	}
+	return err
+}
+
+// put writes a stream's objects so that whatever is there when it stops is a valid archive, and ever more of this one.
+func (r *restorer) put(ctx context.Context, s *Stream) error {
+	genesis, err := catalog.Genesis(ctx, r.from, s.Stream)
+	// A crash right after genesis: the archive is empty, and a batch would begin it where the copy does.
+	if err == nil {
+		err = r.small(ctx, s, layout.Genesis(s.Stream))
+	}
+	if err != nil {
+		return err
+	}
+	next := genesis.FirstLo
+	for m, err := range catalog.Manifests(ctx, r.from, s.Stream, next) {
+		if err != nil {
+			return err
+		}
+		for i := range m.Chunks {
+			// A crash right after a chunk: it counts, as one that a run has archived and not listed yet.
+			if err := r.chunk(ctx, s, &m.Chunks[i]); err != nil {
+				return err
+			}
+		}
+		// A crash right after a manifest: everything up to its hi is as it was.
+		if err := r.small(ctx, s, layout.Manifest(s.Stream, m.Lo)); err != nil {
+			return err
+		}
+		next = m.Hi + 1
+	}
+	for c, err := range catalog.Unlisted(ctx, r.from, s.Stream, next) {
+		if err == nil {
+			err = r.chunk(ctx, s, &c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// small puts a genesis or a manifest back.
+func (r *restorer) small(ctx context.Context, s *Stream, key string) error {
+	body, _, err := r.from.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	return r.object(ctx, s, putback.JSON(key, body), func() ([]byte, error) { return body, nil })
+}
+
+// chunk puts a chunk back. It is read only if it is not there.
+func (r *restorer) chunk(ctx context.Context, s *Stream, c *archive.ChunkEntry) error {
+	place, err := putback.Chunk(c)
+	if err == nil {
+		err = r.object(ctx, s, place, func() ([]byte, error) {
+			body, _, err := r.from.Get(ctx, c.Key)
+			return body, err
+		})
+	}
+	if err == nil {
+		s.To = c.Hi
+	}
+	return err
+}
+
+func (r *restorer) object(ctx context.Context, s *Stream, p putback.Place, read func() ([]byte, error)) error {
+	found, err := p.Look(ctx, r.to)
+	wrote := false
+	if err == nil && found == putback.Nothing {
+		var body []byte
+		if body, err = read(); err == nil {
+			wrote, found, err = p.Put(ctx, r.to, body)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.done.Add(1)
+	switch {
+	case wrote:
+		s.Written++
+	case found == putback.Same:
+		s.There++
+	default:
+		s.Findings = append(s.Findings, Finding{p.Key, inTheWay(found)})
+		return errInTheWay
+	}
+	return nil
+}
+
+// inTheWay says what must happen before an object can be put where another is.
+func inTheWay(found putback.Found) string {
+	if found == putback.Bare {
+		return "is there with the same bytes, but without the metadata that the function needs; nothing is overwritten: whoever may, removes it, and restore puts it back with them"
+	}
+	return "is there with other bytes than the copy's; nothing was overwritten, and nothing is put behind it. Where the copy is right, whoever may removes it, and restore goes on"
+}

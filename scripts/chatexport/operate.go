@@ -7,6 +7,7 @@ import (
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/exportcmd"
 	"chatexport/scripts/chatexport/internal/plan"
+	"chatexport/scripts/chatexport/internal/repair"
 	"chatexport/scripts/chatexport/internal/report"
 	"chatexport/scripts/chatexport/internal/restore"
 	"chatexport/scripts/chatexport/internal/resume"
@@ -24,6 +25,7 @@ func operate(getenv func(string) string) []*cobra.Command {
 		exportcmd.Command(getenv),
 		plan.Command(getenv),
 		resume.Command(getenv),
+		repair.Command(getenv),
 		report.Command(getenv),
 		restore.Command(getenv),
 	}

@@ -81,7 +81,7 @@ func TestPage_TellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 		t.Error("trouble does not come first")
 	}
 	for _, want := range []string{
-		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "run verify on it",
+		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "chatexport repair pulls it again",
 		`class="archived"`, `class="expired"`, `class="absent"`, `class="pending"`, "prefers-color-scheme: dark", "Growth",
 	} {
 		if !strings.Contains(text, want) {

@@ -85,14 +85,11 @@ func (s *Stream) Rank() int {
 	return rank
 }
 
-// advice says what a person can do.
+// advice says what a person can do. What helps where an archive is damaged is said in one place: damage.
 func advice(s *Stream) string {
 	switch s.Status {
 	case archive.StatusDamaged:
-		if s.Error != nil && s.Error.Code == archive.CodeChunkCorrupt {
-			return "restore the chunk that the error names, or remove it: its messages are pulled again, as far as they are still stored"
-		}
-		return "run verify on it; nothing was overwritten, and nothing is archived until objects that are missing are restored"
+		return damage(s.Error)
 	case archive.StatusMismatch:
 		return "the archive is another app's: use another COS_PREFIX for each app"
 	case archive.StatusRecreated:
@@ -115,5 +112,26 @@ func advice(s *Stream) string {
 		return "messages may expire before they are archived: chatexport resume, or chatexport export"
 	default:
 		return ""
+	}
+}
+
+// damage says what helps against each kind of damage: what the function does by itself, what repair can, and what only a copy
+// has. Nothing was overwritten, whatever it is.
+func damage(e *archive.StateError) string {
+	code := ""
+	if e != nil {
+		code = e.Code
+	}
+	switch code {
+	case "genesis_missing", "genesis_invalid":
+		return "only a copy has what stands in a genesis: chatexport restore puts it back, once a damaged one was removed"
+	case archive.CodeChunkCorrupt, "foreign_object":
+		return "chatexport repair says what must be removed; the next run then pulls its messages again, as far as they are still stored"
+	case "chunk_missing":
+		return "chatexport repair pulls it again, as long as its messages are stored unchanged; or chatexport restore, from a copy"
+	case "manifest_missing", "manifest_invalid", "manifest_chain":
+		return "chatexport repair makes the newest manifest from its chunks, and says what else only a copy has"
+	default:
+		return "chatexport repair makes again what can be, and says what must be removed first"
 	}
 }

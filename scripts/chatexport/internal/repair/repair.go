@@ -1,0 +1,326 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/rs/zerolog"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
+	"chatexport/internal/chat"
+	"chatexport/internal/chatapi"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
+	"chatexport/internal/retry"
+	"chatexport/internal/verify"
+	"chatexport/scripts/chatexport/internal/cli"
+	"chatexport/scripts/chatexport/internal/target"
+)
+
+// State is what became of an object. The names are stable.
+type State string
+
+// What may become of an object.
+const (
+	Mended      State = "mended"
+	Mendable    State = "mendable"     // it was only tried, or the next run does it
+	RemoveFirst State = "remove_first" // by somebody who may
+	NotMended   State = "not_mended"
+)
+
+// Result is what was found and done; it is what --json prints.
+type Result struct {
+	Where   string   `json:"where"`
+	DryRun  bool     `json:"dry_run"`
+	Good    bool     `json:"good"` // nothing is left to be done
+	Mended  int      `json:"mended"`
+	Streams []Stream `json:"streams"` // those with anything to mend
+}
+
+// Stream is what was found and done in one stream.
+type Stream struct {
+	Stream  chat.Stream `json:"-"`
+	GroupID string      `json:"group_id"`
+	TopicID string      `json:"topic_id,omitempty"`
+	Objects []Object    `json:"objects"`
+}
+
+// Object is one object that is missing, damaged or in the way.
+type Object struct {
+	Key   string `json:"key"` // below the archive's prefix
+	State State  `json:"state"`
+	Text  string `json:"text"`
+}
+
+// source answers what is asked again.
+type source interface {
+	pull.Source
+	Group(ctx context.Context, s chat.Stream) (chat.Facts, error)
+}
+
+type repairer struct {
+	store       catalog.Store
+	engine      objstore.Store
+	source      source // nil without an app
+	caller      *retry.Caller
+	concurrency int
+	opts        verify.Options
+	dryRun      bool
+	result      Result
+	done        atomic.Int64
+}
+
+func newRepairer(t *target.Target, o options) (*repairer, error) {
+	r := &repairer{
+		store: t.Store, engine: t.Engine, dryRun: o.dryRun, concurrency: t.Config.ChatConcurrency,
+		opts:   verify.Options{Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID},
+		result: Result{Where: t.Where, DryRun: o.dryRun, Streams: []Stream{}},
+	}
+	if o.read {
+		r.opts.Level = verify.LevelFull
+	}
+	if !t.HasChat() {
+		return r, nil
+	}
+	client, err := t.Chat()
+	if err != nil {
+		return nil, err
+	}
+	r.source, r.caller = client, chatapi.NewCaller(retry.NewLimiter(float64(t.Config.ChatQPS)))
+	return r, nil
+}
+
+func (r *repairer) all(ctx context.Context, ids []string, console *cli.Console) error {
+	known, err := catalog.Streams(ctx, r.store)
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return cli.Usage(fmt.Errorf("there is no archive in %s", r.result.Where))
+	}
+	chosen, err := target.Match(known, ids)
+	if err != nil {
+		return err
+	}
+	stop := console.Follow("verifying", "streams", int64(len(chosen)), r.done.Load)
+	defer stop()
+	for _, s := range chosen {
+		p := &patient{repairer: r, stream: s}
+		err := p.mend(ctx)
+		if len(p.objects) > 0 {
+			r.result.Streams = append(r.result.Streams, Stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID, Objects: p.objects})
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		r.done.Add(1)
+	}
+	return nil
+}
+
+// patient is one stream under repair.
+type patient struct {
+	*repairer
+
+	stream  chat.Stream
+	faults  map[string]string // what is wrong, by key
+	genesis archive.Genesis
+	state   *archive.State
+	listed  map[chat.Seq]listed // chunks with faults, as manifests list them
+	last    archive.Link        // end of the chain of manifests that can be followed from genesis
+	next    chat.Seq            // lo of the manifest behind it
+	pinned  *archive.Manifest   // the first manifest behind the place where the chain breaks
+	objects []Object
+}
+
+// listed is a chunk as its manifest lists it, and the build that wrote the manifest.
+type listed struct {
+	archive.ChunkEntry
+
+	build string
+}
+
+func (p *patient) add(key string, state State, format string, args ...any) {
+	p.objects = append(p.objects, Object{Key: key, State: state, Text: fmt.Sprintf(format, args...)})
+}
+
+// did records what was done, or could have been.
+func (p *patient) did(key, format string, args ...any) {
+	state := Mended
+	if p.dryRun {
+		state = Mendable
+	} else {
+		p.result.Mended++
+	}
+	p.add(key, state, format, args...)
+}
+
+func (p *patient) mend(ctx context.Context) error {
+	report, err := verify.Stream(ctx, p.store, p.stream, p.opts)
+	if err != nil {
+		return err
+	}
+	p.faults = map[string]string{}
+	for _, f := range report.Findings {
+		p.fault(f.Key, f.Text)
+	}
+	if err := p.hints(ctx); err != nil || len(p.faults) == 0 {
+		return err
+	}
+	if known, err := p.begin(ctx); err != nil || !known {
+		return err
+	}
+	if err := p.read(ctx); err != nil {
+		return err
+	}
+	// Chunks first: manifests are made from them.
+	for _, kind := range []layout.Kind{0, layout.KindChunk, layout.KindManifest, layout.KindState} {
+		for _, key := range slices.Sorted(maps.Keys(p.faults)) {
+			name, _ := layout.Parse(key) // foreign ones have the kind 0
+			if name.Kind != kind {
+				continue
+			}
+			if err := p.object(ctx, key, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// begin reads the genesis. Without the one that it was, nothing can be judged.
+func (p *patient) begin(ctx context.Context) (known bool, err error) {
+	key := layout.Genesis(p.stream)
+	p.genesis, err = catalog.Genesis(ctx, p.store, p.stream)
+	switch {
+	case errors.Is(err, catalog.ErrNoArchive):
+		p.add(key, NotMended, "does not exist, and the time and evidence in it are nowhere else; only a copy has it: chatexport restore")
+		return false, nil
+	case catalog.Damaged(err):
+		p.add(key, RemoveFirst, "%v; nothing but a copy has it: whoever may removes it, and chatexport restore puts it back", err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if fault, ok := p.faults[key]; ok {
+		p.add(key, NotMended, "%s; nothing of this stream is touched", fault)
+		return false, nil
+	}
+	return true, nil
+}
+
+// hints reads the state, which may know of faults that nothing else tells of: a chunk that is not what a batch wrote, and one
+// that no manifest lists and that nothing else misses.
+func (p *patient) hints(ctx context.Context) (err error) {
+	p.state, err = catalog.State(ctx, p.store, p.stream)
+	if catalog.Damaged(err) {
+		return nil // told by its own fault
+	}
+	if err != nil || p.state == nil {
+		return err
+	}
+	if e := p.state.Error; e != nil && e.Code == archive.CodeChunkCorrupt {
+		key := layout.Chunk(p.stream, e.Frontier)
+		o, err := p.store.Head(ctx, key)
+		if err == nil && strconv.FormatUint(o.CRC64, 10) != e.CRC64 {
+			p.fault(key, "is not what was written: its crc64 should be "+e.CRC64)
+		}
+		if err != nil && !errors.Is(err, objstore.ErrNotExist) {
+			return err
+		}
+	}
+	if p.state.After == 0 || len(p.faults) == 0 {
+		return nil
+	}
+	key := layout.Chunk(p.stream, p.state.After)
+	_, err = p.store.Head(ctx, key)
+	if errors.Is(err, objstore.ErrNotExist) {
+		p.fault(key, "does not exist, but the state names it as the last chunk")
+		return nil
+	}
+	return err
+}
+
+// fault notes what is wrong with an object, the first thing of several.
+func (p *patient) fault(key, text string) {
+	if p.faults[key] == "" {
+		p.faults[key] = text
+	}
+}
+
+// read goes over all manifests that can be read, and notes what they say of the chunks with faults, and where the chain breaks.
+func (p *patient) read(ctx context.Context) error {
+	body, _, err := p.store.Get(ctx, layout.Genesis(p.stream))
+	if err != nil {
+		return err
+	}
+	p.listed = map[chat.Seq]listed{}
+	p.last, p.next = archive.Link{Key: layout.Genesis(p.stream), SHA256: archivedHash(body)}, p.genesis.FirstLo
+	for entry, err := range p.store.List(ctx, layout.ManifestPrefix(p.stream), "") {
+		if err != nil {
+			return err
+		}
+		name, err := layout.Parse(entry.Key)
+		if err != nil || name.Kind != layout.KindManifest {
+			continue
+		}
+		body, _, err := p.store.Get(ctx, entry.Key)
+		if err != nil && !catalog.Damaged(err) && !errors.Is(err, objstore.ErrNotExist) {
+			return err
+		}
+		m, err := archive.ParseManifest(body)
+		if err != nil || m.Stream() != p.stream || m.Lo != name.Lo {
+			continue // told by its own fault
+		}
+		for _, c := range m.Chunks {
+			if _, ok := p.faults[c.Key]; ok {
+				p.listed[c.Lo] = listed{c, m.Build}
+			}
+		}
+		switch {
+		case m.Lo == p.next && m.Previous == p.last:
+			p.last, p.next = archive.Link{Key: entry.Key, SHA256: archivedHash(body)}, m.Hi+1
+		case p.pinned == nil:
+			p.pinned = &m
+		}
+	}
+	return nil
+}
+
+func (p *patient) object(ctx context.Context, key string, name layout.Name) error {
+	switch name.Kind {
+	case layout.KindChunk:
+		return p.chunk(ctx, key, name.Lo)
+	case layout.KindManifest:
+		return p.manifest(ctx, key, name.Lo)
+	case layout.KindState:
+		p.hint(key)
+		return nil
+	default:
+		p.add(key, RemoveFirst, "%s; whoever may moves it elsewhere", p.faults[key])
+		return nil
+	}
+}
+
+// hint deals with a state, which the function makes anew where there is none. What it says of objects that are gone has been
+// told of those.
+func (p *patient) hint(key string) {
+	switch {
+	case p.state == nil:
+		p.add(key, Mendable, "%s; it holds hints only: the next run writes it anew", p.faults[key])
+	case len(p.objects) == 0:
+		p.add(key, NotMended, "%s; compare with the sha256 that the log kept (verify --expect): where the archive is right, whoever may removes this hint, and the next run writes it anew", p.faults[key])
+	}
+}
+
+// reader reads the stream's history again.
+func (p *patient) reader() *pull.Reader {
+	return &pull.Reader{Source: p.source, Caller: p.caller, Stream: p.stream, Concurrency: p.concurrency, Log: zerolog.Nop()}
+}

@@ -73,13 +73,14 @@ type repairer struct {
 	concurrency int
 	opts        verify.Options
 	dryRun      bool
+	bucket      bool // the function may go on with it
 	result      Result
 	done        atomic.Int64
 }
 
 func newRepairer(t *target.Target, o options) (*repairer, error) {
 	r := &repairer{
-		store: t.Store, engine: t.Engine, dryRun: o.dryRun, concurrency: t.Config.ChatConcurrency,
+		store: t.Store, engine: t.Engine, dryRun: o.dryRun, bucket: t.COS != nil, concurrency: t.Config.ChatConcurrency,
 		opts:   verify.Options{Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID},
 		result: Result{Where: t.Where, DryRun: o.dryRun, Streams: []Stream{}},
 	}
@@ -170,6 +171,10 @@ func (p *patient) mend(ctx context.Context) error {
 	p.faults = map[string]string{}
 	for _, f := range report.Findings {
 		p.fault(f.Key, f.Text)
+	}
+	if report.Copied > 0 && p.bucket {
+		p.add(layout.ChunkPrefix(p.stream), RemoveFirst, "%s without metadata, as in a plain copy: they can be proved and read, but the function does not go on with them. Whoever may mirrors and removes them, and chatexport restore puts them back with metadata",
+			cli.Plural(report.Copied, "chunk"))
 	}
 	if err := p.hints(ctx); err != nil || len(p.faults) == 0 {
 		return err

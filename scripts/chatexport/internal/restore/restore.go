@@ -45,6 +45,9 @@ type Finding struct {
 	Text string `json:"text"`
 }
 
+// writer names this command in metadata that nothing else tells.
+const writer = "restore"
+
 // errInTheWay ends a stream: what stands in the way was told, and nothing is put behind it.
 var errInTheWay = errors.New("something else is there")
 
@@ -148,13 +151,26 @@ func (r *restorer) put(ctx context.Context, s *Stream) error {
 	}
 	for c, err := range catalog.Unlisted(ctx, r.from, s.Stream, next) {
 		if err == nil {
-			err = r.chunk(ctx, s, &c)
+			err = r.unlisted(ctx, s, c)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unlisted puts a chunk back that no manifest lists. Where the copy has no metadata of it, they are made from its content;
+// one without a line tells nothing: it is left to the function, with those behind it.
+func (r *restorer) unlisted(ctx context.Context, s *Stream, c archive.ChunkEntry) error {
+	if c.Writer == "" {
+		if c.Lines() == 0 {
+			s.Findings = append(s.Findings, Finding{c.Key, "has no line, no metadata, and no manifest lists it: nothing tells what it is, and the function archives anew from there"})
+			return errInTheWay
+		}
+		c.Run, c.RequestID, c.Writer = writer, writer, writer
+	}
+	return r.chunk(ctx, s, &c)
 }
 
 // small puts a genesis or a manifest back.

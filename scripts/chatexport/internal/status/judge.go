@@ -42,7 +42,7 @@ func judge(s *Stream, now time.Time, maxAge, retention time.Duration) {
 	switch {
 	case final:
 		s.Verdict = Done
-	case s.Status == archive.StatusDamaged, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
+	case s.Status == archive.StatusDamaged, s.Status == archive.StatusNoMetadata, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
 		s.Status == archive.StatusFailed, s.abandoned(now):
 		s.Verdict = Stuck
 	case s.Error != nil:
@@ -90,6 +90,8 @@ func advice(s *Stream) string {
 	switch s.Status {
 	case archive.StatusDamaged:
 		return damage(s.Error)
+	case archive.StatusNoMetadata:
+		return "this is a copy without the metadata that the function needs: whoever may removes it, and chatexport restore puts it back with them"
 	case archive.StatusMismatch:
 		return "the archive is another app's: use another COS_PREFIX for each app"
 	case archive.StatusRecreated:

@@ -31,7 +31,7 @@ func Troubled(ctx context.Context, t *target.Target, console *cli.Console) ([]Tr
 		}
 		trouble := Trouble{Stream: s.Stream}
 		switch s.Status {
-		case archive.StatusDamaged, archive.StatusMismatch, archive.StatusRecreated:
+		case archive.StatusDamaged, archive.StatusNoMetadata, archive.StatusMismatch, archive.StatusRecreated:
 			trouble.Hopeless = s.Status + ": " + s.Advice
 		}
 		troubles = append(troubles, trouble)

@@ -129,7 +129,7 @@ func TestText_IsForReadingAndHarmless(t *testing.T) {
 		`{"From_Account":"a","MsgBody":[{"MsgType":"TIMImageElem","MsgContent":{"ImageInfoArray":[{"Type":3,"Size":1,"URL":"https://x/thumb"},{"Type":1,"Size":9,"URL":"https://x/original?a=1&b=2"}]}},{"MsgType":"TIMVideoFileElem","MsgContent":{"VideoUrl":"https://x/v","VideoSecond":7,"ThumbUrl":"https://x/t"}},{"MsgType":"TIMNewElem","MsgContent":{}}],"MsgSeq":6,"MsgTimeStamp":1700000004}`,
 		`{"From_Account":"a","MsgBody":null,"MsgSeq":7,"MsgTimeStamp":1700000005}`,
 	}
-	b.Chunk(7, archivetest.Elements(t, lines...)...)
+	b.Chunk(8, append(archivetest.Elements(t, lines...), chat.NewMalformed(8, []byte("{\x1b[31m")))...)
 
 	want := `2023-11-14 22:13:20Z  eve[31m  two lines ]0;title
 2023-11-14 22:13:21Z  a  [file f.pdf, 12 bytes] [face 3]
@@ -138,6 +138,7 @@ func TestText_IsForReadingAndHarmless(t *testing.T) {
 2023-11-14 22:13:23Z  * left, by bob: bob
 2023-11-14 22:13:24Z  a  [image] [video, 7 s] [TIMNewElem]
 2023-11-14 22:13:25Z  a  ` + `
+                      [seq 8 is malformed: what came, 6 bytes, could not be read; cat --json has it]
 `
 	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--text").Stdout); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)

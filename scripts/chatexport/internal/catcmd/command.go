@@ -45,7 +45,8 @@ func Command(getenv func(string) string) *cobra.Command {
 		Short: "Print archived messages",
 		Long: `cat prints the messages of one stream, oldest first: as archived, one JSON object a line (this is also what --json
 means); with --text for reading; with --media the links to files, which expire with the messages, as one JSON object
-{"seq", "time", "from", "type", "url", "name", "size"} a line.
+{"seq", "time", "from", "type", "url", "name", "size"} a line. Where what came could not be read, the line has nothing but
+the ids, MsgSeq and "_malformed": {"bytes", "answer"}, the answer in base64; --text says so.
 
 --since and --until take a date (2026-11-22), a time (2026-11-22T08:30:00Z, or 2026-11-22 08:30 in UTC), seconds since
 1970, or a duration before now (36h). Only chunks that overlap what is asked are read; the manifests say which.

@@ -74,6 +74,9 @@ func textOf(e *chat.Element) string {
 	m := parse(e)
 	var text string
 	switch e.Class() {
+	case chat.ClassMalformed:
+		return fmt.Sprintf("%s  [seq %d is malformed: what came, %d bytes, could not be read; cat --json has it]",
+			when, e.Seq, number(fields(fields(e.JSON)["_malformed"])["bytes"]))
 	case chat.ClassPlaceholder:
 		return when + "  [expired, deleted, or not stored]"
 	case chat.ClassSystem:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -140,7 +141,7 @@ func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq
 		return 0, nil
 	}
 	state, err := catalog.State(ctx, store, s)
-	if err != nil {
+	if err != nil && !errors.Is(err, archive.ErrInvalid) { // which the function takes for none
 		return 0, err
 	}
 	if state != nil && state.Frontier > 0 {
@@ -150,5 +151,11 @@ func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq
 	if errors.Is(err, catalog.ErrNoArchive) {
 		return 0, nil
 	}
-	return genesis.FirstLo, err
+	next := genesis.FirstLo
+	if err == nil {
+		for chunk, failed := range catalog.Chunks(ctx, store, s) {
+			next, err = chunk.Hi+1, failed
+		}
+	}
+	return next, err
 }

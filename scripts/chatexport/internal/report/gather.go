@@ -34,6 +34,7 @@ type drawn struct {
 type span struct {
 	lo, hi                    chat.Seq
 	archived, expired, absent int64
+	malformed                 int64 // of the archived
 	tsMin, tsMax              int64
 }
 
@@ -76,9 +77,12 @@ func gather(ctx context.Context, t *target.Target, judged status.Result, most in
 func (d *drawn) read(ctx context.Context, store catalog.Store) error {
 	err := d.walk(ctx, store)
 	// The state's counters are hints; what was just read is the truth.
-	d.Messages, d.Expired, d.Absent, d.Bytes = 0, 0, 0, d.unlisted
+	d.Messages, d.Malformed, d.Expired, d.Absent, d.Bytes = 0, 0, 0, 0, d.unlisted
 	for _, c := range d.chunks {
-		d.Messages, d.Expired, d.Absent = d.Messages+c.archived, d.Expired+c.expired, d.Absent+c.absent
+		d.Messages += c.archived - c.malformed
+		d.Malformed += c.malformed
+		d.Expired += c.expired
+		d.Absent += c.absent
 	}
 	for _, r := range d.runs {
 		d.Bytes += r.bytes
@@ -102,7 +106,7 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 		if err != nil {
 			return d.damaged(err)
 		}
-		d.runs = append(d.runs, listed{at: m.FinishedAt, took: m.FinishedAt.Sub(m.StartedAt), messages: m.Totals.Lines(), bytes: m.Totals.Bytes})
+		d.runs = append(d.runs, listed{at: m.FinishedAt, took: m.FinishedAt.Sub(m.StartedAt), messages: m.Totals.Elements(), bytes: m.Totals.Bytes})
 		for i := range m.Chunks {
 			d.add(&m.Chunks[i])
 		}
@@ -120,7 +124,7 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 
 func (d *drawn) add(c *archive.ChunkEntry) {
 	d.chunks = append(d.chunks, span{
-		lo: c.Lo, hi: c.Hi, archived: c.Lines(), expired: c.Expired, absent: c.Absent, tsMin: c.TsMin, tsMax: c.TsMax,
+		lo: c.Lo, hi: c.Hi, archived: c.Lines(), malformed: c.Malformed, expired: c.Expired, absent: c.Absent, tsMin: c.TsMin, tsMax: c.TsMax,
 	})
 }
 

@@ -22,8 +22,8 @@ type page struct {
 	Where   string
 	Streams []drawn
 
-	Messages, Expired, Absent, Pending, Bytes int64
-	Chunks                                    int
+	Messages, Expired, Absent, Malformed, Pending, Bytes int64
+	Chunks                                               int
 
 	from, to int64 // of all messages, in seconds since 1970
 	growth   []listed
@@ -33,6 +33,7 @@ func (p *page) total(d *drawn) {
 	p.Messages += d.Messages
 	p.Expired += d.Expired
 	p.Absent += d.Absent
+	p.Malformed += d.Malformed
 	p.Pending += d.Pending
 	p.Bytes += d.Bytes
 	p.Chunks += len(d.chunks)

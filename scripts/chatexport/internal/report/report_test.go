@@ -51,6 +51,7 @@ func build(t *testing.T) string {
 		b.Manifest(archive.StatusComplete)
 	}
 	b.State(state(nil))
+	b.Chunk(602, chat.NewMalformed(601, []byte("{")), chat.NewMalformed(602, []byte("{")))
 	b = clitest.Build(t, store, chat.Stream{GroupID: "empty"})
 	b.State(state(nil))
 	b = clitest.Sound(t, store, chat.Stream{GroupID: "broken"})
@@ -81,7 +82,7 @@ func TestPage_TellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 		t.Error("trouble does not come first")
 	}
 	for _, want := range []string{
-		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "chatexport repair pulls it again",
+		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "<b>2</b>malformed", "2 malformed: came", "12 absent", "chatexport repair pulls it again",
 		`class="archived"`, `class="expired"`, `class="absent"`, `class="pending"`, "prefers-color-scheme: dark", "Growth",
 	} {
 		if !strings.Contains(text, want) {

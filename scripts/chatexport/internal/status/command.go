@@ -35,7 +35,8 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "status [GROUP...]",
 		Short: "Say how every stream is doing, trouble first",
 		Long: `status reads each stream's state, genesis and newest manifest: how far it is archived, what it waits for, why it stands
-still and what to do about it. Without GROUP it looks at the whole archive.
+still and what to do about it. Where there is no state, as in a copy, it reads all manifests and the end of the chunks
+instead. Without GROUP it looks at the whole archive.
 
   stuck      damaged, mismatch, recreated or failed: a person must look; or a run that nobody works on any more
   failing    the last batch failed; the next tick tries again
@@ -51,7 +52,7 @@ Put status --max-age 26h into a cron job: it exits with 1 when a stream is stuck
 
 JSON (--json): {"where", "at", "trouble", "done", "running", "failing", "late", "stuck", "at_risk", "streams": [{
 "group_id", "topic_id", "verdict", "at_risk", "status", "frontier", "head", "pending", "complete_at", "age_seconds",
-"first_lo", "messages", "expired", "absent", "chunks", "bytes", "last_run": {"run", "status", "started_at",
+"first_lo", "messages", "expired", "absent", "malformed", "chunks", "bytes", "last_run": {"run", "status", "started_at",
 "finished_at"}, "lease": {"owner", "until"}, "error": {"code", "text", "at", "frontier"}, "advice"}]}. Members are only
 ever added.
 

@@ -43,7 +43,7 @@ type Stream struct {
 
 	Verdict Verdict `json:"verdict"`
 	AtRisk  bool    `json:"at_risk"`
-	Status  string  `json:"status"` // of the state; empty without one
+	Status  string  `json:"status"` // of the state; without one that of the newest manifest, empty if more is archived than it lists
 
 	Frontier chat.Seq `json:"frontier"`
 	Head     chat.Seq `json:"head"`
@@ -53,12 +53,13 @@ type Stream struct {
 	AgeSeconds int64     `json:"age_seconds"`          // since then, or since the archive began
 	UpdatedAt  time.Time `json:"updated_at,omitzero"`
 
-	FirstLo  chat.Seq `json:"first_lo"`
-	Messages int64    `json:"messages"`
-	Expired  int64    `json:"expired"` // before they could be archived
-	Absent   int64    `json:"absent"`
-	Chunks   int64    `json:"chunks"`
-	Bytes    int64    `json:"bytes"`
+	FirstLo   chat.Seq `json:"first_lo"`
+	Messages  int64    `json:"messages"`
+	Expired   int64    `json:"expired"` // before they could be archived
+	Absent    int64    `json:"absent"`
+	Malformed int64    `json:"malformed"`
+	Chunks    int64    `json:"chunks"`
+	Bytes     int64    `json:"bytes"`
 
 	LastRun *LastRun            `json:"last_run,omitempty"` // of the newest manifest
 	Lease   *archive.Lease      `json:"lease,omitempty"`
@@ -147,17 +148,10 @@ func newestSeqs(ctx context.Context, t *target.Target, o options, streams []chat
 	return next, nil
 }
 
-// read reads one stream's small objects. What of them is damaged is the stream's trouble, not the command's.
+// read reads one stream's small objects. What of them is damaged is the stream's trouble, not the command's. A state spares
+// reading all manifests; without one, they and the chunks tell the same.
 func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, error) {
 	one := Stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
-	state, err := catalog.State(ctx, store, s)
-	if catalog.Damaged(err) {
-		one.trouble("state_invalid", err)
-		err = nil
-	}
-	if err != nil {
-		return one, err
-	}
 	genesis, err := catalog.Genesis(ctx, store, s)
 	switch {
 	case errors.Is(err, catalog.ErrNoArchive):
@@ -170,40 +164,105 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 		one.UpdatedAt = genesis.CreatedAt
 		one.Expired = int64(genesis.FirstLo - 1)
 	}
-	if state != nil {
-		one.state(state)
-	}
-	if state == nil || state.ManifestAfter == nil {
-		return one, nil
-	}
-	m, err := catalog.Manifest(ctx, store, s, state.ManifestAfter.Lo)
+	state, err := catalog.State(ctx, store, s)
 	switch {
-	case errors.Is(err, objstore.ErrNotExist):
-		one.trouble("manifest_missing", errors.New("the newest manifest that the state names does not exist"))
 	case catalog.Damaged(err):
-		one.trouble("manifest_invalid", err)
+		// A hint that cannot be read is none, for readers as for the function, which then writes it anew.
+		one.fail("state_invalid", err)
 	case err != nil:
 		return one, err
-	default:
-		one.LastRun = &LastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
-		if one.CompleteAt.IsZero() && m.Status != archive.StatusPartial {
-			one.CompleteAt = m.FinishedAt
-		}
 	}
-	return one, nil
+	switch {
+	case state != nil:
+		one.state(state)
+		return one, one.newest(ctx, store, state.ManifestAfter)
+	case one.FirstLo > 0:
+		return one, one.walk(ctx, store, genesis.FirstLo)
+	default:
+		return one, nil
+	}
 }
 
-// trouble records what this command itself found.
+// newest reads the manifest that the state names.
+func (s *Stream) newest(ctx context.Context, store catalog.Store, hint *archive.ManifestHint) error {
+	if hint == nil {
+		return nil
+	}
+	m, err := catalog.Manifest(ctx, store, s.Stream, hint.Lo)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		s.trouble("manifest_missing", errors.New("the newest manifest that the state names does not exist"))
+	case catalog.Damaged(err):
+		s.trouble("manifest_invalid", err)
+	case err != nil:
+		return err
+	default:
+		s.run(&m)
+		if s.CompleteAt.IsZero() && m.Status != archive.StatusPartial {
+			s.CompleteAt = m.FinishedAt
+		}
+	}
+	return nil
+}
+
+// walk finds from manifests and chunks what the state would tell.
+func (s *Stream) walk(ctx context.Context, store catalog.Store, lo chat.Seq) error {
+	for m, err := range catalog.Manifests(ctx, store, s.Stream, lo) {
+		if err != nil {
+			return s.damaged("manifest_invalid", err)
+		}
+		s.run(&m)
+		s.count(m.Totals.Counts, int64(m.Totals.Chunks), m.Totals.Bytes)
+		s.Frontier, s.Head, s.UpdatedAt, s.Status = m.Hi+1, m.Head, m.FinishedAt, ""
+		if m.Status != archive.StatusPartial {
+			s.Status, s.CompleteAt = m.Status, m.FinishedAt
+		}
+	}
+	for c, err := range catalog.Unlisted(ctx, store, s.Stream, s.Frontier) {
+		if err != nil {
+			return s.damaged("foreign_object", err)
+		}
+		s.count(c.Counts, 1, c.Bytes)
+		s.Frontier, s.Head, s.Status = c.Hi+1, max(s.Head, c.Hi), ""
+	}
+	return nil
+}
+
+func (s *Stream) run(m *archive.Manifest) {
+	s.LastRun = &LastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
+}
+
+func (s *Stream) count(c archive.Counts, chunks, bytes int64) {
+	s.Messages += c.Elements()
+	s.Malformed += c.Malformed
+	s.Absent += c.Absent
+	s.Expired += c.Expired
+	s.Chunks += chunks
+	s.Bytes += bytes
+}
+
+// trouble records damage that this command itself found.
 func (s *Stream) trouble(code string, err error) {
 	s.Status = archive.StatusDamaged
+	s.fail(code, err)
+}
+
+func (s *Stream) fail(code string, err error) {
 	s.Error = &archive.StateError{Code: code, Text: err.Error(), Frontier: s.Frontier}
+}
+
+// damaged is trouble, if err is about the archive.
+func (s *Stream) damaged(code string, err error) error {
+	if catalog.Damaged(err) {
+		s.trouble(code, err)
+		return nil
+	}
+	return err
 }
 
 func (s *Stream) state(state *archive.State) {
 	s.Frontier, s.Head, s.UpdatedAt = max(s.Frontier, state.Frontier), state.Head, state.UpdatedAt
-	c := state.Counters
-	s.Messages, s.Absent, s.Chunks, s.Bytes = c.Lines(), c.Absent, c.Chunks, c.Bytes
-	s.Expired += c.Expired
+	s.count(state.Counters.Counts, state.Counters.Chunks, state.Counters.Bytes)
 	s.Lease = state.Lease
 	if s.Status == archive.StatusDamaged {
 		return

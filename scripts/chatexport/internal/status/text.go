@@ -50,6 +50,9 @@ func notes(b *strings.Builder, s *Stream, now time.Time) {
 	if s.Lease != nil && now.Before(s.Lease.Until) {
 		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))
 	}
+	if s.Malformed > 0 {
+		fmt.Fprintf(b, "%s: %s malformed: what came could not be read and is kept as it came\n", name, cli.Count(s.Malformed))
+	}
 	if s.Error != nil {
 		fmt.Fprintf(b, "%s: error %s: %s\n", name, s.Error.Code, s.Error.Text)
 	}

@@ -16,12 +16,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/emulator/world"
 	"chatexport/scripts/chatexport/internal/clitest"
 	"chatexport/scripts/chatexport/internal/exportcmd"
 )
 
 // The archive is for other tools to read: these tests read it with some. They are skipped where a tool cannot be had.
+
+// demoFolder is the archive that the documented queries read.
+const demoFolder = "chatexport-demo/chat-archive-1250000000"
 
 // chunks returns the chunks below a folder.
 func chunks(t *testing.T, archive string) []string {
@@ -181,17 +185,17 @@ func TestReading_QueriesStandInTheReadme(t *testing.T) {
 
 func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	t.Parallel()
-	const folder = "chatexport-demo/chat-archive-1250000000"
 	archive := demoArchive(t)
 	var queries []string
 	for _, query := range documented(t) {
-		queries = append(queries, strings.ReplaceAll(query, folder, archive))
+		queries = append(queries, strings.ReplaceAll(query, demoFolder, archive))
 	}
 	got := duck(t, queries...)
 	want := [][][]string{
 		{{"2007-09-07", "1418"}, {"2007-10-24", "1496"}, {"2007-12-17", "1086"}},
 		got[1],
 		got[2],
+		{}, // the demo's service answers nothing that cannot be read
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("messages a day (-want +got):\n%s", diff)
@@ -222,6 +226,28 @@ func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	}
 	if len(got[1]) != 3 || len(got[2]) != found || found == 0 {
 		t.Errorf("%d senders, %d messages found of %d", len(got[1]), len(got[2]), found)
+	}
+}
+
+// A seq whose answer could not be read has a line of its own, without sender and time: no query takes it for a message.
+func TestReading_DuckDBTellsMalformedSeqsFromMessages(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, chat.Stream{GroupID: "g"})
+	b.Messages(3, 1)
+	b.Chunk(5, chat.NewMalformed(4, []byte("{\"MsgSeq\":4,\xff")), chat.NewMalformed(5, nil))
+	var queries []string
+	for _, query := range documented(t) {
+		queries = append(queries, strings.NewReplacer(demoFolder, dir, "ssh_config", "message").Replace(query))
+	}
+	want := [][][]string{
+		{{"2024-01-02", "3"}},
+		{{"u1", "1"}, {"u2", "1"}, {"u3", "1"}},
+		{{"1", "u1", "message 1"}, {"2", "u2", "message 2"}, {"3", "u3", "message 3"}},
+		{{"g", "4", "13", `{\x22MsgSeq\x22:4,\xFF`}, {"g", "5", "0", ""}},
+	}
+	if diff := cmp.Diff(want, duck(t, queries...)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -171,7 +171,7 @@ func (d *demo) howToLook(o outcome) string {
 	// Named columns, since messages differ in form; ignore_errors, since some have half of an emoji. The README says more.
 	query := "SELECT From_Account, count(*) AS messages FROM read_json('" + strings.ReplaceAll(glob, "'", "''") +
 		"', format='newline_delimited', ignore_errors=true, columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})" +
-		" WHERE IsSystemMsg IS NULL GROUP BY ALL ORDER BY messages DESC LIMIT 5"
+		" WHERE IsSystemMsg IS NULL AND From_Account IS NOT NULL GROUP BY ALL ORDER BY messages DESC LIMIT 5"
 	var b strings.Builder
 	fmt.Fprintf(&b, "The archive is in %s, as it would be in a bucket:\n", o.Archive)
 	fmt.Fprintf(&b, "  data/      chunks: every message as the service sent it, gzipped NDJSON, never changed once written\n")

@@ -47,8 +47,8 @@ A community's id stands for all its topics. --all exports every group of the app
 ` + target.GroupHelp + `
 
 JSON (--json): {"where", "complete", "streams": [{"group_id", "topic_id", "outcome", "lo", "hi", "head", "messages",
-"expired", "absent", "chunks", "bytes", "batches", "calls", "throttled", "manifest_sha256", "text", "elapsed_ms"}]}.
-Members are only ever added. Keep manifest_sha256 somewhere else than the archive: verify --expect asks for it.
+"malformed", "expired", "absent", "chunks", "bytes", "batches", "calls", "throttled", "manifest_sha256", "text",
+"elapsed_ms"}]}. Members are only ever added. Keep manifest_sha256 somewhere else than the archive: verify --expect asks for it.
 
 ` + cli.ExitCodes,
 		Example: `  chatexport export --demo chatexport-demo --out my-archive ubuntu

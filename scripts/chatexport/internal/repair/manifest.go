@@ -11,6 +11,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/version"
+	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/putback"
 )
 
@@ -23,31 +24,23 @@ func (p *patient) manifest(ctx context.Context, key string, lo chat.Seq) error {
 	}
 	fault := p.faults[key]
 	switch {
+	case p.pinned != nil && p.pinned.Lo < lo:
+		p.add(key, NotMended, "%s; what is before it must be mended first", fault)
 	case p.pinned != nil && p.pinned.Lo == lo:
 		p.add(key, NotMended, "%s; it, or what is before it, is not what was written. The sha256 that logs and certificates kept tells which (verify --expect); only a copy has the right one: chatexport restore", fault)
-	case p.pinned != nil && p.pinned.Lo > lo:
-		p.add(key, stateOf(there), "%s; %s pins it by its sha256, so only a copy has it: %schatexport restore puts it back. Or else whoever may removes every manifest from %d on and the state, and the next run lists the chunks anew, with other hashes than logs and certificates kept",
-			fault, layout.Manifest(p.stream, p.pinned.Lo), removal(there), lo)
+	case p.pinned != nil:
+		state, first := NotMended, ""
+		if there {
+			state, first = RemoveFirst, "whoever may removes it, and "
+		}
+		p.add(key, state, "%s; %s pins it by its sha256, so only a copy has it: %schatexport restore puts it back. Or else whoever may removes that one, too, and all behind it, and repair makes them from the chunks, with other hashes than logs and certificates kept",
+			fault, layout.Manifest(p.stream, p.pinned.Lo), first)
 	case there:
 		p.add(key, RemoveFirst, "%s; whoever may removes it, and repair makes it from its chunks", fault)
 	default:
 		return p.list(ctx, key)
 	}
 	return nil
-}
-
-func stateOf(there bool) State {
-	if there {
-		return RemoveFirst
-	}
-	return NotMended
-}
-
-func removal(there bool) string {
-	if there {
-		return "whoever may removes it, and "
-	}
-	return ""
 }
 
 // list makes the manifests behind the last one that is left, of all chunks that are there. Each chunk is read whole first: what a
@@ -119,7 +112,7 @@ func (p *patient) write(ctx context.Context, entries []archive.ChunkEntry, last 
 	}
 	key := layout.Manifest(p.stream, m.Lo)
 	p.last = archive.Link{Key: key, SHA256: archivedHash(body)}
-	return p.put(ctx, putback.JSON(key, body), body, fmt.Sprintf("made from %d chunks, %d to %d; its sha256 is %s%s", len(entries), m.Lo, m.Hi, p.last.SHA256, p.was(m.Lo)))
+	return p.put(ctx, putback.JSON(key, body), body, fmt.Sprintf("made from %s, %d to %d; its sha256 is %s%s", cli.Plural(len(entries), "chunk"), m.Lo, m.Hi, p.last.SHA256, p.was(m.Lo)))
 }
 
 // status is complete only where the state remembers that the run had ended there: a run that is under way ends by a manifest of its own.

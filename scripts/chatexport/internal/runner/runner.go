@@ -56,7 +56,8 @@ type Result struct {
 	Lo        chat.Seq `json:"lo"`      // the range that this command archived; hi < lo if none
 	Hi        chat.Seq `json:"hi"`
 	Head      chat.Seq `json:"head"`
-	Messages  int64    `json:"messages"` // lines that this command archived
+	Messages  int64    `json:"messages"` // that this command archived
+	Malformed int64    `json:"malformed"`
 	Expired   int64    `json:"expired"`
 	Absent    int64    `json:"absent"`
 	Chunks    int      `json:"chunks"`
@@ -154,7 +155,8 @@ func (r *Result) add(b export.Result) {
 		r.Hi = max(r.Hi, b.Hi)
 	}
 	r.Head = max(r.Head, b.Head)
-	r.Messages += b.Counts.Lines()
+	r.Messages += b.Counts.Elements()
+	r.Malformed += b.Counts.Malformed
 	r.Expired += b.Counts.Expired
 	r.Absent += b.Counts.Absent
 	r.Chunks += b.Chunks

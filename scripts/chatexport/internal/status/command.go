@@ -38,7 +38,7 @@ func Command(getenv func(string) string) *cobra.Command {
 still and what to do about it. Where there is no state, as in a copy, it reads all manifests and the end of the chunks
 instead. Without GROUP it looks at the whole archive.
 
-  stuck      damaged, mismatch, recreated or failed: a person must look; or a run that nobody works on any more
+  stuck      damaged, no_metadata, mismatch, recreated or failed: a person must look; or a run that nobody works on any more
   failing    the last batch failed; the next tick tries again
   late       not complete for longer than --max-age
   at risk    what is pending may expire before it is archived (CHAT_RETENTION_DAYS)

@@ -52,7 +52,7 @@ func TestDifference_IsToldAndNothingIsWritten(t *testing.T) {
 			return c.Modify(s, 7, json.RawMessage(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"another"}}]`))
 		},
 		"listed are 27 messages, 1 system, 1 recalled, 1 placeholders, and now there are 26 messages, 1 system, 2 recalled,": func(c *chatemu.Server, s chat.Stream) error { return c.Recall(s, 7) },
-		"and now there are 10 messages, 20 placeholders": func(c *chatemu.Server, s chat.Stream) error { return c.SetFloor(s, 20) },
+		"and now there are 10 messages, 20 placeholders":                                                                     func(c *chatemu.Server, s chat.Stream) error { return c.SetFloor(s, 20) },
 		"the group does not exist": func(c *chatemu.Server, s chat.Stream) error {
 			return c.Dissolve(s.GroupID)
 		},

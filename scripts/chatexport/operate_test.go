@@ -54,6 +54,8 @@ func TestCommands_EndCleanlyWhenInterrupted(t *testing.T) {
 			args = append(args, "lobby")
 		case "report":
 			args = append(args, "--out", filepath.Join(t.TempDir(), "report.html"))
+		case "restore":
+			args = append(args, "--dir", filepath.Join(folder, "chat-archive-1250000000"))
 		}
 		got := clitest.RunContext(ctx, cmd, args...)
 		if got.Code != 130 || !strings.Contains(got.Stderr, "interrupted") {
@@ -86,6 +88,8 @@ func TestCommands_WorkOnTheDemosArchive(t *testing.T) {
 		{[]string{"report", "--dir", archive, "--out", filepath.Join(t.TempDir(), "report.html")}, "report.html: 3 streams"},
 		{[]string{"export", "--demo", folder, "--all"}, "0 messages of 3 streams archived"},
 		{[]string{"resume", "--demo", folder}, "nothing is stuck"},
+		{[]string{"repair", "--demo", folder, "--dry-run"}, "nothing is to be mended"},
+		{[]string{"restore", "--demo", folder, "--dir", archive}, "0 objects written"},
 		{[]string{"resume", "--demo", folder, "--here", "lobby"}, ""},
 	} {
 		got := operator(t, test.args...)

@@ -46,7 +46,7 @@ only reading every chunk shows, as verify --read does.
 ` + target.GroupHelp + `
 
 JSON (--json): {"where", "dry_run", "good", "mended", "streams": [{"group_id", "topic_id", "objects": [{"key", "state",
-"text"}]}]}. States: mended, mendable (--dry-run), remove_first, not_mended. Members are only ever added.
+"text"}]}], "objects"}. States: mended, mendable (--dry-run), remove_first, not_mended. Members are only ever added.
 
 ` + cli.ExitCodes + ` 1 means that something is still to be done.`,
 		Example: `  chatexport repair --dry-run
@@ -76,11 +76,10 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 		return err
 	}
 	failed := r.all(ctx, ids, console)
-	r.result.Good = true
-	for i := range r.result.Streams {
-		for _, object := range r.result.Streams[i].Objects {
-			r.result.Good = r.result.Good && object.State == Mended
-		}
+	counts, all := r.result.count()
+	r.result.Mended, r.result.Good = counts[Mended], counts[Mended] == all
+	if failed != nil && all == 0 {
+		return failed
 	}
 	if err := cli.Result(out, o.json, r.result, text(&r.result)); err != nil {
 		return err
@@ -93,22 +92,44 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 
 func text(r *Result) string {
 	var b strings.Builder
-	counts := map[State]int{}
 	for i := range r.Streams {
-		s := &r.Streams[i]
-		for _, object := range s.Objects {
-			counts[object.State]++
-			fmt.Fprintf(&b, "%s: %s: %s: %s\n", cli.StreamName(s.Stream), strings.ReplaceAll(string(object.State), "_", " "), object.Key, object.Text)
+		for _, o := range r.Streams[i].Objects {
+			fmt.Fprintf(&b, "%s: %s\n", cli.StreamName(r.Streams[i].Stream), o)
 		}
 	}
-	if len(r.Streams) == 0 {
+	for _, o := range r.Objects {
+		fmt.Fprintf(&b, "%s\n", o)
+	}
+	n, all := r.count()
+	if all == 0 {
 		fmt.Fprintf(&b, "nothing is to be mended in %s\n", r.Where)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s in %s: %d mended", cli.Plural(len(r.Streams), "stream"), r.Where, counts[Mended])
+	fmt.Fprintf(&b, "%s in %s: %d mended", cli.Plural(all, "object"), r.Where, n[Mended])
 	if r.DryRun {
-		fmt.Fprintf(&b, ", %d can be (--dry-run)", counts[Mendable])
+		fmt.Fprintf(&b, ", %d can be (--dry-run)", n[Mendable])
 	}
-	fmt.Fprintf(&b, ", %d to be removed first, %d not mended\n", counts[RemoveFirst], counts[NotMended])
+	fmt.Fprintf(&b, ", %d to be removed first, %d not mended\n", n[RemoveFirst], n[NotMended])
 	return b.String()
+}
+
+// count counts all objects, by their states.
+func (r *Result) count() (counts map[State]int, all int) {
+	counts = map[State]int{}
+	add := func(objects []Object) {
+		for _, o := range objects {
+			counts[o.State]++
+			all++
+		}
+	}
+	for i := range r.Streams {
+		add(r.Streams[i].Objects)
+	}
+	add(r.Objects)
+	return counts, all
+}
+
+// String returns the object on one line.
+func (o Object) String() string {
+	return strings.ReplaceAll(string(o.State), "_", " ") + ": " + o.Key + ": " + o.Text
 }

@@ -41,7 +41,8 @@ type Result struct {
 	DryRun  bool     `json:"dry_run"`
 	Good    bool     `json:"good"` // nothing is left to be done
 	Mended  int      `json:"mended"`
-	Streams []Stream `json:"streams"` // those with anything to mend
+	Streams []Stream `json:"streams"`           // those with anything to mend
+	Objects []Object `json:"objects,omitempty"` // of no stream
 }
 
 // Stream is what was found and done in one stream.
@@ -99,22 +100,12 @@ func newRepairer(t *target.Target, o options) (*repairer, error) {
 }
 
 func (r *repairer) all(ctx context.Context, ids []string, console *cli.Console) error {
-	known, err := catalog.Streams(ctx, r.store)
-	if err != nil {
-		return err
-	}
-	if len(known) == 0 {
-		return cli.Usage(fmt.Errorf("there is no archive in %s", r.result.Where))
-	}
-	chosen, err := target.Match(known, ids)
-	if err != nil {
-		return err
-	}
-	stop := console.Follow("verifying", "streams", int64(len(chosen)), r.done.Load)
+	stop := console.Follow("verifying", "streams", -1, r.done.Load)
 	defer stop()
-	for _, s := range chosen {
+	findings, err := target.Verified(ctx, r.store, r.result.Where, r.opts, ids, func(report verify.Report) error {
+		s := report.Stream
 		p := &patient{repairer: r, stream: s}
-		err := p.mend(ctx)
+		err := p.mend(ctx, &report)
 		if len(p.objects) > 0 {
 			r.result.Streams = append(r.result.Streams, Stream{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID, Objects: p.objects})
 		}
@@ -122,9 +113,16 @@ func (r *repairer) all(ctx context.Context, ids []string, console *cli.Console) 
 			return fmt.Errorf("%s: %w", s, err)
 		}
 		r.done.Add(1)
+		return nil
+	})
+	for _, f := range findings {
+		r.result.Objects = append(r.result.Objects, Object{f.Key, RemoveFirst, f.Text + moveAway})
 	}
-	return nil
+	return err
 }
+
+// moveAway is what helps against an object that has no place in an archive.
+const moveAway = "; whoever may moves it elsewhere"
 
 // patient is one stream under repair.
 type patient struct {
@@ -157,17 +155,11 @@ func (p *patient) did(key, format string, args ...any) {
 	state := Mended
 	if p.dryRun {
 		state = Mendable
-	} else {
-		p.result.Mended++
 	}
 	p.add(key, state, format, args...)
 }
 
-func (p *patient) mend(ctx context.Context) error {
-	report, err := verify.Stream(ctx, p.store, p.stream, p.opts)
-	if err != nil {
-		return err
-	}
+func (p *patient) mend(ctx context.Context, report *verify.Report) error {
 	p.faults = map[string]string{}
 	for _, f := range report.Findings {
 		p.fault(f.Key, f.Text)
@@ -285,7 +277,8 @@ func (p *patient) read(ctx context.Context) error {
 			continue // told by its own fault
 		}
 		for _, c := range m.Chunks {
-			if _, ok := p.faults[c.Key]; ok {
+			_, faulty := p.faults[c.Key]
+			if _, told := p.listed[c.Lo]; faulty && !told { // by a manifest before this one, which the chain reaches first
 				p.listed[c.Lo] = listed{c, m.Build}
 			}
 		}
@@ -309,7 +302,7 @@ func (p *patient) object(ctx context.Context, key string, name layout.Name) erro
 		p.hint(key)
 		return nil
 	default:
-		p.add(key, RemoveFirst, "%s; whoever may moves it elsewhere", p.faults[key])
+		p.add(key, RemoveFirst, "%s", p.faults[key]+moveAway)
 		return nil
 	}
 }

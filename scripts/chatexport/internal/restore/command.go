@@ -76,6 +76,9 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 	}
 	r := &restorer{from: from, to: t.Engine, result: Result{Where: t.Where, From: o.dir, Streams: []Stream{}}}
 	failed := r.all(ctx, t.Config.ChatSDKAppID, ids, console)
+	if failed != nil && len(r.result.Streams) == 0 {
+		return failed
+	}
 	if err := cli.Result(out, o.json, r.result, text(&r.result)); err != nil {
 		return err
 	}

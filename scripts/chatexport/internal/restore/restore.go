@@ -3,7 +3,6 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"chatexport/internal/archive"
@@ -62,37 +61,14 @@ type restorer struct {
 func (r *restorer) all(ctx context.Context, app int, ids []string, console *cli.Console) error {
 	stop := console.Follow("restoring", "objects", -1, r.done.Load)
 	defer stop()
-	opts := verify.Options{SDKAppID: app}
-	restore := func(report verify.Report) error { return r.stream(ctx, report) }
-	if len(ids) == 0 {
-		summary, err := verify.Archive(ctx, r.from, opts, restore)
-		if err != nil {
-			return err
-		}
-		for _, f := range summary.Findings {
-			r.result.Findings = append(r.result.Findings, Finding{f.Key, f.Text})
-		}
-		if summary.Streams == 0 {
-			return cli.Usage(fmt.Errorf("there is no archive in %s", r.from.Dir()))
-		}
-	} else {
-		known, err := catalog.Streams(ctx, r.from)
-		if err != nil {
-			return err
-		}
-		chosen, err := target.Match(known, ids)
-		if err != nil {
-			return err
-		}
-		for _, s := range chosen {
-			report, err := verify.Stream(ctx, r.from, s, opts)
-			if err == nil {
-				err = restore(report)
-			}
-			if err != nil {
-				return err
-			}
-		}
+	findings, err := target.Verified(ctx, r.from, r.from.Dir(), verify.Options{SDKAppID: app}, ids, func(report verify.Report) error {
+		return r.stream(ctx, &report)
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		r.result.Findings = append(r.result.Findings, Finding{f.Key, f.Text})
 	}
 	r.result.Complete = len(r.result.Findings) == 0
 	for i := range r.result.Streams {
@@ -102,7 +78,7 @@ func (r *restorer) all(ctx context.Context, app int, ids []string, console *cli.
 }
 
 // stream restores one stream that was just proved, unless the proof failed.
-func (r *restorer) stream(ctx context.Context, report verify.Report) error {
+func (r *restorer) stream(ctx context.Context, report *verify.Report) error {
 	s := Stream{Stream: report.Stream, GroupID: report.GroupID, TopicID: report.TopicID}
 	for _, f := range report.Findings {
 		s.Findings = append(s.Findings, Finding{f.Key, f.Text})

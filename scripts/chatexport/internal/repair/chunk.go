@@ -20,7 +20,7 @@ import (
 // repairWriter names this command in the chunks that it writes where nothing says which there was.
 const repairWriter = "repair"
 
-func archivedHash(body []byte) string {
+func sha256Hex(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
 }
@@ -33,7 +33,7 @@ func (p *patient) chunk(ctx context.Context, key string, lo chat.Seq) error {
 	}
 	entry, ok := p.listed[lo]
 	switch {
-	case ok && there && archivedHash(body) == entry.SHA256:
+	case ok && there && sha256Hex(body) == entry.SHA256:
 		p.add(key, RemoveFirst, "its bytes are right, and what the store keeps beside them is not (%s): whoever may mirrors it, removes it, and has it put back by chatexport restore", p.faults[key])
 		return nil
 	case ok:
@@ -64,7 +64,7 @@ func (p *patient) there(ctx context.Context, key string) (bool, []byte, error) {
 
 // again makes a listed chunk again, and puts it back if it is the one that is listed, to the byte.
 func (p *patient) again(ctx context.Context, entry *listed, there bool) error {
-	made, why, err := p.make(ctx, entry.ChunkMeta)
+	made, why, err := p.remake(ctx, entry.ChunkMeta)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,11 @@ func (p *patient) again(ctx context.Context, entry *listed, there bool) error {
 		why = differs(entry, &made)
 	}
 	if why != "" {
-		p.add(entry.Key, NotMended, "%s; it cannot be made again: %s. Only a copy has it: chatexport restore", p.faults[entry.Key], why)
+		first := ""
+		if there {
+			first = ", once whoever may has removed this one"
+		}
+		p.add(entry.Key, NotMended, "%s; it is not made again: %s. If there is a copy, chatexport restore puts it back%s", p.faults[entry.Key], why, first)
 		return nil
 	}
 	if there {
@@ -105,8 +109,8 @@ func (p *patient) put(ctx context.Context, place putback.Place, body []byte, tex
 	return nil
 }
 
-// make makes the chunk that the description is of. It says why where that cannot be tried.
-func (p *patient) make(ctx context.Context, meta archive.ChunkMeta) (chunk archive.Chunk, why string, err error) {
+// remake makes the chunk that the description is of. It says why where that cannot be tried.
+func (p *patient) remake(ctx context.Context, meta archive.ChunkMeta) (chunk archive.Chunk, why string, err error) {
 	if meta.Expired > 0 {
 		chunk, err = archive.NewExpiredChunk(p.stream, meta.Lo, meta.Hi, meta.Evidence, meta.Run, meta.RequestID, meta.Writer)
 		return chunk, "", err
@@ -195,7 +199,7 @@ func (p *patient) gap(ctx context.Context, key string, lo, hi chat.Seq) error {
 			return nil
 		}
 	}
-	made, why, err := p.make(ctx, archive.ChunkMeta{Lo: lo, Hi: hi, Run: archive.NewRunID(time.Now()), RequestID: repairWriter, Writer: repairWriter})
+	made, why, err := p.remake(ctx, archive.ChunkMeta{Lo: lo, Hi: hi, Run: archive.NewRunID(time.Now()), RequestID: repairWriter, Writer: repairWriter})
 	if err != nil {
 		return err
 	}
@@ -203,7 +207,7 @@ func (p *patient) gap(ctx context.Context, key string, lo, hi chat.Seq) error {
 		why = "nothing of it is stored any more"
 	}
 	if why != "" {
-		p.add(key, NotMended, "is missing, no manifest lists it, and it cannot be pulled again: %s. Only a copy has it: chatexport restore", why)
+		p.add(key, NotMended, "is missing, no manifest lists it, and it is not pulled again: %s. If there is a copy, chatexport restore puts it back", why)
 		return nil
 	}
 	entry := archive.ChunkEntryOf(made.Meta, key, int64(len(made.Body)), archive.CRC64(made.Body))

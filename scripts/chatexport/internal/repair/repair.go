@@ -162,6 +162,10 @@ func (p *patient) did(key, format string, args ...any) {
 func (p *patient) mend(ctx context.Context, report *verify.Report) error {
 	p.faults = map[string]string{}
 	for _, f := range report.Findings {
+		if f.Kind == verify.KindFormat {
+			p.add(f.Key, NotMended, "%s; nothing of this stream is touched: repair it with the version that wrote it", f.Text)
+			return nil
+		}
 		p.fault(f.Key, f.Text)
 	}
 	if report.Copied > 0 && p.bucket {
@@ -259,7 +263,7 @@ func (p *patient) read(ctx context.Context) error {
 		return err
 	}
 	p.listed = map[chat.Seq]listed{}
-	p.last, p.next = archive.Link{Key: layout.Genesis(p.stream), SHA256: archivedHash(body)}, p.genesis.FirstLo
+	p.last, p.next = archive.Link{Key: layout.Genesis(p.stream), SHA256: sha256Hex(body)}, p.genesis.FirstLo
 	for entry, err := range p.store.List(ctx, layout.ManifestPrefix(p.stream), "") {
 		if err != nil {
 			return err
@@ -284,7 +288,7 @@ func (p *patient) read(ctx context.Context) error {
 		}
 		switch {
 		case m.Lo == p.next && m.Previous == p.last:
-			p.last, p.next = archive.Link{Key: entry.Key, SHA256: archivedHash(body)}, m.Hi+1
+			p.last, p.next = archive.Link{Key: entry.Key, SHA256: sha256Hex(body)}, m.Hi+1
 		case p.pinned == nil:
 			p.pinned = &m
 		}

@@ -105,6 +105,27 @@ func TestDifference_OfTheCompressionAloneIsNamed(t *testing.T) {
 	}
 }
 
+func TestFormat_OfANewerVersionIsNotTouched(t *testing.T) {
+	t.Parallel()
+	w, s := lost(t)
+	key := layout.Genesis(s)
+	body, o, err := w.Store.Get(t.Context(), key)
+	if err == nil {
+		body = bytes.Replace(body, []byte(`"format": 1`), []byte(`"format": 2`), 1)
+		_, err = w.Store.Overwrite(t.Context(), key, objstore.Write{Body: body, Metadata: o.Metadata})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := clitest.Run(t, repair.Command(clitest.Env(w.Env)))
+	if r.Code != 1 || !strings.Contains(r.Stdout, "repair it with the version that wrote it") || strings.Contains(r.Stdout, "remove first") {
+		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if exists(t, w, layout.Chunk(s, 1)) {
+		t.Error("something was written")
+	}
+}
+
 // chunk returns the first chunk of a stream, as its manifest lists it.
 func chunk(t *testing.T, store catalog.Store, s chat.Stream) archive.ChunkEntry {
 	t.Helper()

@@ -88,7 +88,7 @@ func newRepairer(t *target.Target, o options) (*repairer, error) {
 	if o.read {
 		r.opts.Level = verify.LevelFull
 	}
-	if !t.HasChat() {
+	if t.Config.ChatSDKAppID == 0 { // not configured
 		return r, nil
 	}
 	client, err := t.Chat()

@@ -42,11 +42,7 @@ func (p *patient) chunk(ctx context.Context, key string, lo chat.Seq) error {
 		p.add(key, RemoveFirst, "%s, and no manifest lists it: whoever may removes it; what no other chunk covers is then pulled again by repair, or by the next run, as far as it is still stored", p.faults[key])
 		return nil
 	}
-	hi, err := p.gapEnd(ctx, key, lo)
-	if err != nil {
-		return err
-	}
-	return p.gap(ctx, key, lo, hi)
+	return p.gap(ctx, key, lo)
 }
 
 // there reads what stands under a key, damaged or not.
@@ -164,9 +160,8 @@ func classes(c *archive.Counts) string {
 	return strings.Join(parts, ", ")
 }
 
-// gapEnd returns where the range ends that began at lo, as far as anything tells: below the next chunk, or the frontier
-// that the state remembers.
-func (p *patient) gapEnd(ctx context.Context, key string, lo chat.Seq) (chat.Seq, error) {
+// gapEnd returns where the range ends that began at lo: below the next chunk. It is 0 if there is none.
+func (p *patient) gapEnd(ctx context.Context, key string) (chat.Seq, error) {
 	for entry, err := range p.store.List(ctx, layout.ChunkPrefix(p.stream), key) {
 		if err != nil {
 			return 0, err
@@ -175,45 +170,71 @@ func (p *patient) gapEnd(ctx context.Context, key string, lo chat.Seq) (chat.Seq
 			return name.Lo - 1, nil
 		}
 	}
-	if p.state != nil && p.state.After == lo {
-		return p.state.Frontier - 1, nil
-	}
 	return 0, nil
 }
 
 // gap fills a hole among chunks that no manifest lists yet. Nothing says which bytes were there, so what is put there is
-// what a run would put, had it come this far only now.
-func (p *patient) gap(ctx context.Context, key string, lo, hi chat.Seq) error {
-	if hi < lo {
-		p.add(key, NotMended, "is missing, and nothing says where it ended; the next run pulls it")
-		return nil
-	}
-	if p.source != nil && p.genesis.CreateTime != 0 {
-		var facts chat.Facts
-		err := p.caller.Call(ctx, func(ctx context.Context) (err error) {
-			facts, err = p.source.Group(ctx, p.stream)
-			return err
-		})
-		if err != nil || facts.CreateTime != p.genesis.CreateTime {
-			p.add(key, NotMended, "is missing, and it is not sure that the group is still the archived one: created at %d, now at %d (%v)", p.genesis.CreateTime, facts.CreateTime, err)
-			return nil
-		}
-	}
-	made, why, err := p.remake(ctx, archive.ChunkMeta{Lo: lo, Hi: hi, Run: archive.NewRunID(time.Now()), RequestID: repairWriter, Writer: repairWriter})
+// what a run would put, had it come this far only now: a run itself could not tell where to stop.
+func (p *patient) gap(ctx context.Context, key string, lo chat.Seq) error {
+	hi, err := p.gapEnd(ctx, key)
 	if err != nil {
 		return err
 	}
-	if why == "" && made.Meta.Lines() == 0 {
-		why = "nothing of it is stored any more"
+	why := ""
+	if hi == 0 {
+		p.add(key, Mendable, "is missing, and there is nothing behind it: the next run pulls it")
+		return nil
+	}
+	if why, err = p.another(ctx); err != nil {
+		return err
+	}
+	for run := archive.NewRunID(time.Now()); lo <= hi && why == ""; {
+		var made archive.Chunk
+		meta := archive.ChunkMeta{Lo: lo, Hi: min(hi, lo+p.span-1), Run: run, RequestID: repairWriter, Writer: repairWriter}
+		if made, why, err = p.remake(ctx, meta); err != nil {
+			return err
+		}
+		if why == "" && made.Meta.Lines() == 0 {
+			why = "nothing of it is stored any more"
+		}
+		if why != "" {
+			break
+		}
+		entry := archive.ChunkEntryOf(made.Meta, layout.Chunk(p.stream, lo), int64(len(made.Body)), archive.CRC64(made.Body))
+		place, err := putback.Chunk(&entry)
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("%d to %d, which no manifest lists, pulled anew: %s", lo, meta.Hi, classes(&made.Meta.Counts))
+		if err := p.put(ctx, place, made.Body, text); err != nil {
+			return err
+		}
+		lo = meta.Hi + 1
 	}
 	if why != "" {
-		p.add(key, NotMended, "is missing, no manifest lists it, and it is not pulled again: %s. If there is a copy, chatexport restore puts it back", why)
-		return nil
+		p.add(layout.Chunk(p.stream, lo), NotMended, "is missing, no manifest lists it, and it is not pulled again: %s. If there is a copy, chatexport restore puts it back", why)
 	}
-	entry := archive.ChunkEntryOf(made.Meta, key, int64(len(made.Body)), archive.CRC64(made.Body))
-	place, err := putback.Chunk(&entry)
-	if err != nil {
+	return nil
+}
+
+// another says why the group is not sure to be the archived one, where nothing else would show it.
+func (p *patient) another(ctx context.Context) (why string, err error) {
+	if p.source == nil || p.genesis.CreateTime == 0 {
+		return "", nil
+	}
+	var facts chat.Facts
+	err = p.caller.Call(ctx, func(ctx context.Context) (err error) {
+		facts, err = p.source.Group(ctx, p.stream)
 		return err
+	})
+	switch {
+	case errors.Is(err, chat.ErrGone), errors.Is(err, chat.ErrUnsupported):
+		return err.Error(), nil
+	case err != nil:
+		return "", err
+	case facts.CreateTime != p.genesis.CreateTime:
+		return fmt.Sprintf("the group was created at %d, the archived one at %d", facts.CreateTime, p.genesis.CreateTime), nil
+	default:
+		return "", nil
 	}
-	return p.put(ctx, place, made.Body, fmt.Sprintf("%d to %d, which no manifest lists, pulled anew: %s", lo, hi, classes(&made.Meta.Counts)))
 }

@@ -9,7 +9,6 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 	"chatexport/internal/version"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/putback"
@@ -64,8 +63,12 @@ func (p *patient) list(ctx context.Context, key string) error {
 		p.add(key, NotMended, "%s, and the chunks that it listed are not there, either; only a copy has them: chatexport restore", p.faults[key])
 		return nil
 	}
-	if err := p.forget(ctx); err != nil {
-		return err
+	// The function refuses an archive whose newest manifest is not the one that the state remembers. A crash right after this:
+	// it finds the manifests from genesis on, as it does without a state.
+	if s := p.state; s != nil {
+		if err := p.rewrite(ctx, archive.State{Frontier: s.Frontier, After: s.After, Status: s.Status}); err != nil {
+			return err
+		}
 	}
 	for len(entries) > 0 {
 		n := min(len(entries), archive.MaxManifestChunks)
@@ -75,22 +78,6 @@ func (p *patient) list(ctx context.Context, key string) error {
 		entries = entries[n:]
 	}
 	return nil
-}
-
-// forget takes the lost manifest out of the state: the function refuses a bucket whose newest manifest is not the one that
-// it remembers. A crash right after it: the function finds the manifests from genesis on, as it does without a state.
-func (p *patient) forget(ctx context.Context) error {
-	if p.dryRun || p.state == nil || p.state.ManifestAfter == nil {
-		return nil
-	}
-	state := *p.state
-	state.ManifestAfter = nil
-	body, err := state.Encode()
-	if err != nil {
-		return err
-	}
-	_, err = p.engine.Overwrite(ctx, layout.State(p.stream), objstore.Write{Body: body, ContentType: archive.JSONContentType})
-	return err
 }
 
 // write writes one manifest. A crash right after it: the next one starts behind it.

@@ -72,6 +72,7 @@ type repairer struct {
 	source      source // nil without an app
 	caller      *retry.Caller
 	concurrency int
+	span        chat.Seq // most seqs in a chunk
 	opts        verify.Options
 	dryRun      bool
 	bucket      bool // the function may go on with it
@@ -81,7 +82,7 @@ type repairer struct {
 
 func newRepairer(t *target.Target, o options) (*repairer, error) {
 	r := &repairer{
-		store: t.Store, engine: t.Engine, dryRun: o.dryRun, bucket: t.COS != nil, concurrency: t.Config.ChatConcurrency,
+		store: t.Store, engine: t.Engine, dryRun: o.dryRun, bucket: t.COS != nil, concurrency: t.Config.ChatConcurrency, span: chat.Seq(t.Config.ExportSpan),
 		opts:   verify.Options{Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID},
 		result: Result{Where: t.Where, DryRun: o.dryRun, Streams: []Stream{}},
 	}
@@ -217,8 +218,7 @@ func (p *patient) begin(ctx context.Context) (known bool, err error) {
 	return true, nil
 }
 
-// hints reads the state, which may know of faults that nothing else tells of: a chunk that is not what a batch wrote, and one
-// that no manifest lists and that nothing else misses.
+// hints reads the state, which may know of a fault that nothing else tells of: a chunk that is not what a batch wrote.
 func (p *patient) hints(ctx context.Context) (err error) {
 	p.state, err = catalog.State(ctx, p.store, p.stream)
 	if catalog.Damaged(err) {
@@ -237,16 +237,7 @@ func (p *patient) hints(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if p.state.After == 0 || len(p.faults) == 0 {
-		return nil
-	}
-	key := layout.Chunk(p.stream, p.state.After)
-	_, err = p.store.Head(ctx, key)
-	if errors.Is(err, objstore.ErrNotExist) {
-		p.fault(key, "does not exist, but the state names it as the last chunk")
-		return nil
-	}
-	return err
+	return nil
 }
 
 // fault notes what is wrong with an object, the first thing of several.
@@ -303,23 +294,50 @@ func (p *patient) object(ctx context.Context, key string, name layout.Name) erro
 	case layout.KindManifest:
 		return p.manifest(ctx, key, name.Lo)
 	case layout.KindState:
-		p.hint(key)
-		return nil
+		return p.hint(ctx, key)
 	default:
 		p.add(key, RemoveFirst, "%s", p.faults[key]+moveAway)
 		return nil
 	}
 }
 
-// hint deals with a state, which the function makes anew where there is none. What it says of objects that are gone has been
-// told of those.
-func (p *patient) hint(key string) {
-	switch {
-	case p.state == nil:
+// hint deals with a state. The function makes its hints anew where they are gone, but believes one that is ahead, and stops.
+func (p *patient) hint(ctx context.Context, key string) error {
+	if p.state == nil {
 		p.add(key, Mendable, "%s; it holds hints only: the next run writes it anew", p.faults[key])
-	case len(p.objects) == 0:
+		return nil
+	}
+	after := p.state.After
+	_, err := p.store.Head(ctx, layout.Chunk(p.stream, after))
+	_, listed := p.listed[after]
+	switch {
+	case after != 0 && errors.Is(err, objstore.ErrNotExist) && !listed:
+		// A crash right after this: the function finds from genesis on what there is, and goes on there.
+		if err := p.rewrite(ctx, archive.State{Status: archive.StatusRunning}); err != nil {
+			return err
+		}
+		p.did(key, "the chunks that it remembers up to %d are gone, and no manifest lists them: it is set back, and the next run pulls them again, as far as they are still stored", p.state.Frontier-1)
+	case err != nil && !errors.Is(err, objstore.ErrNotExist):
+		return err
+	case len(p.objects) == 0: // else it follows from what was found
 		p.add(key, NotMended, "%s; compare with the sha256 that the log kept (verify --expect): where the archive is right, whoever may removes this hint, and the next run writes it anew", p.faults[key])
 	}
+	return nil
+}
+
+// rewrite puts other hints into the state. All but where the archive stands is kept.
+func (p *patient) rewrite(ctx context.Context, place archive.State) error {
+	if p.dryRun {
+		return nil
+	}
+	state := *p.state
+	state.Frontier, state.After, state.ManifestAfter, state.Status = place.Frontier, place.After, place.ManifestAfter, place.Status
+	body, err := state.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = p.engine.Overwrite(ctx, layout.State(p.stream), objstore.Write{Body: body, ContentType: archive.JSONContentType})
+	return err
 }
 
 // reader reads the stream's history again.

@@ -23,15 +23,18 @@ import (
 	"chatexport/scripts/chatexport/internal/repair"
 )
 
-// lost is a world whose one group is archived in two chunks, of which the first, [1, 30], is gone from the bucket.
-func lost(t *testing.T) (*world.World, chat.Stream) {
+// lost is a world whose one group is archived in two chunks, of which the first, [1, 30], is gone from the bucket, with
+// what else is named.
+func lost(t *testing.T, more ...string) (*world.World, chat.Stream) {
 	t.Helper()
 	root := t.TempDir()
 	w := world.New(t, world.Options{COS: cosemu.Options{Root: root}, Env: map[string]string{"EXPORT_SPAN": "30"}})
 	s := w.Group("g", 40)
 	w.Tick(s)
-	if err := os.Remove(filepath.Join(root, world.Bucket, filepath.FromSlash(layout.Chunk(s, 1)))); err != nil {
-		t.Fatal(err)
+	for _, key := range append(more, layout.Chunk(s, 1)) {
+		if err := os.Remove(filepath.Join(root, world.Bucket, filepath.FromSlash(key))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return w, s
 }
@@ -102,6 +105,21 @@ func TestDifference_OfTheCompressionAloneIsNamed(t *testing.T) {
 	}
 	if _, err := folder.Head(t.Context(), entry.Key); !errors.Is(err, objstore.ErrNotExist) {
 		t.Errorf("the chunk: %v", err)
+	}
+}
+
+// Where no manifest lists the chunk, nothing but the group itself tells that it is the archived one.
+func TestHole_OfAGroupThatWasRecreatedIsNotFilled(t *testing.T) {
+	t.Parallel()
+	g := chat.Stream{GroupID: "g"}
+	w, s := lost(t, layout.Manifest(g, 1))
+	err := w.Chat.Recreate(chatemu.Group{ID: s.GroupID, CreateTime: 1_600_000_000})
+	if err = errors.Join(err, w.Chat.Generate(s, 40, chatemu.Varied)); err != nil {
+		t.Fatal(err)
+	}
+	r := clitest.Run(t, repair.Command(clitest.Env(w.Env)))
+	if r.Code != 1 || !strings.Contains(r.Stdout, "the group was created at 1600000000, the archived one at ") || exists(t, w, layout.Chunk(s, 1)) {
+		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 }
 

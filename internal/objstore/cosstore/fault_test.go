@@ -188,6 +188,8 @@ func TestFaults_OfGet(t *testing.T) {
 		{name: "no such bucket", times: 1, fault: status(404, "NoSuchBucket"), want: []error{objstore.ErrNoBucket}, not: []error{objstore.ErrNotExist}, requests: 1},
 		{name: "404 without code", times: always, fault: status(404, ""), want: []error{}, not: []error{objstore.ErrNotExist}, requests: 3},
 		{name: "no such key", times: 1, fault: status(404, "NoSuchKey"), want: []error{objstore.ErrNotExist}, requests: 1},
+		{name: "404 with an unknown code", times: always, fault: status(404, "SomethingNew"), want: []error{}, not: []error{objstore.ErrNotExist}, requests: 3},
+		{name: "withheld", times: always, fault: status(451, "UnavailableForLegalReasons"), want: []error{}, not: []error{objstore.ErrNotExist}, requests: 1},
 		{name: "stale new object", times: 1, fault: cosemu.Fault{Stale: true}, want: []error{objstore.ErrNotExist}, requests: 1},
 		{name: "denied", times: 1, fault: status(403, "AccessDenied"), want: []error{objstore.ErrDenied}, requests: 1},
 		{name: "archived", times: 1, fault: status(403, "InvalidObjectState"), want: []error{}, not: []error{objstore.ErrDenied}, requests: 1},

@@ -180,12 +180,12 @@ func (p *patient) gap(ctx context.Context, key string, lo chat.Seq) error {
 	if err != nil {
 		return err
 	}
-	why := ""
 	if hi == 0 {
 		p.add(key, Mendable, "is missing, and there is nothing behind it: the next run pulls it")
 		return nil
 	}
-	if why, err = p.another(ctx); err != nil {
+	why, err := p.another(ctx)
+	if err != nil {
 		return err
 	}
 	for run := archive.NewRunID(time.Now()); lo <= hi && why == ""; {

@@ -130,6 +130,7 @@ type patient struct {
 	*repairer
 
 	stream  chat.Stream
+	end     chat.Seq          // the last seq that is archived
 	faults  map[string]string // what is wrong, by key
 	genesis archive.Genesis
 	state   *archive.State
@@ -161,7 +162,7 @@ func (p *patient) did(key, format string, args ...any) {
 }
 
 func (p *patient) mend(ctx context.Context, report *verify.Report) error {
-	p.faults = map[string]string{}
+	p.end, p.faults = report.Hi, map[string]string{}
 	for _, f := range report.Findings {
 		if f.Kind == verify.KindFormat {
 			p.add(f.Key, NotMended, "%s; nothing of this stream is touched: repair it with the version that wrote it", f.Text)
@@ -342,5 +343,8 @@ func (p *patient) rewrite(ctx context.Context, place archive.State) error {
 
 // reader reads the stream's history again.
 func (p *patient) reader() *pull.Reader {
-	return &pull.Reader{Source: p.source, Caller: p.caller, Stream: p.stream, Concurrency: p.concurrency, Log: zerolog.Nop()}
+	return &pull.Reader{
+		Source: p.source, Caller: p.caller, Stream: p.stream, Concurrency: p.concurrency, Log: zerolog.Nop(),
+		Before: pull.Range{First: p.genesis.FirstLo, Last: p.end},
+	}
 }

@@ -108,6 +108,28 @@ func TestDifference_OfTheCompressionAloneIsNamed(t *testing.T) {
 	}
 }
 
+// What came and could not be read is a line like any other, as long as it still comes so.
+func TestMalformed_ComesAgainToTheByte(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	w := world.New(t, world.Options{COS: cosemu.Options{Root: root}, Env: map[string]string{"EXPORT_SPAN": "30"}})
+	s := w.Group("g", 40)
+	if err := w.Chat.Poison(s, chatemu.PoisonEscape, 7); err != nil {
+		t.Fatal(err)
+	}
+	w.Tick(s)
+	key := layout.Chunk(s, 1)
+	before, _, err := w.Store.Get(t.Context(), key)
+	if err = errors.Join(err, os.Remove(filepath.Join(root, world.Bucket, filepath.FromSlash(key)))); err != nil {
+		t.Fatal(err)
+	}
+	r := clitest.Run(t, repair.Command(clitest.Env(w.Env)))
+	after, _, err := w.Store.Get(t.Context(), key)
+	if err != nil || r.Code != 0 || !bytes.Equal(before, after) || chunk(t, w.Store, s).Malformed != 1 {
+		t.Errorf("%v, exit code %d:\n%s%s", err, r.Code, r.Stdout, r.Stderr)
+	}
+}
+
 // Where no manifest lists the chunk, nothing but the group itself tells that it is the archived one.
 func TestHole_OfAGroupThatWasRecreatedIsNotFilled(t *testing.T) {
 	t.Parallel()

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
+	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/internal/services"
 )
 
@@ -22,7 +24,7 @@ const (
 // bucket checks the store with the function's own adapter.
 func (e *examination) bucket(ctx context.Context, v footing) {
 	if !v.cos {
-		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS permissions", "clock"} {
+		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS listing", "COS refusals", "clock"} {
 			e.add(skipped, name, "the variables above come first", "")
 		}
 		return
@@ -36,7 +38,8 @@ func (e *examination) bucket(ctx context.Context, v footing) {
 	if e.preflight(ctx, store, v) {
 		e.reading(ctx, store)
 		e.createOnly(ctx, store)
-		e.permissions(ctx, store)
+		e.listing(ctx, store)
+		e.refusals(ctx, store)
 	}
 }
 
@@ -55,7 +58,7 @@ func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v fo
 		e.add(ok, "COS versioning", "was never enabled", "")
 		return true
 	}
-	for _, name := range []string{"COS reading", "COS create-only", "COS permissions"} {
+	for _, name := range []string{"COS reading", "COS create-only", "COS listing", "COS refusals"} {
 		e.add(skipped, name, "the bucket comes first", "")
 	}
 	e.clockOf(err)
@@ -128,23 +131,34 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 	}
 }
 
-// permissions looks for what is missing for this command line, and for what the function should not have.
-func (e *examination) permissions(ctx context.Context, store *cosstore.Store) {
-	const name = "COS permissions"
+// listing looks for what is missing for this command line.
+func (e *examination) listing(ctx context.Context, store *cosstore.Store) {
+	const name = "COS listing"
 	for _, err := range store.List(ctx, layout.ProbePrefix, "") {
 		if err != nil {
-			e.add(warning, name, "listing is not permitted: "+err.Error(),
-				"the function needs none; verify, status and the like need cos:GetBucket")
-			break
+			e.add(warning, name, "not permitted: "+err.Error(), "the function needs none; verify, status and the like need cos:GetBucket")
+			return
 		}
 	}
-	switch allowed, err := store.MayDelete(ctx, layout.ProbePrefix); {
-	case err != nil:
-		e.add(warning, name, "whether deleting is permitted is not known: "+err.Error(), "")
-	case allowed:
-		e.add(warning, name, "these credentials may delete objects",
-			"the function's role must not: "+rolePolicy)
-	default:
-		e.add(ok, name, "deleting is refused", "")
+	e.add(ok, name, "permitted", "")
+}
+
+// refusals tries what the function must not be able to do.
+func (e *examination) refusals(ctx context.Context, store *cosstore.Store) {
+	const name = "COS refusals"
+	var allowed []string
+	for _, trial := range rights.Trials() {
+		switch may, err := trial.May(ctx, store); {
+		case err != nil:
+			e.add(warning, name, "whether these credentials may "+trial.What+" is not known: "+err.Error(), "")
+			return
+		case may:
+			allowed = append(allowed, trial.What)
+		}
 	}
+	if len(allowed) > 0 {
+		e.add(warning, name, "these credentials may "+strings.Join(allowed, ", "), rights.Owner+": "+rolePolicy)
+		return
+	}
+	e.add(ok, name, "deleting, replacing and publishing what is archived", "")
 }

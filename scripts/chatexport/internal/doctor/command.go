@@ -35,14 +35,15 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check all that must hold in a deployment, and say how to mend what does not",
 		Long: `doctor checks the variables, Chat (connection, source IP, region, UserSig, admin account), the bucket (existence,
-versioning, reading, create-only writing, permissions that are missing or too wide), the clock, the queue or Invoke, and
-whether time limit and memory fit the variables. Run it with the variables and, where you can, with the credentials of
+versioning, reading, create-only writing, listing, and that deleting, replacing and publishing are refused), the clock,
+the queue or Invoke, and whether time limit and memory fit the variables. Run it with the variables and, where you can, with the credentials of
 the function: it tells what these may do.
 
-It writes one object, state/sweep/doctor/create-only.json, which stays: the function's role may not delete. Deleting is
-tried on a name that cannot exist. Invoke is tried with a version that does not exist, so nothing runs. With --group it
-also reads a page of that group, and publishes a tick for it the way the function hands on its work: a tick does no
-harm, and is the only proof for a queue.
+It writes one object, state/sweep/doctor/create-only.json, which stays: the function's role may not delete. What must be
+refused is tried on names that cannot exist, with bodies that COS does not store since their Content-MD5 is wrong; an
+owner's key may do all of it, and a warning says so. Invoke is tried with a version that does not exist, so nothing
+runs. With --group it also reads a page of that group, and publishes a tick for it the way the function hands on its
+work: a tick does no harm, and is the only proof for a queue.
 
 JSON (--json): {"healthy", "checks": [{"name", "result": "ok" | "warning" | "failed" | "skipped", "text", "advice"}]}.
 Members are only ever added.

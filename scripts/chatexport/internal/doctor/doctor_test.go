@@ -56,9 +56,37 @@ func denied(ops ...cosemu.Op) cosemu.FaultFunc {
 	}
 }
 
-// healthy is a world without anything to complain about: deleting is refused, as the function's role should have it.
+// refusing refuses what the function's role must be refused, but for what a test lets through.
+func refusing(but ...string) cosemu.FaultFunc {
+	return func(r *cosemu.Request) *cosemu.Fault {
+		what := ""
+		switch {
+		case r.Op == cosemu.OpDelete:
+			what = "delete"
+		case r.Op == cosemu.OpPut && r.Header.Get("x-cos-acl") != "":
+			what = "publish"
+		case r.Op == cosemu.OpPut && r.Header.Get("x-cos-forbid-overwrite") != "true":
+			what = "replace"
+		}
+		root, _, _ := strings.Cut(r.Key, "/")
+		if what == "" || root == "state" || slices.Contains(but, what+" below "+root+"/") {
+			return nil
+		}
+		return denied(r.Op)(r)
+	}
+}
+
+// novel answers a deletion with what says neither yes nor no.
+func novel(r *cosemu.Request) *cosemu.Fault {
+	if r.Op != cosemu.OpDelete {
+		return nil
+	}
+	return &cosemu.Fault{Status: http.StatusBadRequest, Code: "Novel"}
+}
+
+// healthy is a world without anything to complain about.
 func healthy() world.Options {
-	return world.Options{COS: cosemu.Options{Fault: denied(cosemu.OpDelete)}}
+	return world.Options{COS: cosemu.Options{Fault: refusing()}}
 }
 
 func TestDeployment_Healthy(t *testing.T) {
@@ -131,8 +159,12 @@ func ailments() map[string]ailment {
 		"reading refused":       {options: cos(denied(cosemu.OpGet)), check: "COS reading", text: "403"},
 		"writing refused":       {options: cos(denied(cosemu.OpPut)), check: "COS create-only", text: "403"},
 		"create-only ignored":   {options: func(o *world.Options) { o.Wrap = overwriting.Wrap }, check: "COS create-only", text: "overwritten"},
-		"listing refused":       {options: cos(denied(cosemu.OpList)), check: "COS permissions", result: "warning"},
-		"deleting permitted":    {options: cos(nil), check: "COS permissions", result: "warning", text: "may delete"},
+		"listing refused":       {options: cos(denied(cosemu.OpList)), check: "COS listing", result: "warning"},
+		"deleting permitted":    {options: cos(refusing("delete below data/")), check: "COS refusals", result: "warning", text: "may delete below data/; the key of the bucket's owner"},
+		"replacing permitted":   {options: cos(refusing("replace below manifest/")), check: "COS refusals", result: "warning", text: "may replace below manifest/;"},
+		"publishing permitted":  {options: cos(refusing("publish below data/")), check: "COS refusals", result: "warning", text: "may publish below data/;"},
+		"everything permitted":  {options: cos(nil), check: "COS refusals", result: "warning", text: "delete below data/, replace below data/, publish below data/, delete below manifest/"},
+		"deleting not known":    {options: cos(novel), check: "COS refusals", result: "warning", text: "not known"},
 		"clock a minute off":    {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(time.Minute) } }, check: "clock", result: "warning"},
 		"clock an hour off":     {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, check: "clock"},
 		"Invoke refused":        {options: cloud(cloudemu.Fault{Code: "UnauthorizedOperation"}), check: "hand-over", text: "scf:Invoke"},
@@ -165,7 +197,7 @@ func TestAilment_IsFoundByItsCheck(t *testing.T) {
 			if want == "" {
 				want = "failed"
 			}
-			if got.Result != want || !strings.Contains(got.Text+got.Advice, a.text) {
+			if got.Result != want || !strings.Contains(got.Text+"; "+got.Advice, a.text) {
 				t.Errorf("%s: %+v, want %s with %q", a.check, got, want, a.text)
 			}
 			wantCode := a.code

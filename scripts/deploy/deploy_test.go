@@ -81,13 +81,14 @@ func TestLimits_AreThoseOfTheFile(t *testing.T) {
 
 func TestPolicy_IsFilledIn(t *testing.T) {
 	t.Parallel()
-	out, err := deploy(t, "policy", operator("REQUEUE", "cmq", "CMQ_TOPIC", "chatexport"))
+	out, err := deploy(t, "policy", operator("REQUEUE", "cmq", "CMQ_TOPIC", "continue", "CHATEXPORT_OWNER", "100000000001"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"qcs::cos:ap-guangzhou:uid/1250000000:archive-1250000000/chat/data/*", "scf.qcloud.com",
-		"qcs::scf:ap-guangzhou::namespace/default/function/chatexport", "tdmq:PublishCmqMsg",
+		"qcs::scf:ap-guangzhou::namespace/default/function/chatexport", "qcs::tdmq:ap-guangzhou::topic/continue",
+		"nobody but 100000000001", `"qcs:uin": "100000000001"`, "<Prefix>chat/rejected/</Prefix>",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -95,6 +96,12 @@ func TestPolicy_IsFilledIn(t *testing.T) {
 	}
 	if strings.Contains(out, "${") {
 		t.Errorf("a placeholder is left:\n%s", out)
+	}
+	if out, err := deploy(t, "policy", operator()); err != nil || strings.Contains(out, "tdmq") || !strings.Contains(out, "nobody may delete") {
+		t.Errorf("without topic and owner: %v\n%s", err, out)
+	}
+	if _, err := deploy(t, "policy", operator("CHATEXPORT_OWNER", `1"`)); err == nil || !strings.Contains(err.Error(), "CHATEXPORT_OWNER") {
+		t.Errorf("an owner that is no number: %v", err)
 	}
 }
 

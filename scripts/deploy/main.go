@@ -1,7 +1,7 @@
 // Command deploy does the steps of scripts/deploy.sh that need more than a shell:
 //
 //	check     the variables and serverless.yml, against the platform's limits and the function's own
-//	policy    prints the CAM policies for the function's execution role
+//	policy    prints the CAM policies for the function's execution role, and policy and lifecycle for the bucket
 //	settings  sets what serverless.yml cannot, through the cloud API: retries and age of asynchronous events, and the
 //	          cap on instances
 //	limits    prints memory size and time limit as flags for chatexport doctor and plan
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"chatexport/internal/config"
@@ -72,9 +73,10 @@ type deployment struct {
 	config    config.Config // as the function will read it; zero where configErr is set
 	configErr error
 
-	instances int // at most, at a time
-	retries   int // of an asynchronous event that failed
-	maxAge    int // seconds that an asynchronous event waits for its turn
+	owner     string // uin of the account that may delete from the bucket; empty for nobody
+	instances int    // at most, at a time
+	retries   int    // of an asynchronous event that failed
+	maxAge    int    // seconds that an asynchronous event waits for its turn
 }
 
 func read(path string, getenv func(string) string) (*deployment, error) {
@@ -98,6 +100,10 @@ func read(path string, getenv func(string) string) (*deployment, error) {
 			problems = append(problems, fmt.Errorf("%s: is not an integer from %d to %d; correct it, or leave it out for %d", name, least, most, otherwise))
 		}
 		return n
+	}
+	d.owner = getenv("CHATEXPORT_OWNER")
+	if strings.Trim(d.owner, "0123456789") != "" {
+		problems = append(problems, errors.New("CHATEXPORT_OWNER: is not the number (uin) of an account; correct it, or leave it out for nobody"))
 	}
 	// The platform's own defaults for the last two; they suit the function.
 	d.instances = number("CHATEXPORT_INSTANCES", 2, 1, 100)
@@ -136,20 +142,38 @@ func (d *deployment) policies(out io.Writer) error {
 	if d.configErr != nil {
 		return d.configErr
 	}
-	place := policy.Of(d.config, d.file.Inputs.Namespace, d.file.Inputs.Name)
-	role, err := policy.Role(place)
-	if err != nil {
-		return err
+	place := policy.Of(d.config, d.file.Inputs.Namespace, d.file.Inputs.Name, d.owner)
+	type part struct {
+		title string
+		fill  func(policy.Place) (string, error)
 	}
-	say(out, "Trust policy of the role (who may take it):\n%s\nPolicy of the role:\n%s", policy.Trust(), role)
+	parts := []part{
+		{"Trust policy of the role (who may take it)", func(policy.Place) (string, error) { return policy.Trust(), nil }},
+		{"Policy of the role", policy.Role},
+	}
 	if d.config.Requeue == config.RequeueCMQ {
-		cmq, err := policy.CMQ(place)
+		parts = append(parts, part{"In addition, since REQUEUE is cmq", policy.CMQ})
+	}
+	parts = append(parts,
+		part{"Lifecycle of the bucket (recommended): what is no proof ends after 90 days", policy.Lifecycle},
+		part{"Policy of the bucket (recommended; set it last): " + ownerOf(d.owner), policy.Bucket},
+	)
+	for _, p := range parts {
+		text, err := p.fill(place)
 		if err != nil {
 			return err
 		}
-		say(out, "In addition, since REQUEUE is cmq:\n%s", cmq)
+		say(out, "%s:\n%s", p.title, text)
 	}
 	return nil
+}
+
+// ownerOf says who is left to erase, and who can always lift the bucket's policy.
+func ownerOf(uin string) string {
+	if uin == "" {
+		return "nobody may delete or replace what is archived until the root account lifts it (CHATEXPORT_OWNER names who may)"
+	}
+	return "nobody but " + uin + " may delete or replace what is archived; if COS does not know qcs:uin, nobody at all until the root account lifts it"
 }
 
 // say writes one line. A reader that has gone is no reason to stop in the middle of a deployment.

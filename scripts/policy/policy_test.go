@@ -2,18 +2,21 @@ package policy_test
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
+	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/policy"
 	"chatexport/scripts/policy/policytest"
 )
@@ -90,7 +93,7 @@ func sweep(t *testing.T, e *policytest.Enforcer) {
 func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "chat/prod/"} {
-		e := policytest.New(t, prefix, policy.Role)
+		e := policytest.New(t, prefix, policy.Role, policy.Bucket) // the bucket's policy takes nothing of it away
 		everything(t, e, nil)
 		sweep(t, e)
 		unused(t, e)
@@ -132,6 +135,128 @@ func TestRole_CanDeleteAndReplaceNothing(t *testing.T) {
 	var d struct{ Statement []struct{ Action []string } }
 	if err := json.Unmarshal([]byte(policy.Trust()), &d); err != nil || !slices.Contains(d.Statement[0].Action, "name/sts:AssumeRole") {
 		t.Errorf("trust policy: %v", err)
+	}
+}
+
+func TestRights_OnlyAnOwnerMayDeleteAndReplace(t *testing.T) {
+	t.Parallel()
+	const stranger = "100000000002"
+	for name, test := range map[string]struct {
+		policies []func(policy.Place) (string, error)
+		uin      string
+		may      []string // of what rights.Trials tries; below data/ and manifest/
+	}{
+		"the function's role":            {[]func(policy.Place) (string, error){policy.Role}, "", nil},
+		"an owner, no policy":            {[]func(policy.Place) (string, error){policytest.Everything}, policytest.Owner, []string{"delete", "replace", "publish"}},
+		"another administrator":          {[]func(policy.Place) (string, error){policytest.Everything, policy.Bucket}, stranger, nil},
+		"the owner":                      {[]func(policy.Place) (string, error){policytest.Everything, policy.Bucket}, policytest.Owner, []string{"delete", "replace"}},
+		"the owner, qcs:uin not known":   {[]func(policy.Place) (string, error){policytest.Everything, policy.Bucket}, "", nil},
+		"the function's role, too wide":  {[]func(policy.Place) (string, error){policy.Role, policytest.Everything}, "", []string{"delete", "replace"}},
+		"another's role, under a policy": {[]func(policy.Place) (string, error){policy.Role, policytest.Everything, policy.Bucket}, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := policytest.New(t, "chat/", test.policies...)
+			if test.uin != "" {
+				e.Conditions["qcs:uin"] = test.uin
+			}
+			e.Refused = func(string, string) {}
+			w := world.New(t, world.Options{Env: map[string]string{"COS_PREFIX": e.Place.Prefix}})
+			w.COS.SetFault(e.COS)
+			for _, trial := range rights.Trials() {
+				may, err := trial.May(t.Context(), w.Store)
+				verb, _, _ := strings.Cut(trial.What, " ")
+				if err != nil || may != slices.Contains(test.may, verb) {
+					t.Errorf("%s: %v, %v", trial.What, may, err)
+				}
+			}
+		})
+	}
+}
+
+func TestBucket_WaysAroundAreClosedToEverybodyButItsOwner(t *testing.T) {
+	t.Parallel()
+	e := policytest.New(t, "chat/", policytest.Everything, policy.Bucket)
+	e.Refused = func(string, string) {}
+	for _, owner := range []bool{false, true} {
+		e.Conditions["qcs:uin"] = "100000000002"
+		if owner {
+			e.Conditions["qcs:uin"] = policytest.Owner
+		}
+		for _, action := range []string{"PutBucketVersioning", "PutBucketLifecycle", "PutBucketACL", "PutBucketPolicy", "DeleteBucketPolicy", "DeleteBucket"} {
+			if e.Allows(action, "", nil) != owner {
+				t.Errorf("owner %v: %s", owner, action)
+			}
+		}
+		for _, prefix := range []string{"data/", "manifest/", "media/", "change/", "blob/"} {
+			for _, action := range []string{"DeleteObject", "DeleteMultipleObjects", "PutObject", "PostObject", "AppendObject", "CompleteMultipartUpload", "PutObjectACL"} {
+				if e.Allows(action, "chat/"+prefix+"x", nil) != owner {
+					t.Errorf("owner %v: %s below %s", owner, action, prefix)
+				}
+			}
+			if !e.Allows("PutObject", "chat/"+prefix+"x", map[string]string{"cos:x-cos-forbid-overwrite": "true"}) {
+				t.Errorf("owner %v: nothing can be created below %s", owner, prefix)
+			}
+		}
+	}
+}
+
+func TestTLS_NothingGoesWithoutIt(t *testing.T) {
+	t.Parallel()
+	create := map[string]string{"cos:x-cos-forbid-overwrite": "true"}
+	for _, secure := range []string{"true", "false"} {
+		role, bucket := policytest.New(t, "", policy.Role), policytest.New(t, "", policytest.Everything, policy.Bucket)
+		for _, e := range []*policytest.Enforcer{role, bucket} {
+			e.Refused = func(string, string) {}
+			e.Conditions["cos:secure-transport"] = secure
+			for action, key := range map[string]string{"PutObject": "data/x", "GetObject": "manifest/x", "HeadObject": "data/x"} {
+				if e.Allows(action, key, create) != (secure == "true") {
+					t.Errorf("https %s: %s", secure, action)
+				}
+			}
+		}
+	}
+}
+
+// rule is one of a bucket's lifecycle.
+type rule struct {
+	Status     string
+	Filter     struct{ Prefix string }
+	Expiration struct{ Days int }
+}
+
+func TestLifecycle_EndsWhatIsNoProofAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"", "chat/prod/", "a&b/"} {
+		text, err := policy.Lifecycle(policy.Place{Bucket: world.Bucket, Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rules struct{ Rule []rule }
+		if err := xml.Unmarshal([]byte(text), &rules); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
+		ends := func(key string) bool {
+			return slices.ContainsFunc(rules.Rule, func(r rule) bool {
+				if r.Status != "Enabled" || r.Expiration.Days < 90 { // Chat stores nothing longer
+					t.Errorf("rule %+v", r)
+				}
+				return strings.HasPrefix(prefix+key, r.Filter.Prefix)
+			})
+		}
+		s := chat.Stream{GroupID: "state/sweep/"}
+		for _, key := range []string{
+			layout.Chunk(s, 1), layout.Genesis(s), layout.Manifest(s, 1), layout.State(s), "media/gid=a/tid=-/1", "change/gid=a/tid=-/1", "blob/aa/aa",
+		} {
+			if ends(key) {
+				t.Errorf("%s would end:\n%s", key, text)
+			}
+		}
+		for _, key := range []string{layout.SweepInfo("1", 0), layout.Rejected(time.Now(), "1", 1)} {
+			if !ends(key) {
+				t.Errorf("%s would stay:\n%s", key, text)
+			}
+		}
 	}
 }
 

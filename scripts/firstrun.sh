@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The first hour against the real services: what the documentation leaves open, one question after the other, each with
 # what the answer means. It writes a few small objects below state/sweep/ and reads pages of the groups named; nothing
-# is changed in Chat. It needs the same variables as scripts/deploy.sh, from the environment or from .env; best are the
-# execution role's own keys, since rights matter, too.
+# is changed in Chat, and what must be refused is tried without doing it. It needs the same variables as
+# scripts/deploy.sh, from the environment or from .env; best are the execution role's own keys, since rights matter, too.
 #
 #   scripts/firstrun.sh --group '@TGS#...' [--community '@TGS#_...'] [--avchatroom '@TGS#...'] [--overload]
 set -euo pipefail

@@ -14,12 +14,15 @@ import (
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/panics"
+	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/internal/services"
 )
 
 const (
 	writers = 8  // that race for one key
 	rereads = 10 // objects that are looked for as soon as they are written
+
+	documented = "100000000001" // the account that COS's documentation uses in examples
 )
 
 // askBucket asks what only a real bucket can answer. An error means that nothing else is worth asking.
@@ -38,6 +41,9 @@ func askBucket(ctx context.Context, r *report, c config.Config, credentials conf
 	b.taken(ctx)
 	b.race(ctx)
 	b.reread(ctx)
+	b.creation(ctx)
+	b.refusals(ctx)
+	b.grant(ctx)
 	return nil
 }
 
@@ -157,4 +163,47 @@ func (b *bucket) reread(ctx context.Context) {
 		return
 	}
 	b.answer(asBuilt, question, "all of them", "what was written is read back; a batch finds what its predecessor wrote.")
+}
+
+// creation asks where chunks go, and leaves none there.
+func (b *bucket) creation(ctx context.Context) {
+	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot} {
+		question := "May these keys create below " + prefix + "?"
+		switch may, err := b.store.MayCreate(ctx, prefix); {
+		case err != nil:
+			b.answer(look, question, err.Error(), "not the answer that was expected: a wrong Content-MD5 should be told, or the right refused.")
+		case !may:
+			b.answer(wrong, question, "refused", "nothing could be archived. If the keys have the role's policy, COS does not know the condition cos:x-cos-forbid-overwrite, or the bucket's own policy denies too much.")
+		default:
+			b.answer(asBuilt, question, "permitted, with the create-only header", "a batch can store what it pulled.")
+		}
+	}
+}
+
+// refusals asks for what nobody but an owner should be able to do. Nothing is done by it.
+func (b *bucket) refusals(ctx context.Context) {
+	for _, trial := range rights.Trials() {
+		question := "May these keys " + trial.What + "?"
+		switch may, err := trial.May(ctx, b.store); {
+		case err != nil:
+			b.answer(look, question, err.Error(), "neither permitted nor refused: nothing was learned.")
+		case may:
+			b.answer(look, question, "permitted", rights.Owner+". If these are the role's keys, or the bucket has a policy that names another owner, do not rely on it: a condition is not what COS judges by.")
+		default:
+			b.answer(asBuilt, question, "refused", "whoever steals these keys cannot do it either.")
+		}
+	}
+}
+
+// grant asks for what no policy can be written against by the documentation: COS names no condition for the header.
+func (b *bucket) grant(ctx context.Context) {
+	const question = "May these keys open a new object to another account?"
+	switch may, err := b.store.MayGrant(ctx, layout.DataPrefix, documented); {
+	case err != nil:
+		b.answer(look, question, err.Error(), "nothing was learned.")
+	case may:
+		b.answer(look, question, "permitted", "no documented condition is about x-cos-grant-read: whoever holds these keys could show others what they write from now on, but nothing that is there.")
+	default:
+		b.answer(asBuilt, question, "refused", "what is written stays the bucket's.")
+	}
 }

@@ -11,6 +11,7 @@ import (
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
 	"chatexport/scripts/internal/overwriting"
+	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/policy"
 	"chatexport/scripts/policy/policytest"
 )
@@ -116,6 +117,12 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 			}
 			return nil
 		}, "[STOP] no export would ever begin"},
+		"nothing may be created": {func(r *cosemu.Request) *cosemu.Fault {
+			if strings.HasPrefix(r.Key, "manifest/never-") {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+			}
+			return nil
+		}, "[STOP] nothing could be archived"},
 		"reads lag": {func(r *cosemu.Request) *cosemu.Fault {
 			if r.Op == cosemu.OpGet && strings.Contains(r.Key, "reread") {
 				return &cosemu.Fault{Stale: true}
@@ -138,9 +145,38 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 func TestRole_OwnKeysAreEnough(t *testing.T) {
 	t.Parallel()
 	w := start(t, world.Options{})
-	w.COS.SetFault(policytest.New(t, "", policy.Role).COS)
-	if out, err := firstrun(t, w, everything...); err != nil {
+	e := policytest.New(t, "", policy.Role, policy.Bucket)
+	e.Refused = func(action, resource string) {
+		if !strings.Contains(resource, "/never-") {
+			t.Errorf("refused: %s on %s", action, resource)
+		}
+	}
+	w.COS.SetFault(e.COS)
+	out, err := firstrun(t, w, everything...)
+	if err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+	for _, trial := range rights.Trials() {
+		if want := "May these keys " + trial.What + "?\n    seen:  refused\n    means: [as built]"; !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestOwner_KeyIsToldWhatItMayDo(t *testing.T) {
+	t.Parallel()
+	w := start(t, world.Options{})
+	before := len(w.COS.Log())
+	out, err := firstrun(t, w)
+	for _, trial := range rights.Trials() {
+		if want := "May these keys " + trial.What + "?\n    seen:  permitted\n    means: [LOOK] the key of the bucket's owner may do that"; err != nil || !strings.Contains(out, want) {
+			t.Errorf("error %v, no %q in:\n%s", err, want, out)
+		}
+	}
+	for _, r := range w.COS.Log()[before:] {
+		if strings.Contains(r.Key, "/never-") && r.Op == cosemu.OpPut && r.Status == http.StatusOK {
+			t.Errorf("%s was written", r.Key)
+		}
 	}
 }
 

@@ -2,7 +2,8 @@
 // itself, how they behave in some points; the code is written to be right whatever they do, and the emulators prove
 // that, but not what Tencent does. This command asks one question after the other and says what the answer means.
 //
-// It writes a few small objects below state/sweep/firstrun/ and reads pages of one group. It changes nothing in Chat.
+// It writes a few small objects below state/sweep/firstrun/ and reads pages of one group. What must be refused is tried
+// without doing it. It changes nothing in Chat.
 // scripts/firstrun.sh starts it, after the checks of `chatexport doctor`.
 package main
 

@@ -26,6 +26,11 @@ func (s *Store) MayDelete(ctx context.Context, prefix string) (bool, error) {
 	})
 }
 
+// MayCreate finds out whether new objects could be written: what an archive needs.
+func (s *Store) MayCreate(ctx context.Context, prefix string) (bool, error) {
+	return s.mayPut(ctx, "try to create", prefix, true, nil)
+}
+
 // MayReplace finds out whether objects could be written without create-only, and so be replaced.
 func (s *Store) MayReplace(ctx context.Context, prefix string) (bool, error) {
 	return s.mayPut(ctx, "try to replace", prefix, false, nil)

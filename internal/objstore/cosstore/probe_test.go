@@ -25,6 +25,9 @@ type trial struct {
 func trials() map[string]trial {
 	return map[string]trial{
 		"delete": {func(s *cosstore.Store, ctx context.Context) (bool, error) { return s.MayDelete(ctx, "data/") }, cosemu.OpDelete, func(http.Header) bool { return true }},
+		"create": {func(s *cosstore.Store, ctx context.Context) (bool, error) { return s.MayCreate(ctx, "data/") }, cosemu.OpPut, func(h http.Header) bool {
+			return h.Get("x-cos-forbid-overwrite") == "true" && h.Get("x-cos-acl") == ""
+		}},
 		"replace": {func(s *cosstore.Store, ctx context.Context) (bool, error) { return s.MayReplace(ctx, "data/") }, cosemu.OpPut, func(h http.Header) bool {
 			return h.Get("x-cos-forbid-overwrite") == ""
 		}},

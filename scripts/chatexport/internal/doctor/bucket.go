@@ -122,12 +122,25 @@ func (e *examination) createOnly(ctx context.Context, store *cosstore.Store) {
 	_, err := store.Create(ctx, layout.Probe(), w)
 	switch {
 	case errors.Is(err, objstore.ErrExist):
-		e.add(ok, name, "a taken key is refused", "")
+		e.creation(ctx, store)
 	case err == nil:
 		e.add(failed, name, "a taken key was overwritten although that was forbidden",
 			"COS_ENDPOINT must be COS itself, and versioning must never have been enabled; do not archive here")
 	default:
 		e.add(failed, name, err.Error(), "")
+	}
+}
+
+// creation tries the same where chunks go, without leaving one.
+func (e *examination) creation(ctx context.Context, store *cosstore.Store) {
+	const name = "COS create-only"
+	switch may, err := store.MayCreate(ctx, layout.DataPrefix); {
+	case err != nil:
+		e.add(warning, name, "a taken key is refused; whether a chunk can be created is not known: "+err.Error(), "")
+	case !may:
+		e.add(failed, name, "no object may be created below "+layout.DataPrefix, rolePolicy+", and look at the bucket's own policy")
+	default:
+		e.add(ok, name, "a taken key is refused", "")
 	}
 }
 

@@ -84,6 +84,14 @@ func novel(r *cosemu.Request) *cosemu.Fault {
 	return &cosemu.Fault{Status: http.StatusBadRequest, Code: "Novel"}
 }
 
+// nothingNew refuses all writes below data/.
+func nothingNew(r *cosemu.Request) *cosemu.Fault {
+	if !strings.HasPrefix(r.Key, "data/") {
+		return refusing()(r)
+	}
+	return denied(cosemu.OpPut, cosemu.OpDelete)(r)
+}
+
 // healthy is a world without anything to complain about.
 func healthy() world.Options {
 	return world.Options{COS: cosemu.Options{Fault: refusing()}}
@@ -159,6 +167,7 @@ func ailments() map[string]ailment {
 		"reading refused":       {options: cos(denied(cosemu.OpGet)), check: "COS reading", text: "403"},
 		"writing refused":       {options: cos(denied(cosemu.OpPut)), check: "COS create-only", text: "403"},
 		"create-only ignored":   {options: func(o *world.Options) { o.Wrap = overwriting.Wrap }, check: "COS create-only", text: "overwritten"},
+		"no chunk may be there": {options: cos(nothingNew), check: "COS create-only", text: "no object may be created below data/"},
 		"listing refused":       {options: cos(denied(cosemu.OpList)), check: "COS listing", result: "warning"},
 		"deleting permitted":    {options: cos(refusing("delete below data/")), check: "COS refusals", result: "warning", text: "may delete below data/; the key of the bucket's owner"},
 		"replacing permitted":   {options: cos(refusing("replace below manifest/")), check: "COS refusals", result: "warning", text: "may replace below manifest/;"},

@@ -132,7 +132,7 @@ func duck(t *testing.T, queries ...string) [][][]string {
 	script := filepath.Join("..", "duckdb", "query.mjs")
 	text, err := try(t.Context(), strings.Join(queries, "\n"), node, script)
 	if err != nil && strings.Contains(err.Error(), "ERR_MODULE_NOT_FOUND") {
-		t.Skip("DuckDB is not installed: npm install --no-package-lock in scripts/duckdb")
+		t.Skip("DuckDB is not installed: npm ci in scripts/duckdb")
 	}
 	if err != nil {
 		t.Fatal(err)

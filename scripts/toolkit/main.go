@@ -1,7 +1,7 @@
 // Command toolkit deploys serverless.yml through the code that Tencent's component runs (npm package
 // tencent-component-toolkit), against a stand-in of the cloud API on loopback that judges every request by the
 // documented limits. It needs node and npm, and, unless --modules names a folder that has the package, npm's registry:
-// so it is run by hand, and not by scripts/check.sh.
+// so it is run by hand, and not by scripts/check.sh. What is installed is what package-lock.json names, by hash.
 //
 //	go run ./scripts/toolkit
 //
@@ -12,7 +12,7 @@ package main
 import (
 	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -29,10 +29,10 @@ import (
 	"chatexport/scripts/internal/serverless"
 )
 
-const toolkit = "tencent-component-toolkit@2.27.6"
-
-//go:embed deploy.js
-var script []byte
+// parts are copied to where they run.
+//
+//go:embed deploy.js package.json package-lock.json .npmrc
+var parts embed.FS
 
 func main() {
 	modules := flag.String("modules", "", "folder whose node_modules has the package; without it, npm installs it into a temporary one")
@@ -91,22 +91,22 @@ func variables(name string) string {
 }
 
 func prepare(ctx context.Context, folder, modules string) error {
+	if err := os.CopyFS(folder, parts); err != nil {
+		return err
+	}
 	if modules != "" {
 		path, err := filepath.Abs(filepath.Join(modules, "node_modules"))
 		if err != nil {
 			return err
 		}
-		if err := os.Symlink(path, filepath.Join(folder, "node_modules")); err != nil {
-			return err
-		}
-	} else {
-		// No package's own scripts are run.
-		npm := exec.CommandContext(ctx, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder, toolkit)
-		if output, err := npm.CombinedOutput(); err != nil {
-			return fmt.Errorf("install %s: %w\n%s", toolkit, err, output)
-		}
+		return os.Symlink(path, filepath.Join(folder, "node_modules"))
 	}
-	return os.WriteFile(filepath.Join(folder, "deploy.js"), script, 0o600)
+	// No package's own scripts are run.
+	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder)
+	if output, err := npm.CombinedOutput(); err != nil {
+		return fmt.Errorf("install what package-lock.json names: %w\n%s", err, output)
+	}
+	return nil
 }
 
 // deployer deploys with the toolkit and looks at what the API was asked.

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Every check that a change must pass, cheap ones first. Tools are pinned and built by the go command: nothing needs
-# to be installed. FUZZTIME (default 3s) is what each fuzz target gets.
+# to be installed. FUZZTIME (default 3s) is what each fuzz target gets; GOVULNDB is where known vulnerabilities are
+# looked up.
+#
+# scripts/tools/go.mod pins the tools with their hashes, apart from go.mod, so that what they need never decides what the
+# function is built from. golangci-lint is not in it: with its hundreds of modules it would drown the others, and the
+# go command has its hash from the checksum database.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 : "${FUZZTIME:=3s}"
-gofumpt=mvdan.cc/gofumpt@v0.12.0
-shfmt=mvdan.cc/sh/v3/cmd/shfmt@v3.14.1
+tools=scripts/tools/go.mod
 golangci=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 scratch=$(mktemp -d)
@@ -43,17 +47,39 @@ fuzz() {
   return 1
 }
 
+# vulnerabilities fails for a module that has a known one in code that is called. One of the standard library is told, but
+# fails nothing: the change cannot help it, a newer Go does. Without the database nothing is waited for.
+vulnerabilities() {
+  local db=${GOVULNDB:-https://vuln.go.dev} found=$scratch/vulnerabilities
+  go build -modfile="$tools" -o "$scratch/govulncheck" golang.org/x/vuln/cmd/govulncheck
+  if [[ $(timeout 10 "$scratch/govulncheck" -db "$db" -version 2>&1) != *'DB updated'* ]]; then
+    echo "NOT LOOKED FOR: $db cannot be reached from here"
+  elif timeout 300 "$scratch/govulncheck" -db "$db" ./... >"$found" 2>&1; then
+    tail -n 1 "$found"
+  elif grep -q '^  Module: ' "$found"; then
+    cat "$found" >&2
+    fail 'a module has a known vulnerability (see above)'
+  elif grep -q '^  Standard library' "$found"; then
+    echo "$(go env GOVERSION) has known vulnerabilities: build the function with a newer Go"
+    grep -E '^ +Fixed in: ' "$found" | sort -u
+  else
+    tail -n 3 "$found"
+    echo 'NOT LOOKED FOR: the scan did not end well'
+  fi
+}
+
 step 'gofumpt'
-nothing_printed 'files are not gofumpt-ed (see above)' go run "$gofumpt" -l .
+nothing_printed 'files are not gofumpt-ed (see above)' go tool -modfile="$tools" gofumpt -l .
 
 step 'shfmt'
-go run "$shfmt" -d .ci/run scripts/*.sh
+go tool -modfile="$tools" shfmt -d .ci/run scripts/*.sh
 
 step 'mutations still fit'
 for patch in scripts/mutations/*.patch; do git apply --check "$patch" || fail "make $patch again"; done
 
 step 'go mod tidy'
 go mod tidy -diff
+go -C scripts/tools mod tidy -diff
 
 step 'go vet'
 go vet ./... ./testdata
@@ -70,6 +96,9 @@ CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -o "$scratch/main" ./fu
 step 'golangci-lint'
 go run "$golangci" config verify
 go run "$golangci" run ./...
+
+step 'known vulnerabilities'
+vulnerabilities
 
 step 'tests, race detector on, any order, the long ones shortened'
 go test -race -shuffle=on -short -p 1 ./... # one package after the other: some tests hold batches to short time limits

@@ -31,6 +31,7 @@ type MalformedError struct {
 	// Answer is the whole answer, nil unless it is one of the API all the same, but for what cannot be read: a JSON object
 	// that says OK, or has begun a list of messages. An HTML page is not.
 	Answer []byte
+	After  Seq // of the last element before what cannot be read; 0 if it is the first
 
 	offset int
 	within string

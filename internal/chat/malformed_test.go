@@ -87,6 +87,9 @@ func TestMalformed_AnswerIsKeptOnlyIfItIsOfTheAPI(t *testing.T) {
 		`{"ErrorCode":"0","RspMsgList":[{"MsgSeq":1.0}]}`: "no_seq",
 	} {
 		err := malformedPage(t, text)
+		if strings.HasPrefix(text, ok) && err.After != 8 && err.After != 7 {
+			t.Errorf("%.120q: what cannot be read comes after %d", text, err.After)
+		}
 		if err.Shape != shape || string(err.Answer) != text || strings.Contains(err.Error(), "secr") {
 			t.Errorf("%.120q: shape %q, %d bytes of the answer, %v; want %q and all", text, err.Shape, len(err.Answer), err, shape)
 		}

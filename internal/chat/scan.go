@@ -49,7 +49,7 @@ func ScanPage(body []byte) (Page, Status, error) {
 	for _, err := range []*MalformedError{s.err, p.wrong.action, p.wrong.code, p.wrong.list} {
 		if err != nil {
 			if p.ofAPI() {
-				err.Answer = body
+				err.Answer, err.After = body, p.after
 			}
 			return Page{}, Status{}, err
 		}
@@ -78,6 +78,7 @@ type pageScanner struct {
 	*scanner
 	page   Page
 	status Status
+	after  Seq                                          // of the last element
 	listed bool                                         // a list of messages has begun
 	wrong  struct{ action, code, list *MalformedError } // shapes that are malformed unless the member comes again
 }
@@ -159,7 +160,7 @@ func (p *pageScanner) errorCode(i, depth int) int {
 
 // lastList takes a list and sets aside what is wrong with its shape: should another list follow, that one counts.
 func (p *pageScanner) lastList(start, depth int) int {
-	p.page.Elements, p.wrong.list = nil, nil
+	p.page.Elements, p.after, p.wrong.list = nil, 0, nil
 	end := p.list(start, depth)
 	if end < 0 {
 		p.wrong.list, p.err = p.err, nil
@@ -186,7 +187,7 @@ func (p *pageScanner) list(i, depth int) int {
 		if e, i = p.element(i, depth+2); i < 0 {
 			return i
 		}
-		elements = append(elements, e)
+		elements, p.after = append(elements, e), e.Seq
 		i = p.space(i)
 		switch p.at(i) {
 		case ',':

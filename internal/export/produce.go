@@ -57,12 +57,17 @@ func (p *producer) pull(abort, reading context.Context) (bool, error) {
 	segments := p.reader.Segments(reading, p.writer.Hi()+1, p.goal.to, p.timeIsUp, p.goal.newest, p.goal.first)
 	defer segments.Stop()
 	for {
-		segment, ok, err := segments.Next()
-		if err != nil || !ok {
-			return false, err
+		segment, ok, failed := segments.Next()
+		if !ok {
+			return false, failed
 		}
-		if err := p.add(abort, segment); err != nil {
-			return false, err
+		if failed == nil || len(segment.Elements) > 0 { // the beginning of a segment counts, too
+			if err := p.add(abort, segment); err != nil {
+				return false, err
+			}
+		}
+		if failed != nil {
+			return false, failed
 		}
 		if p.full && p.timeIsUp() {
 			return false, nil // the reserve is for what is pulled already, not for another chunk

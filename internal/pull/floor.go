@@ -81,7 +81,11 @@ func (r *Reader) Beginning(ctx context.Context, newest chat.Page, v Void) (Floor
 	first := newest
 	if v.Head > v.Known || len(newest.Elements) == 0 {
 		var err error
-		if first, err = r.Page(ctx, v.Known, int(v.Known)); err != nil {
+		first, err = r.whole(ctx, v.Known, int(v.Known))
+		if Unreadable(err) { // something is there; what it is turns out when it is read for the archive
+			return Floor{First: 1}, chat.Page{}, r.trust(ctx, 0, v.Known)
+		}
+		if err != nil {
 			return Floor{}, first, fmt.Errorf("read the first page: %w", err)
 		}
 	}

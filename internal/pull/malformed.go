@@ -11,17 +11,16 @@ import (
 )
 
 // One bad message must not stop a stream, nor take its neighbours along. A page that cannot be read is asked for again,
-// then in halves, down to single seqs. Whether it is a message or the service that is broken, another answer tells: a seq
+// then in parts, down to single seqs. Whether it is a message or the service that is broken, another answer tells: a seq
 // is malformed if its own answer cannot be read, one that is asked for after that can, and its own, asked for again, still
 // cannot. Where nothing else can be read, that is a failure of the source.
 const (
-	// pageTries is how often a page is asked for before it is halved. A half is asked for once: it is part of a page that
-	// could not be read, and its own halves are asked for next.
+	// pageTries is how often a page is asked for before it is divided. A part of it is asked for once.
 	pageTries = 2
-	// seqTries is how often a single seq is asked for after another one has shown that the service can be read. By then it
-	// has been part of some seven answers that could not be read.
+	// seqTries is how often a single seq is asked for after another one has shown that the service can be read. With the
+	// tries before, as many answers have failed as are tried of any other call.
 	seqTries = 3
-	// farOff is how far around a page something readable is looked for.
+	// farOff is how far around a seq something readable is looked for.
 	farOff chat.Seq = 256
 )
 
@@ -98,8 +97,8 @@ func (e *evidence) since(calls int64) (bool, chat.Seq) {
 
 // trust makes sure that a call that was begun after so many brought something readable, and asks for something else if
 // none did: what came last, what was read in earlier batches (from the newest backwards in growing steps, since any of it
-// may have been bad then, or have expired), and what lies around a range.
-func (r *Reader) trust(ctx context.Context, calls int64, around Range) error {
+// may have been bad then, or have expired), and what lies around a seq.
+func (r *Reader) trust(ctx context.Context, calls int64, around chat.Seq) error {
 	r.evidence.control.Lock() // the others wait for the same answer
 	defer r.evidence.control.Unlock()
 	came, last := r.evidence.since(calls)
@@ -130,7 +129,7 @@ func (r *Reader) trust(ctx context.Context, calls int64, around Range) error {
 }
 
 // others lists seqs that may tell whether the service can be read.
-func (r *Reader) others(last chat.Seq, around Range) []chat.Seq {
+func (r *Reader) others(last, around chat.Seq) []chat.Seq {
 	var seqs []chat.Seq
 	if last > 0 {
 		seqs = append(seqs, last)
@@ -139,77 +138,72 @@ func (r *Reader) others(last chat.Seq, around Range) []chat.Seq {
 		seqs = append(seqs, r.Before.Last-back)
 	}
 	for step := chat.Seq(1); step <= farOff; step *= 2 {
-		if around.First > step {
-			seqs = append(seqs, around.First-step)
+		if around > step/2+1 { // down to 1, and not twice
+			seqs = append(seqs, max(1, around-step))
 		}
-		seqs = append(seqs, min(around.Last+step, chat.MaxSeq))
+		if around+step <= chat.MaxSeq {
+			seqs = append(seqs, around+step)
+		}
 	}
 	return seqs
 }
 
-// suspect is a seq whose own answer could not be read.
-type suspect struct {
-	seq   chat.Seq
-	calls int64 // that were begun by then
-}
-
-// apart reads [lo, hi], a page of which cannot be read, half by half. A service of which nothing else can be read is not
-// worth so many calls, or more than these.
-func (w *walk) apart(ctx context.Context, lo, hi chat.Seq) error {
+// apart reads [lo, hi], a page of which cannot be read, in parts, from the oldest upwards, and the very oldest first: what is
+// below is done with when the time ends, however short it is. The answer says what is bad, as long as it has a message for
+// every seq; where it does not, halves find it.
+func (w *walk) apart(ctx context.Context, lo, hi chat.Seq, cause error) error {
 	if lo == hi {
-		if w.found[lo-w.lo].Seq == 0 { // else it was found malformed before
-			w.suspects = append(w.suspects, suspect{lo, w.evidence.begun()})
-		}
-		return nil
+		return w.judge(ctx, lo)
 	}
-	whole := w.tries > 1
-	if _, last := w.evidence.since(0); whole && (last > 0 || w.Before.First > 0) {
-		if err := w.trust(ctx, 0, Range{lo, hi}); err != nil {
-			return fmt.Errorf("read page at %d: %w", hi, err)
-		}
-	}
-	w.tries = 1
 	middle := lo + (hi-lo)/2
-	for _, half := range []Range{{middle + 1, hi}, {lo, middle}} {
-		if err := w.Caller.Turn(ctx); err != nil {
-			return fmt.Errorf("read page at %d: %w", half.Last, err)
+	parts := []Range{{lo, middle}, {middle + 1, hi}}
+	if malformed, ok := errors.AsType[*chat.MalformedError](cause); ok && w.tries > 1 {
+		bad := hi
+		if malformed.After > lo && malformed.After <= hi {
+			bad = malformed.After - 1
 		}
-		if err := w.down(ctx, half.First, half.Last); err != nil {
+		parts = []Range{{lo, lo}, {lo + 1, bad - 1}, {max(bad, lo+1), bad}, {bad + 1, hi}}
+	}
+	tries := w.tries
+	w.tries = 1
+	defer func() { w.tries = tries }()
+	for _, part := range parts {
+		if part.First > part.Last {
+			continue
+		}
+		if err := w.Caller.Turn(ctx); err != nil {
+			return fmt.Errorf("read page at %d: %w", part.Last, err)
+		}
+		if err := w.down(ctx, part.First, part.Last); err != nil {
 			return err
 		}
-	}
-	if !whole {
-		return nil
-	}
-	w.tries = pageTries
-	if err := w.trust(ctx, 0, Range{lo, hi}); err != nil {
-		return fmt.Errorf("read page at %d: %w", hi, err)
 	}
 	return nil
 }
 
-// judge decides about the suspects, once everything around them has been read, which in most cases is evidence enough.
-func (w *walk) judge(ctx context.Context) error {
-	for _, s := range w.suspects {
-		if err := w.trust(ctx, s.calls, Range{w.lo, w.hi}); err != nil {
-			return fmt.Errorf("read page at %d: %w", s.seq, err)
-		}
-		if err := w.Caller.Turn(ctx); err != nil {
-			return fmt.Errorf("read page at %d: %w", s.seq, err)
-		}
-		page, err := w.page(ctx, s.seq, 1, seqTries)
-		malformed, ok := errors.AsType[*chat.MalformedError](err)
-		switch {
-		case err == nil:
-			w.keep(page, s.seq, s.seq)
-		case ok && Unreadable(err):
-			e := chat.NewMalformed(s.seq, malformed.Answer)
-			e.Shape = malformed.Shape
-			w.keep(chat.Page{Elements: []chat.Element{e}}, s.seq, s.seq)
-		default:
-			return fmt.Errorf("read page at %d: %w", s.seq, err)
-		}
+// judge decides about a seq whose own answer could not be read.
+func (w *walk) judge(ctx context.Context, seq chat.Seq) error {
+	if w.found[seq-w.lo].Seq != 0 {
+		return nil // it was found malformed before
 	}
-	w.suspects = nil
+	err := w.trust(ctx, w.evidence.begun(), seq)
+	if err == nil {
+		err = w.Caller.Turn(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("read page at %d: %w", seq, err)
+	}
+	page, err := w.page(ctx, seq, 1, seqTries)
+	malformed, ok := errors.AsType[*chat.MalformedError](err)
+	switch {
+	case err == nil:
+		w.keep(page, seq, seq)
+	case ok && Unreadable(err):
+		e := chat.NewMalformed(seq, malformed.Answer)
+		e.Shape = malformed.Shape
+		w.keep(chat.Page{Elements: []chat.Element{e}}, seq, seq)
+	default:
+		return fmt.Errorf("read page at %d: %w", seq, err)
+	}
 	return nil
 }

@@ -46,23 +46,29 @@ func (r *Reader) Pages() int64 { return r.pages.Load() }
 // wanted, 0 for the newest page; number is in [1, chat.PageSize]. A page that cannot be read is put together from its
 // pieces, what is malformed included; the newest page has no place to begin at: Unreadable tells its error.
 func (r *Reader) Page(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
+	page, err := r.whole(ctx, seq, number)
+	if !Unreadable(err) || seq == 0 {
+		return page, err
+	}
+	w := newWalk(r, max(1, seq-chat.Seq(number)+1), seq)
+	if err := w.apart(ctx, w.lo, w.hi, err); err != nil {
+		return chat.Page{}, err
+	}
+	return chat.Page{Elements: w.segment().Elements, Finished: chat.FinishedAbsent}, nil
+}
+
+// whole reads one page, of fewer messages where the answer would be too large. Unreadable tells an error of one that cannot
+// be read.
+func (r *Reader) whole(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
 	for {
 		if err := r.Caller.Turn(ctx); err != nil {
 			return chat.Page{}, err
 		}
 		page, err := r.page(ctx, seq, number, pageTries)
-		switch {
-		case errors.Is(err, chat.ErrTooLarge) && number > 1:
-			number = (number + 1) / 2
-		case Unreadable(err) && seq > 0:
-			w := newWalk(r, max(1, seq-chat.Seq(number)+1), seq)
-			if err = w.apart(ctx, w.lo, w.hi); err == nil {
-				err = w.judge(ctx)
-			}
-			return chat.Page{Elements: w.segment().Elements, Finished: chat.FinishedAbsent}, err
-		default:
+		if !errors.Is(err, chat.ErrTooLarge) || number <= 1 {
 			return page, err
 		}
+		number = (number + 1) / 2
 	}
 }
 

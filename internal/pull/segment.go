@@ -27,10 +27,11 @@ func (s Segment) Split(seq chat.Seq) (left, right Segment) {
 }
 
 // Segment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have been
-// cut at its top, or have been empty for a moment.
+// cut at its top, or have been empty for a moment. With an error comes the beginning of the segment that is done with, of
+// which nothing is missing; Hi < Lo if none is.
 func (r *Reader) Segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) {
 	if err := r.Caller.Turn(ctx); err != nil {
-		return Segment{}, err
+		return Segment{Lo: lo, Hi: lo - 1}, err
 	}
 	return r.segment(ctx, lo, hi)
 }
@@ -38,13 +39,17 @@ func (r *Reader) Segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) 
 // segment is Segment for a caller that has waited for the turn of the first call.
 func (r *Reader) segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) {
 	w := newWalk(r, lo, hi)
-	if err := w.read(ctx, lo, hi); err != nil {
-		return Segment{}, err
+	err := w.down(ctx, lo, hi)
+	if err == nil {
+		err = w.audit(ctx)
 	}
-	if err := w.audit(ctx); err != nil {
-		return Segment{}, err
+	if err != nil {
+		for w.hi = lo - 1; w.hi < hi && w.found[w.hi+1-lo].Seq != 0; {
+			w.hi++
+		}
+		w.found = w.found[:w.hi-lo+1]
 	}
-	return w.segment(), nil
+	return w.segment(), err
 }
 
 // fromPages makes the segment of [lo, hi] of pages that were read before, if every seq of it is there.
@@ -71,9 +76,7 @@ type walk struct {
 	below  int            // elements that came although they lie below lo
 	strict bool           // a page that brings nothing is taken for cut, however full
 	audits bool           // every seq has been asked for: what a whole page goes over is not asked for below it
-
-	tries    int       // of a page that cannot be read
-	suspects []suspect // about which judge decides
+	tries  int            // of a page that cannot be read
 }
 
 func newWalk(r *Reader, lo, hi chat.Seq) *walk {
@@ -160,15 +163,7 @@ func (w *walk) again(ctx context.Context, lo, hi chat.Seq) error {
 	if err := w.Caller.Turn(ctx); err != nil {
 		return fmt.Errorf("read page at %d: %w", hi, err)
 	}
-	return w.read(ctx, lo, hi)
-}
-
-// read is down for a range that is not part of a page which cannot be read.
-func (w *walk) read(ctx context.Context, lo, hi chat.Seq) error {
-	if err := w.down(ctx, lo, hi); err != nil {
-		return err
-	}
-	return w.judge(ctx)
+	return w.down(ctx, lo, hi)
 }
 
 // down asks for [lo, hi] from the top down and keeps every element of it that comes. Its caller has waited for the turn
@@ -182,7 +177,7 @@ func (w *walk) down(ctx context.Context, lo, hi chat.Seq) error {
 		case errors.Is(err, chat.ErrTooLarge) && number > 1:
 			most = (number + 1) / 2
 		case Unreadable(err):
-			if err := w.apart(ctx, cur-number+1, cur); err != nil {
+			if err := w.apart(ctx, cur-number+1, cur, err); err != nil {
 				return err
 			}
 			cur -= number

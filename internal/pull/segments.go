@@ -122,7 +122,7 @@ func (s *Segments) adapt(segment Segment) {
 }
 
 // Next waits for the next segment in order. It reports false when there are no more: the range is done, or there was
-// enough.
+// enough. With an error may come the beginning of the segment that failed.
 func (s *Segments) Next() (Segment, bool, error) {
 	slot, ok := <-s.slots
 	if !ok {

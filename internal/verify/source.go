@@ -17,8 +17,8 @@ import (
 
 // Source answers pages of history, as package chatapi does. It paces and repeats calls itself.
 type Source interface {
-	// Page returns one page of history. An error that matches chat.ErrMalformed or chat.ErrTooLarge is about the messages
-	// that were asked for: fewer of them may be answered.
+	// Page returns one page of history. An error that is a *chat.MalformedError with an answer, or matches chat.ErrTooLarge,
+	// is about the messages that were asked for: fewer of them may be answered.
 	Page(ctx context.Context, q chat.Query) (chat.Page, error)
 }
 
@@ -70,6 +70,7 @@ type sourceComparison struct {
 	chunks []archive.ChunkEntry
 	bad    map[chat.Seq]bool // by lo: chunks that are damaged
 
+	answered bool                      // something the source has answered could be read
 	lines    map[chat.Seq]chat.Element // of the chunks at hand
 	from, to chat.Seq                  // the range that lines covers
 }
@@ -150,24 +151,23 @@ func sample(asked map[chat.Seq]bool, all chat.Seq, wanted int) {
 // page compares what the service has of [lo, hi], a page at most.
 func (c *sourceComparison) page(ctx context.Context, lo, hi chat.Seq) error {
 	page, err := c.source.Page(ctx, chat.Query{Stream: c.stream, Seq: hi, Number: int(hi - lo + 1)})
-	unanswered := errors.Is(err, chat.ErrMalformed) || errors.Is(err, chat.ErrTooLarge)
-	if unanswered && lo < hi {
+	switch {
+	case spoiled(err) && lo < hi:
 		middle := lo + (hi-lo)/2
 		if err := c.page(ctx, lo, middle); err != nil {
 			return err
 		}
 		return c.page(ctx, middle+1, hi)
-	}
-	if err != nil && !unanswered {
+	case spoiled(err) && (c.answered || c.report.Unreadable < chat.PageSize):
+		c.report.Unreadable++
+		return nil
+	case err != nil: // also where nothing at all could be read: it is not the messages then
 		return err
 	}
+	c.answered = true
 	c.report.Pages++
 	if err := c.load(ctx, lo, hi); err != nil {
 		return err
-	}
-	if unanswered {
-		c.report.Unreadable++
-		return nil
 	}
 	came := map[chat.Seq]bool{}
 	for i := range page.Elements {
@@ -184,6 +184,12 @@ func (c *sourceComparison) page(ctx context.Context, lo, hi chat.Seq) error {
 		}
 	}
 	return nil
+}
+
+// spoiled reports whether a page could not be answered because of what is on it.
+func spoiled(err error) bool {
+	malformed, ok := errors.AsType[*chat.MalformedError](err)
+	return ok && malformed.Answer != nil || errors.Is(err, chat.ErrTooLarge)
 }
 
 // compare counts an element that the service holds.

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -48,7 +49,7 @@ func (s *service) Page(_ context.Context, q chat.Query) (chat.Page, error) {
 	case s.err != nil:
 		return chat.Page{}, s.err
 	case spoiled:
-		return chat.Page{}, fmt.Errorf("read a page: %w", chat.ErrMalformed)
+		return chat.Page{}, fmt.Errorf("read a page: %w", &chat.MalformedError{Answer: []byte("{")})
 	}
 	for i := range q.Number {
 		s.asked[q.Seq-chat.Seq(i)]++
@@ -131,6 +132,23 @@ func TestSource_MessageThatCannotBeReadTakesNoOthersAlong(t *testing.T) {
 	got.Pages = 0 // how often it is halved is not the question
 	if diff := cmp.Diff(verify.SourceReport{Equal: 30, Expired: 36, Unreadable: 2}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Where no answer at all can be read, it is the service that fails; an answer that is none of the API is its failure, too.
+func TestSource_ThatAnswersNothingReadableFails(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	sound(t, store, group())
+	source := holding(t, 1, 100)
+	for seq := chat.Seq(1); seq <= 100; seq++ {
+		source.spoiled[seq] = true
+	}
+	for name, err := range map[string]error{"spoiled": nil, "an HTML page": &chat.MalformedError{}} {
+		source.err = err
+		if _, err := verify.CompareSource(t.Context(), store, source, group(), 5); !errors.Is(err, chat.ErrMalformed) {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 //	dotenv FILE               moves the world's variables into a file, named as the deployment names them
 //	group ID N [TYPE]         adds a group, or a topic of a community, with N messages
 //	send ID N                 sends N more
-//	poison ID SEQ             makes a message unreadable
+//	spoil ID SEQ...           makes messages unreadable, and with them every answer that they are in
 //	tick ID...                fires a timer and lets the function work until its queue is empty
 //	calls N                   waits until Chat has been called N times
 //	queued N                  expects N events in the function's queue
@@ -57,7 +57,7 @@ func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
 		"sound": (*scene).sound, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
-		"send": (*scene).send, "poison": (*scene).poison, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
+		"send": (*scene).send, "spoil": (*scene).spoil, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) {
 			s := ts.Value(sceneKey{}).(*scene)
@@ -241,8 +241,10 @@ func (s *scene) send(args []string) {
 	}))
 }
 
-func (s *scene) poison(args []string) {
-	s.Check(s.world.Chat.Poison(s.stream(args[0]), chatemu.PoisonSyntax, chat.Seq(s.number(args[1]))))
+func (s *scene) spoil(args []string) {
+	for _, seq := range args[1:] {
+		s.Check(s.world.Chat.Poison(s.stream(args[0]), chatemu.PoisonControl, chat.Seq(s.number(seq))))
+	}
 }
 
 func (s *scene) tick(ids []string) {

@@ -6,6 +6,7 @@ package pending
 
 import (
 	"context"
+	"errors"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
@@ -35,10 +36,19 @@ func NewPaced(c *chatapi.Client, qps int) *Paced {
 func (p *Paced) Page(ctx context.Context, q chat.Query) (page chat.Page, err error) {
 	err = p.caller.Call(ctx, func(ctx context.Context) error {
 		page, err = p.client.Page(ctx, q)
+		if malformed, ok := errors.AsType[*chat.MalformedError](err); ok && malformed.Answer != nil {
+			return spoiled{err}
+		}
 		return err
 	})
 	return page, err
 }
+
+// spoiled is an answer that cannot be read because of a message in it: that will hardly pass.
+type spoiled struct{ error }
+
+func (s spoiled) Unwrap() error           { return s.error }
+func (s spoiled) RetryClass() retry.Class { return retry.Doubtful }
 
 // All returns every stream of the app that may have a history.
 func All(ctx context.Context, p *Paced) ([]chat.Facts, error) { return p.lister.Streams(ctx) }

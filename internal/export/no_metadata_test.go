@@ -58,7 +58,7 @@ func TestNoMetadata_OfWhatCannotBeRead(t *testing.T) {
 	})
 	archived(t, "unavailable", func(s *scene) {
 		s.strip(101)
-		s.fails(turn{before: at(memstore.OpGet, layout.Chunk(s.stream, 101), memstore.Fault{Err: objstore.ErrUnknown})})
+		_, _ = s.fails(turn{before: at(memstore.OpGet, layout.Chunk(s.stream, 101), memstore.Fault{Err: objstore.ErrUnknown})})
 		s.stands(archive.StatusNoMetadata, "no_metadata")
 	})
 }

@@ -16,9 +16,9 @@ import (
 //
 // Memory holds the ids of all streams.
 func Archived(ctx context.Context, store objstore.Store, missed func(key string, err error)) (map[chat.Stream]chat.Seq, error) {
-	s := shelf{objstore.Observe(store, new(objstore.WriteTimes))}
+	a := &archived{shelf: shelf{objstore.Observe(store, new(objstore.WriteTimes))}, frontiers: map[chat.Stream]chat.Seq{}}
 	var p pointer
-	err := s.readJSON(ctx, layout.SweepLatest(), &p)
+	err := a.shelf.readJSON(ctx, layout.SweepLatest(), &p)
 	switch {
 	case errors.Is(err, objstore.ErrNotExist), err == nil && !validID(p.Base.ID): // no sweep has been planned
 		return nil, nil
@@ -28,60 +28,73 @@ func Archived(ctx context.Context, store objstore.Store, missed func(key string,
 	case err != nil:
 		return nil, err
 	}
-	archived := map[chat.Stream]chat.Seq{}
-	know := func(stream chat.Stream, frontier chat.Seq) {
-		if possible(stream) && frontier > archived[stream] {
-			archived[stream] = frontier
-		}
+	a.id = p.Base.ID
+	objects := []func(ctx context.Context, n int) (key string, last bool, err error){a.piece}
+	if p.Base.Lane {
+		objects = append(objects, a.result)
 	}
-	follow := func(key func(id string, n int) string, read func(n int) (last bool, err error)) error {
-		for n := 0; ; n++ {
-			last, err := read(n)
+	for _, read := range objects {
+		for n, last := 0, false; !last; n++ {
+			var key string
+			key, last, err = read(ctx, n)
 			if lost(err) {
-				missed(key(p.Base.ID, n), err)
+				missed(key, err)
 			} else if err != nil {
-				return fmt.Errorf("what the last sweep knew: %w", err)
-			}
-			if last {
-				return nil
+				return nil, fmt.Errorf("what the last sweep knew: %w", err)
 			}
 		}
 	}
-	err = follow(layout.SweepKnown, func(n int) (bool, error) {
-		var h pieceHeader
-		others, err := readLines[record](ctx, s, layout.SweepKnown(p.Base.ID, n), &h)
+	return a.frontiers, nil
+}
+
+// archived collects what a sweep knew of what is archived.
+type archived struct {
+	shelf     shelf
+	id        string
+	frontiers map[chat.Stream]chat.Seq
+}
+
+func (a *archived) know(stream chat.Stream, frontier chat.Seq) {
+	if possible(stream) && frontier > a.frontiers[stream] {
+		a.frontiers[stream] = frontier
+	}
+}
+
+// piece reads the n-th piece of what was known when the plan was made.
+func (a *archived) piece(ctx context.Context, n int) (key string, last bool, err error) {
+	var h pieceHeader
+	key = layout.SweepKnown(a.id, n)
+	others, err := readLines[record](ctx, a.shelf, key, &h)
+	if err != nil {
+		return key, errors.Is(err, objstore.ErrNotExist), err
+	}
+	for r, err := range others {
 		if err != nil {
-			return errors.Is(err, objstore.ErrNotExist), err
+			return key, h.Last, err
 		}
-		for r, err := range others {
-			if err != nil {
-				return h.Last, err
-			}
-			know(r.stream(), r.Frontier)
-		}
-		return h.Last, nil
-	})
-	if err != nil || !p.Base.Lane {
-		return archived, err
+		a.know(r.stream(), r.Frontier)
 	}
-	err = follow(layout.SweepResult, func(n int) (bool, error) {
-		var h resultHeader
-		others, err := readResult(ctx, s, p.Base.ID, n, &h)
-		switch {
-		case errors.Is(err, objstore.ErrNotExist):
-			return true, nil // the lane has come so far
-		case err != nil:
-			return false, err
+	return key, h.Last, nil
+}
+
+// result reads what the n-th batch of the lane found out. One that is not there is the end of what the lane has done.
+func (a *archived) result(ctx context.Context, n int) (key string, last bool, err error) {
+	var h resultHeader
+	key = layout.SweepResult(a.id, n)
+	others, err := readResult(ctx, a.shelf, a.id, n, &h)
+	switch {
+	case errors.Is(err, objstore.ErrNotExist):
+		return key, true, nil
+	case err != nil:
+		return key, false, err
+	}
+	for line, err := range others {
+		if err != nil {
+			return key, h.Last, err
 		}
-		for line, err := range others {
-			if err != nil {
-				return h.Last, err
-			}
-			if line.Done != nil {
-				know(line.Done.stream(), line.Done.Frontier)
-			}
+		if line.Done != nil {
+			a.know(line.Done.stream(), line.Done.Frontier)
 		}
-		return h.Last, nil
-	})
-	return archived, err
+	}
+	return key, h.Last, nil
 }

@@ -15,11 +15,11 @@ import (
 // do. A folder without any of these holds no archive that could be harmed.
 func (s *Store) foldsCase() bool {
 	for _, name := range []string{inner, "data", "manifest", "state"} {
-		one, err := s.root.Lstat(s.at(name))
+		one, err := s.dir.Stat(s.at(name))
 		if err != nil {
 			continue
 		}
-		other, err := s.root.Lstat(s.at(strings.ToUpper(name)))
+		other, err := s.dir.Stat(s.at(strings.ToUpper(name)))
 		return err == nil && os.SameFile(one, other)
 	}
 	return false
@@ -35,14 +35,14 @@ func (s *Store) checkCase(name string) error {
 	for segment := range strings.SplitSeq(name, "/") {
 		at := path.Join(parent, segment)
 		if _, known := s.exact.Load(at); !known {
-			st, err := s.root.Lstat(s.at(at))
+			st, err := s.dir.Stat(s.at(at))
 			if absent(err) {
 				return nil // nor is there anything below it
 			}
 			if err != nil {
 				return err
 			}
-			there, err := fs.ReadDir(s.root.FS(), parent)
+			there, err := s.dir.ReadDir(parent)
 			if err != nil {
 				return err
 			}

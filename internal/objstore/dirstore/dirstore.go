@@ -2,7 +2,8 @@
 //
 // It owns the files below its folder: an object's bytes lie under its key, everything else about it in a record below
 // .chatexport. It is for people's own machines (a first try, an emergency export, a copy to look at) and for the COS
-// emulator. The function must never use it, and it must never follow a key out of its folder.
+// emulator. The function must never use it, and it must never follow a key out of its folder, nor believe that all in the
+// folder is its own: package folder refuses what is not.
 //
 // On disk:
 //
@@ -21,14 +22,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
+	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 )
 
@@ -37,6 +34,7 @@ const (
 	inner      = ".chatexport"
 	metaFolder = inner + "/meta"
 	tmpFolder  = inner + "/tmp"
+	lockFile   = inner + "/lock"
 )
 
 // ErrLocked means that another process writes to the folder.
@@ -48,61 +46,66 @@ type Store struct {
 	Now    func() time.Time // the store's clock; time.Now
 	NoSync bool             // a write survives the death of the process at any moment, but not the loss of power
 
-	dir   string
-	root  *os.Root
+	dir   *folder.Folder
 	at    func(name string) string // the name itself; in tests, what a file system that folds case takes it for
 	folds bool                     // the file system folds case
 	exact sync.Map                 // by name: folders that have been found to be named so, where it does
 
-	mu   sync.RWMutex // writers in this process, and readers beside them
-	lock *flock.Flock // nil until the first write
+	mu     sync.RWMutex // writers in this process, and readers beside them
+	unlock func() error // gives the folder back; nil until the first write
 }
 
 // Open returns the store of a folder that exists. It writes nothing.
-func Open(dir string) (*Store, error) {
-	root, err := os.OpenRoot(dir)
+func Open(path string) (*Store, error) {
+	dir, err := folder.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open archive folder: %w", err)
 	}
-	s := &Store{Now: time.Now, dir: dir, root: root, at: func(name string) string { return name }}
+	return of(dir), nil
+}
+
+func of(dir *folder.Folder) *Store {
+	s := &Store{Now: time.Now, dir: dir, at: func(name string) string { return name }}
 	s.folds = s.foldsCase()
-	return s, nil
+	return s
 }
 
 // Create returns the store of a folder, which it makes if it is missing. A folder that holds anything else than an archive is
 // refused: objects would be strewn among other people's files.
-func Create(dir string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Join(dir), 0o755); err != nil {
-		return nil, fmt.Errorf("make archive folder: %w", err)
-	}
-	entries, err := os.ReadDir(dir)
+func Create(path string) (*Store, error) {
+	dir, err := folder.Make(path)
 	if err != nil {
-		return nil, fmt.Errorf("open archive folder: %w", err)
-	}
-	own := filepath.Join(dir, inner)
-	if _, err := os.Stat(own); len(entries) > 0 && err != nil {
-		return nil, fmt.Errorf("%s is not empty and no archive that this program wrote; choose another folder", dir)
-	}
-	if err := os.MkdirAll(own, 0o755); err != nil {
 		return nil, fmt.Errorf("make archive folder: %w", err)
 	}
-	return Open(dir)
+	there, err := dir.ReadDir(".")
+	if err == nil && len(there) > 0 {
+		if _, err = dir.Stat(inner); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is not empty and no archive that this program wrote; choose another folder", path)
+		}
+	}
+	if err == nil {
+		err = dir.MakeFolder(inner, false)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return of(dir), nil
 }
 
 // Close gives the folder back to other writers and ends the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.root.Close()
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Unlock())
-		s.lock = nil
+	err := s.dir.Close()
+	if s.unlock != nil {
+		err = errors.Join(err, s.unlock())
+		s.unlock = nil
 	}
 	return err
 }
 
 // Dir returns the folder.
-func (s *Store) Dir() string { return s.dir }
+func (s *Store) Dir() string { return s.dir.Path() }
 
 // begin checks what every operation is given, and returns the name of the key's file.
 func (s *Store) begin(ctx context.Context, op, key string) (name string, err error) {
@@ -133,10 +136,12 @@ func explain(err error, reading bool) error {
 		return objstore.ErrNotExist
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", objstore.ErrDenied, err)
+	case errors.Is(err, folder.ErrTooLarge):
+		return fmt.Errorf("%w: %w", objstore.ErrTooLarge, err)
 	default:
 		return err
 	}
 }
 
 // absent means that there is no file of this name, nor can there be one: a part of its path is a file.
-func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

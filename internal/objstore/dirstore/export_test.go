@@ -1,7 +1,6 @@
 package dirstore
 
 import (
-	"io/fs"
 	"path"
 	"strings"
 )
@@ -11,7 +10,7 @@ func (s *Store) FoldCase() {
 	s.at = func(name string) string {
 		at := "."
 		for segment := range strings.SplitSeq(name, "/") {
-			there, _ := fs.ReadDir(s.root.FS(), at) // none where there is no such folder
+			there, _ := s.dir.ReadDir(at) // none where there is no such folder
 			for _, e := range there {
 				if strings.EqualFold(e.Name(), segment) {
 					segment = e.Name()

@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 )
 
 // List goes through the objects whose keys begin with prefix and sort behind after, in byte order. It shows files that
-// nobody recorded, too, since a verifier must see what does not belong there. An error ends it.
+// nobody recorded, too, and links and the like, since a verifier must see what does not belong there. An error ends it.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Entry, error] {
 	return func(yield func(objstore.Entry, error) bool) {
 		// All keys with the prefix lie in the folder of this one.
@@ -21,10 +22,10 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objsto
 		if err != nil {
 			return // no key has such a prefix
 		}
-		folder := path.Dir(inside)
-		if err = s.checkCase(folder); err == nil {
-			l := &listing{root: s.root.FS(), prefix: prefix, after: after, yield: yield}
-			err = l.walk(ctx, folder)
+		at := path.Dir(inside)
+		if err = s.checkCase(at); err == nil {
+			l := &listing{dir: s.dir, prefix: prefix, after: after, yield: yield}
+			err = l.walk(ctx, at)
 		}
 		if err != nil {
 			yield(objstore.Entry{}, s.failed("list", prefix, explain(err, false)))
@@ -34,7 +35,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objsto
 
 // listing is one call of List.
 type listing struct {
-	root          fs.FS
+	dir           *folder.Folder
 	prefix, after string
 	yield         func(objstore.Entry, error) bool
 	stopped       bool
@@ -47,11 +48,11 @@ type listed struct {
 }
 
 // walk yields what lies in a folder.
-func (l *listing) walk(ctx context.Context, folder string) error {
+func (l *listing) walk(ctx context.Context, at string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	entries, err := fs.ReadDir(l.root, folder)
+	entries, err := l.dir.ReadDir(at)
 	if absent(err) {
 		return nil // gone meanwhile, or never there
 	}
@@ -60,7 +61,7 @@ func (l *listing) walk(ctx context.Context, folder string) error {
 	}
 	var all []listed
 	for _, e := range entries {
-		name := path.Join(folder, e.Name())
+		name := path.Join(at, e.Name())
 		key := keyOf(name)
 		if e.IsDir() {
 			key = strings.TrimSuffix(keyOf(name+"/x.json"), "x.json")
@@ -72,7 +73,7 @@ func (l *listing) walk(ctx context.Context, folder string) error {
 	slices.SortFunc(all, func(a, b listed) int { return cmp.Compare(a.key, b.key) })
 	for _, found := range all {
 		if found.entry.IsDir() {
-			err = l.walk(ctx, path.Join(folder, found.entry.Name()))
+			err = l.walk(ctx, path.Join(at, found.entry.Name()))
 		} else if st, err := found.entry.Info(); err == nil { // else gone meanwhile
 			l.stopped = !l.yield(objstore.Entry{Key: found.key, Size: st.Size(), LastModified: st.ModTime().UTC()}, nil)
 		}

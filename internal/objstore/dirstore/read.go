@@ -27,6 +27,12 @@ type version struct {
 	LastModified time.Time         `json:"last_modified"`
 }
 
+// Most that is read of a file: more than any object or record that this program writes, and less than a machine's memory.
+const (
+	maxObjectBytes = 512 << 20
+	maxRecordBytes = 64 << 10
+)
+
 // readAttempts is how often a reader looks again when bytes and record do not fit: another process may be exchanging
 // them at this moment.
 const readAttempts = 3
@@ -76,14 +82,12 @@ func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 
 // find returns what is known of a key without its bytes. The record is nil where there is none.
 func (s *Store) find(key, name string) (fs.FileInfo, *record, error) {
-	st, err := s.root.Lstat(s.at(name))
-	switch {
-	case err != nil:
+	st, err := s.dir.Stat(s.at(name))
+	if err != nil {
 		return nil, nil, explain(err, true)
-	case st.IsDir():
+	}
+	if st.IsDir() {
 		return nil, nil, objstore.ErrNotExist
-	case !st.Mode().IsRegular():
-		return nil, nil, errors.New("there is something else than a file")
 	}
 	rec, err := s.readRecord(key)
 	if err == nil && rec == nil { // a record tells that the file is this key's
@@ -99,7 +103,7 @@ func (s *Store) read(key, name string) ([]byte, version, error) {
 		if err != nil {
 			return nil, version{}, err
 		}
-		body, err := s.root.ReadFile(s.at(name))
+		body, err := s.dir.ReadFile(s.at(name), maxObjectBytes)
 		if err != nil {
 			return nil, version{}, explain(err, true)
 		}
@@ -129,7 +133,7 @@ func recordName(key string) string {
 
 // readRecord returns nil for a key that has no record.
 func (s *Store) readRecord(key string) (*record, error) {
-	text, err := s.root.ReadFile(recordName(key))
+	text, err := s.dir.ReadFile(recordName(key), maxRecordBytes)
 	if absent(err) {
 		return nil, nil
 	}

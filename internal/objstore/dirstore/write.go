@@ -5,16 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
-	"runtime"
 	"strings"
 
-	"github.com/gofrs/flock"
-
+	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 )
 
@@ -58,6 +53,8 @@ func (s *Store) store(createOnly bool, key, name string, body []byte, v version)
 	rec := record{Key: key, Versions: []version{v}}
 	switch _, _, err := s.find(key, name); {
 	case errors.Is(err, objstore.ErrNotExist):
+	case errors.Is(err, folder.ErrNotPlain):
+		return err
 	case createOnly:
 		return objstore.ErrExist
 	default:
@@ -65,7 +62,7 @@ func (s *Store) store(createOnly bool, key, name string, body []byte, v version)
 			rec.Versions = append(rec.Versions, old)
 		}
 	}
-	if err := s.makeFolder(path.Dir(name)); err != nil {
+	if err := s.dir.MakeFolder(s.at(path.Dir(name)), !s.NoSync); err != nil {
 		return err
 	}
 	// A crash right after this: a new key has a record but no bytes and does not exist; an old one is still the old
@@ -98,35 +95,18 @@ func (s *Store) remove(key, name string) error {
 	if _, _, err := s.find(key, name); errors.Is(err, objstore.ErrNotExist) {
 		return nil
 	}
-	if err := s.root.Remove(s.at(name)); err != nil {
+	if err := s.dir.Remove(s.at(name)); err != nil {
 		return err
 	}
 	// A crash right after this: the object is gone, and its record means nothing.
-	if err := s.root.Remove(recordName(key)); err != nil && !absent(err) {
+	if err := s.dir.Remove(recordName(key)); err != nil && !absent(err) {
 		return err
 	}
 	s.exact.Clear()
-	for folder := path.Dir(name); folder != "." && s.root.Remove(s.at(folder)) == nil; {
-		folder = path.Dir(folder) // an empty one
+	for at := path.Dir(name); at != "." && s.dir.Remove(s.at(at)) == nil; {
+		at = path.Dir(at) // an empty one
 	}
 	return s.sync(".")
-}
-
-// makeFolder makes a folder and those above it.
-func (s *Store) makeFolder(folder string) error {
-	parent := "."
-	for segment := range strings.SplitSeq(folder, "/") {
-		at := path.Join(parent, segment)
-		err := s.root.Mkdir(s.at(at), 0o755)
-		if err == nil {
-			err = s.sync(parent)
-		}
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		parent = at
-	}
-	return nil
 }
 
 func (s *Store) replaceRecord(rec record) error {
@@ -138,61 +118,60 @@ func (s *Store) replaceRecord(rec record) error {
 }
 
 // replace puts a file in place in one step, so that it is there whole or not at all, even after a power failure.
-func (s *Store) replace(name string, content []byte) (err error) {
-	tmp := path.Join(tmpFolder, rand.Text())
-	defer func() {
-		if err != nil {
-			_ = s.root.Remove(tmp) // removed by the next writer otherwise
-		}
-	}()
-	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func (s *Store) replace(name string, content []byte) error {
+	tmp := tmpFolder + "/" + rand.Text()
+	err := s.dir.Create(tmp, content, !s.NoSync)
+	if err == nil {
+		err = s.dir.Rename(tmp, s.at(name))
+	}
 	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil && !s.NoSync {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = s.root.Rename(tmp, s.at(name)); err != nil {
+		_ = s.dir.Remove(tmp) // removed by the next writer otherwise
 		return err
 	}
 	return s.sync(path.Dir(name))
 }
 
-// sync makes durable what a folder lists. Windows has no such call and does it by itself.
-func (s *Store) sync(folder string) error {
-	if s.NoSync || runtime.GOOS == "windows" {
+func (s *Store) sync(at string) error {
+	if s.NoSync {
 		return nil
 	}
-	d, err := s.root.Open(s.at(folder))
+	return s.dir.Sync(s.at(at))
+}
+
+// hold takes the folder for this process before its first write, and clears what a crashed writer left.
+func (s *Store) hold() error {
+	if s.unlock != nil {
+		return nil
+	}
+	if err := s.dir.MakeFolder(inner, !s.NoSync); err != nil {
+		return err
+	}
+	unlock, err := s.dir.Lock(lockFile)
+	if errors.Is(err, folder.ErrLocked) {
+		return ErrLocked
+	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err := errors.Join(s.clear(), s.dir.MakeFolder(metaFolder, !s.NoSync)); err != nil {
+		return errors.Join(err, unlock())
+	}
+	s.unlock = unlock
+	return nil
 }
 
-// hold takes the folder for this process before its first write, and clears what a crashed writer left. The system
-// gives the folder back when the process ends, however that happens.
-func (s *Store) hold() error {
-	if s.lock != nil {
-		return nil
-	}
-	if err := s.makeFolder(inner); err != nil {
+// clear removes what was being written by a writer that crashed: files of names as replace gives them, and nothing that
+// somebody else put there.
+func (s *Store) clear() error {
+	if err := s.dir.MakeFolder(tmpFolder, !s.NoSync); err != nil {
 		return err
 	}
-	lock := flock.New(filepath.Join(s.dir, inner, "lock"))
-	switch held, err := lock.TryLock(); {
-	case err != nil:
-		return err
-	case !held:
-		return ErrLocked
+	there, err := s.dir.ReadDir(tmpFolder)
+	for _, e := range there {
+		const alphabet, length = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 26 // of rand.Text
+		if name := e.Name(); e.Type().IsRegular() && len(name) == length && strings.Trim(name, alphabet) == "" {
+			err = errors.Join(err, s.dir.Remove(tmpFolder+"/"+name))
+		}
 	}
-	if err := errors.Join(s.root.RemoveAll(tmpFolder), s.makeFolder(tmpFolder), s.makeFolder(metaFolder)); err != nil {
-		return errors.Join(err, lock.Unlock())
-	}
-	s.lock = lock
-	return nil
+	return err
 }

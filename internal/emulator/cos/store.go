@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
 )
@@ -42,18 +43,22 @@ type object struct {
 
 // openBucket makes a bucket, or finds what an earlier process left of it.
 func openBucket(opts *Options, name string) (*bucket, error) {
+	root, err := folder.Make(opts.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }() // read only
+	const maxStatus = 64
+	status, err := root.ReadFile(name+statusSuffix, maxStatus)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	store, err := dirstore.Create(filepath.Join(opts.Root, name))
 	if err != nil {
 		return nil, err
 	}
 	store.Now, store.NoSync = opts.Now, true
-	b := &bucket{name: name, store: store, changes: map[string]change{}}
-	status, err := os.ReadFile(b.statusFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, store.Close())
-	}
-	b.versioning = Versioning(status)
-	return b, nil
+	return &bucket{name: name, store: store, versioning: Versioning(status), changes: map[string]change{}}, nil
 }
 
 // put stores an object. createOnly is void once versioning was enabled, as in COS; then there is a version id.
@@ -124,15 +129,15 @@ func (b *bucket) setStatus(v Versioning) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// A crash right after the write keeps the new status.
-	if err := os.WriteFile(b.statusFile(), []byte(v), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Clean(b.store.Dir())+statusSuffix, []byte(v), 0o600); err != nil {
 		return err
 	}
 	b.versioning = v
 	return nil
 }
 
-// statusFile lies beside the bucket's folder, which holds nothing but objects.
-func (b *bucket) statusFile() string { return filepath.Clean(b.store.Dir()) + ".versioning" }
+// statusSuffix makes the name of a file beside the bucket's folder, which holds nothing but objects.
+const statusSuffix = ".versioning"
 
 func randomHex(n int) string {
 	raw := make([]byte, n)

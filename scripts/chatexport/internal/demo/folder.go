@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
-	"github.com/gofrs/flock"
-
 	"chatexport/internal/chat"
+	"chatexport/internal/folder"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/scripts/chatexport/internal/emulated"
@@ -62,63 +60,73 @@ func (r record) same(other record) bool {
 
 // openFolder makes the folder, or finds that it is an earlier demo's of the same messages. Until close is called no
 // other demo can have it; the system gives it back when the process ends, however that happens.
-func openFolder(path string, c content) (closeFolder func() error, err error) {
-	fresh, err := checkFolder(path, recordOf(c))
+func openFolder(path string, c content) (_ *folder.Folder, closeFolder func() error, err error) {
+	dir, err := folder.Make(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("--out: %w", err)
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, fmt.Errorf("make --out: %w", err)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, dir.Close())
+		}
+	}()
+	fresh, err := checkFolder(dir, recordOf(c))
+	if err != nil {
+		return nil, nil, err
 	}
-	lock := flock.New(filepath.Join(path, lockName))
-	switch held, err := lock.TryLock(); {
+	unlock, err := dir.Lock(lockName)
+	switch {
+	case errors.Is(err, folder.ErrLocked):
+		return nil, nil, fmt.Errorf("--out %s: %w", path, errInUse)
 	case err != nil:
-		return nil, fmt.Errorf("--out %s: %w", path, err)
-	case !held:
-		return nil, fmt.Errorf("--out %s: %w", path, errInUse)
+		return nil, nil, fmt.Errorf("--out %s: %w", path, err)
 	}
 	if fresh {
 		// A crash in this write, or right after it: the folder has no bucket yet, and is as good as new.
-		if err := writeRecord(path, recordOf(c)); err != nil {
-			return nil, errors.Join(err, lock.Unlock())
+		if err := writeRecord(dir, recordOf(c)); err != nil {
+			return nil, nil, errors.Join(err, unlock())
 		}
 	}
-	return lock.Unlock, nil
+	return dir, func() error { return errors.Join(unlock(), dir.Close()) }, nil
 }
 
 // checkFolder reports whether the folder has no bucket yet. It refuses another program's folder, in which the demo would
 // strew files, and that of other messages.
-func checkFolder(path string, want record) (fresh bool, err error) {
-	if _, err := os.Stat(filepath.Join(path, emulated.Bucket)); errors.Is(err, fs.ErrNotExist) {
-		return true, checkNew(path)
+func checkFolder(dir *folder.Folder, want record) (fresh bool, err error) {
+	switch _, err := dir.Stat(emulated.Bucket); {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, checkNew(dir)
+	case err != nil:
+		return false, fmt.Errorf("--out: %w", err)
 	}
-	found, err := readRecord(path)
+	found, err := readRecord(dir)
 	if err != nil {
 		return false, fmt.Errorf("--out: %w", err)
 	}
 	if !found.same(want) {
 		return false, fmt.Errorf("--out %s %w: it has %d of %s, asked for are %d of %s",
-			path, errOtherMessages, found.Messages, found.Source, want.Messages, want.Source)
+			dir.Path(), errOtherMessages, found.Messages, found.Source, want.Messages, want.Source)
 	}
 	return false, nil
 }
 
-func checkNew(path string) error {
-	entries, err := os.ReadDir(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func checkNew(dir *folder.Folder) error {
+	entries, err := dir.ReadDir(".")
+	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	for _, e := range entries {
 		if e.Name() != lockName && e.Name() != recordName {
-			return fmt.Errorf("--out %s is not empty and no demo's folder; choose another one", path)
+			return fmt.Errorf("--out %s is not empty and no demo's folder; choose another one", dir.Path())
 		}
 	}
 	return nil
 }
 
-func readRecord(path string) (record, error) {
+func readRecord(dir *folder.Folder) (record, error) {
+	const maxBytes = 16 << 20 // 20,000 groups
 	var found record
-	raw, err := os.ReadFile(filepath.Join(path, recordName))
+	raw, err := dir.ReadFile(recordName, maxBytes)
 	if err == nil {
 		err = json.Unmarshal(raw, &found)
 	}
@@ -128,10 +136,10 @@ func readRecord(path string) (record, error) {
 	return found, nil
 }
 
-func writeRecord(path string, r record) error {
+func writeRecord(dir *folder.Folder, r record) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {
-		err = os.WriteFile(filepath.Join(path, recordName), append(text, '\n'), 0o644)
+		err = put(dir, recordName, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", recordName, err)
@@ -139,18 +147,27 @@ func writeRecord(path string, r record) error {
 	return nil
 }
 
+// put writes a file that may be there.
+func put(dir *folder.Folder, name string, content []byte) error {
+	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// A crash right before this: there is no such file, as if it had never been written.
+	return dir.Create(name, content, false)
+}
+
 // archive is the bucket's folder.
 func (o options) archive() string { return filepath.Join(o.out, emulated.Bucket) }
-
-// underWay is a file that is there while events are not served to the end.
-func (o options) underWay() string { return filepath.Join(o.out, underWayName) }
 
 // forgetHints finds out whether an earlier start did not come to its end. Then its queue is lost, and this start's tick
 // does what the lost events would have done. The archive's hints are removed: a lease among them would keep the tick
 // waiting for an event that never comes, and nothing else is lost with them.
-func forgetHints(ctx context.Context, o options) (resumed bool, err error) {
-	if _, err := os.Stat(o.underWay()); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+func forgetHints(ctx context.Context, dir *folder.Folder, o options) (resumed bool, err error) {
+	if _, err := dir.Stat(underWayName); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return false, err
 	}
 	store, err := dirstore.Open(o.archive())
 	if err != nil {

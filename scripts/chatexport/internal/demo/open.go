@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"chatexport/internal/folder"
 )
 
 // fastQPS is the quota of a demo that is only looked at: nobody wants to wait for an emulator.
@@ -18,23 +20,23 @@ var ErrNoDemo = errors.New("is not the folder of a demo")
 // the variables that name them; closeDemo ends them. As long as they run no other demo can have the folder.
 //
 // Only demos of the excerpt can be opened: the folder does not keep the messages of another file.
-func Open(ctx context.Context, folder string) (env map[string]string, closeDemo func() error, err error) {
-	found, err := readRecord(folder)
+func Open(ctx context.Context, path string) (env map[string]string, closeDemo func() error, err error) {
+	found, err := look(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s %w; make one with: chatexport demo --out %s", folder, ErrNoDemo, folder)
+		return nil, nil, fmt.Errorf("%s %w; make one with: chatexport demo --out %s", path, ErrNoDemo, path)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	o := options{messages: found.Messages, out: folder, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
+	o := options{messages: found.Messages, out: path, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
 	c, err := readContent(o)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !recordOf(c).same(found) {
-		return nil, nil, fmt.Errorf("%s was filled from %s, which is not kept there; only demos of the excerpt can be opened", folder, found.Source)
+		return nil, nil, fmt.Errorf("%s was filled from %s, which is not kept there; only demos of the excerpt can be opened", path, found.Source)
 	}
-	unlock, err := openFolder(folder, c)
+	_, unlock, err := openFolder(path, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,6 +49,16 @@ func Open(ctx context.Context, folder string) (env map[string]string, closeDemo 
 		return nil, nil, errors.Join(err, unlock())
 	}
 	return env, func() error { return errors.Join(w.close(), unlock()) }, nil
+}
+
+// look reads what a folder says of itself, and makes nothing.
+func look(path string) (_ record, err error) {
+	dir, err := folder.Open(path)
+	if err != nil {
+		return record{}, err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return readRecord(dir)
 }
 
 // retention is long enough for the emulated messages, which are years old: the emulated service loses none.

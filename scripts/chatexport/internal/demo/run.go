@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"chatexport/internal/event"
+	"chatexport/internal/folder"
 	"chatexport/internal/invocation"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -18,6 +18,7 @@ import (
 // demo is one run of the command.
 type demo struct {
 	options options
+	dir     *folder.Folder
 	content content
 	console *cli.Console
 	tracker *tracker
@@ -47,14 +48,14 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	if err != nil {
 		return cli.Usage(err)
 	}
-	closeFolder, err := openFolder(o.out, c)
+	dir, closeFolder, err := openFolder(o.out, c)
 	if err != nil {
 		return cli.Usage(err)
 	}
 	defer func() { err = cli.Closed(err, closeFolder()) }()
 
-	d := &demo{options: o, content: c, console: console, tracker: newTracker(c), env: env}
-	if d.resumed, err = forgetHints(ctx, o); err != nil {
+	d := &demo{options: o, dir: dir, content: c, console: console, tracker: newTracker(c), env: env}
+	if d.resumed, err = forgetHints(ctx, dir, o); err != nil {
 		return cli.Service(err)
 	}
 	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
@@ -147,7 +148,7 @@ func (d *demo) export(ctx context.Context) error {
 	}
 	d.console.Line("firing the timer for %s%s", what, cli.Plural(len(d.content.groups), "group"))
 	// A crash right after this: the next start finds nothing, or a little, under way.
-	if err := os.WriteFile(d.options.underWay(), nil, 0o644); err != nil {
+	if err := put(d.dir, underWayName, nil); err != nil {
 		return err
 	}
 	if err := d.drain.tick(task); err != nil {
@@ -162,7 +163,7 @@ func (d *demo) export(ctx context.Context) error {
 		return err
 	}
 	// A crash right before this: the next start has as little to do as after it, and takes more requests for it.
-	return os.Remove(d.options.underWay())
+	return d.dir.Remove(underWayName)
 }
 
 // lookBack finds what an earlier start archived, for the picture of progress.

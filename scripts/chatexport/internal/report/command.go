@@ -90,7 +90,7 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer, consol
 	if err := p.write(&page); err != nil {
 		return err
 	}
-	if err := os.WriteFile(o.out, page.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(o.out, page.Bytes(), 0o600); err != nil {
 		return cli.Usage(fmt.Errorf("write --out: %w", err))
 	}
 	s := summary{Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble}

@@ -159,7 +159,7 @@ func certify(o options, t *target.Target, r result, console *cli.Console) error 
 	if err != nil {
 		return cli.Service(fmt.Errorf("encode certificate: %w", err))
 	}
-	if err := os.WriteFile(o.certificate, append(body, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(o.certificate, append(body, '\n'), 0o600); err != nil {
 		return cli.Usage(fmt.Errorf("write --certificate: %w", err))
 	}
 	console.Line("certificate: %s", o.certificate)

@@ -5,18 +5,22 @@ import (
 	"unicode"
 )
 
-// Line makes text from outside fit for a log line: one line, without characters that cannot be seen, and at most so many
-// bytes, cut between two characters.
+// Shown is the one filter for text from outside: what may be shown of a character, wherever that is shown. What would end
+// the line is a space; what moves a cursor, colours, or turns the order of other characters is nothing (-1).
+func Shown(r rune) rune {
+	switch {
+	case unicode.IsControl(r) && unicode.IsSpace(r), unicode.In(r, unicode.Zl, unicode.Zp):
+		return ' '
+	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+		return -1
+	}
+	return r
+}
+
+// Line makes text from outside fit for a line of a log, or of a command's output: what may be shown of it, of at most so
+// many bytes, cut between two characters.
 func Line(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, text)
+	text = strings.Map(Shown, text)
 	if len(text) <= most {
 		return text
 	}

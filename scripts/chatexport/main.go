@@ -16,6 +16,7 @@ import (
 	"chatexport/scripts/chatexport/internal/bench"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
+	"chatexport/scripts/internal/screen"
 )
 
 func main() {
@@ -29,8 +30,8 @@ func main() {
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot() //nolint:contextcheck // commands get ctx when they run
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(screen.Of(stdout))
+	root.SetErr(screen.Of(stderr))
 	command, err := root.ExecuteContextC(ctx)
 	return cli.Exit(command, err)
 }

@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"chatexport/internal/config"
+	"chatexport/scripts/internal/screen"
 	"chatexport/scripts/internal/serverless"
 	"chatexport/scripts/internal/variables"
 	"chatexport/scripts/policy"
@@ -32,11 +33,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	getenv, err := variables.Read("", os.Getenv)
 	if err == nil {
-		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
+		err = execute(ctx, os.Args[1:], getenv, screen.Of(os.Stdout))
 	}
 	stop()
 	if err != nil {
-		_, _ = fmt.Fprintf(os.Stderr, "deploy: %v\n", err) // nobody is left to tell that stderr is gone
+		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "deploy: %v\n", err) // nobody is left to tell that stderr is gone
 		os.Exit(1)
 	}
 }

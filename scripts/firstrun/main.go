@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"chatexport/internal/config"
+	"chatexport/scripts/internal/screen"
 	"chatexport/scripts/internal/variables"
 )
 
@@ -29,14 +30,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	getenv, err := variables.Read("", os.Getenv)
 	if err == nil {
-		err = execute(ctx, os.Args[1:], getenv, os.Stdout)
+		err = execute(ctx, os.Args[1:], getenv, screen.Of(os.Stdout))
 	}
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
 	case err != nil:
-		_, _ = fmt.Fprintf(os.Stderr, "firstrun: %v\n", err) // nobody is left to tell that stderr is gone
+		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "firstrun: %v\n", err) // nobody is left to tell that stderr is gone
 		os.Exit(1)
 	}
 }

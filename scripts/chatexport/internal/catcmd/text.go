@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"chatexport/internal/chat"
+	"chatexport/scripts/chatexport/internal/cli"
 )
 
 // message is what is read of a line for people. Exact names only: see fields.
@@ -80,7 +80,7 @@ func textOf(e *chat.Element) string {
 	case chat.ClassPlaceholder:
 		return when + "  [expired, deleted, or not stored]"
 	case chat.ClassSystem:
-		return when + "  * " + printable(systemText(m))
+		return when + "  * " + cli.OneLine(systemText(m))
 	case chat.ClassRecalled:
 		text = "[recalled] "
 	default:
@@ -89,7 +89,7 @@ func textOf(e *chat.Element) string {
 	for _, p := range parts(m.Body) {
 		words = append(words, p.text())
 	}
-	return when + "  " + printable(m.From) + "  " + text + printable(strings.Join(words, " "))
+	return when + "  " + cli.OneLine(m.From) + "  " + text + cli.OneLine(strings.Join(words, " "))
 }
 
 // text is a part for reading.
@@ -146,17 +146,4 @@ func operation(kind int64) string {
 		return fmt.Sprintf("operation %d", kind)
 	}
 	return names[kind-1]
-}
-
-// printable keeps other people's text from moving the cursor, colouring the screen, or looking like another line.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t', r == '\r', unicode.In(r, unicode.Zl, unicode.Zp):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, text)
 }

@@ -3,13 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/mattn/go-isatty"
-
+	"chatexport/internal/logging"
 	"chatexport/internal/panics"
+	"chatexport/scripts/internal/screen"
 )
 
 const (
@@ -18,6 +18,22 @@ const (
 
 	eraseLine = "\r\x1b[K"
 )
+
+// OneLine makes text from outside part of a line: a name must not look like a line of its own.
+func OneLine(text string) string { return strings.Map(logging.Shown, text) }
+
+// Lines is a text for people. Each fmt.Fprintf to it adds one line, whatever was printed into that.
+type Lines struct{ strings.Builder }
+
+// Write adds a line.
+func (l *Lines) Write(line []byte) (int, error) {
+	text, ended := strings.CutSuffix(string(line), "\n")
+	l.WriteString(OneLine(text))
+	if ended {
+		l.WriteByte('\n')
+	}
+	return len(line), nil
+}
 
 // Console shows what goes on while a command works: lines, and on a terminal the progress below them. It is safe for
 // concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.
@@ -30,26 +46,29 @@ type Console struct {
 
 // NewConsole shows on w.
 func NewConsole(w io.Writer) *Console {
-	c := &Console{w: w}
-	if f, ok := w.(*os.File); ok {
-		c.terminal = isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
+	if s, ok := screen.Of(w).(*screen.Screen); ok {
+		return &Console{w: s.Terminal(), terminal: true}
 	}
-	return c
+	return &Console{w: w}
 }
 
 // Line shows one line.
 func (c *Console) Line(format string, args ...any) {
-	_, _ = fmt.Fprintf(c, format+"\n", args...)
+	_, _ = io.WriteString(c, OneLine(fmt.Sprintf(format, args...))+"\n")
 }
 
 // Write shows whole lines, such as log lines.
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.below == "" {
-		return c.w.Write(p)
+	text := p
+	if c.terminal {
+		text = screen.Fit(p)
 	}
-	_, err := fmt.Fprintf(c.w, "%s%s%s", eraseLine, p, c.below)
+	if c.below != "" {
+		text = fmt.Appendf(nil, "%s%s%s", eraseLine, text, c.below)
+	}
+	_, err := c.w.Write(text)
 	return len(p), err
 }
 
@@ -71,7 +90,7 @@ func (c *Console) Follow(title, noun string, total int64, done func() int64) (st
 				case <-quit:
 					return nil
 				case <-ticker.C:
-					c.show(progress(title, noun, done(), total))
+					c.show(OneLine(progress(title, noun, done(), total)))
 				}
 			}
 		})

@@ -6,6 +6,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -53,13 +54,15 @@ func Exit(command *cobra.Command, err error) int {
 		return CodeGood
 	}
 	if exit, ok := errors.AsType[*ExitError](err); ok {
-		say(command, "%s: %v\n", command.CommandPath(), exit.Err)
+		say(command, exit.Err, "")
 		return exit.Code
 	}
-	say(command, "%s: %v\nRun '%s --help' for usage.\n", command.CommandPath(), err, command.CommandPath())
+	say(command, err, fmt.Sprintf("Run '%s --help' for usage.\n", command.CommandPath()))
 	return CodeUsage
 }
 
-func say(command *cobra.Command, format string, args ...any) {
-	_, _ = fmt.Fprintf(command.ErrOrStderr(), format, args...) // nobody is left to tell that stderr is gone
+// say indents all lines but the first: nothing in an error may look like a line of the program's own.
+func say(command *cobra.Command, err error, hint string) {
+	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
+	_, _ = fmt.Fprintf(command.ErrOrStderr(), "%s: %s\n%s", command.CommandPath(), text, hint) // nobody is left to tell that stderr is gone
 }

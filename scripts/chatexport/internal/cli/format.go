@@ -73,6 +73,8 @@ func Table(rows [][]string, left ...int) string {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
+			cell = OneLine(cell)
+			row[i] = cell
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}

@@ -116,11 +116,11 @@ func (d *demo) text(o outcome) string {
 	fmt.Fprintf(&b, " by %s: %s, %s throttled, %s, %s\n", cli.Plural(o.Invocations, "invocation"), cli.Plural(o.ChatCalls, "Chat call"),
 		cli.Count(o.Throttled), cli.Plural(o.COSRequests, "COS request"), redelivered(o.Redelivered))
 	for _, f := range o.Findings {
-		fmt.Fprintf(&b, "%s\n", f)
+		fmt.Fprintf(&b, "%s\n", cli.OneLine(f.String()))
 	}
 	for _, g := range o.Groups {
 		for _, f := range g.Findings {
-			fmt.Fprintf(&b, "%s\n", f)
+			fmt.Fprintf(&b, "%s\n", cli.OneLine(f.String()))
 		}
 	}
 	if !o.Sound {

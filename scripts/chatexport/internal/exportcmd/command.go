@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -129,7 +128,7 @@ func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream
 }
 
 func text(r runner.Outcome) string {
-	var b strings.Builder
+	var b cli.Lines
 	var messages int64
 	for i := range r.Streams {
 		messages += r.Streams[i].Messages

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 
 	"chatexport/scripts/chatexport/internal/cli"
 )
@@ -24,7 +23,7 @@ func text(r result) string {
 		rows = append(rows, append([]string{cli.StreamName(s.Stream), cli.Count(int64(s.From)), cli.Count(int64(s.To))}, append(s.cells(), expires)...))
 	}
 	rows = append(rows, append([]string{"all", "", ""}, append(r.Total.cells(), "")...))
-	var b strings.Builder
+	var b cli.Lines
 	b.WriteString(cli.Table(rows, 0, -1))
 	for i := range r.Streams {
 		if s := &r.Streams[i]; s.Error != "" {

@@ -120,7 +120,7 @@ func unwrap(letter []byte) []byte {
 }
 
 func text(r result) string {
-	var b strings.Builder
+	var b cli.Lines
 	for _, i := range r.LeftOut {
 		fmt.Fprintf(&b, "%s: left out: %s\n", i.name(), i.Reason)
 	}

@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"chatexport/scripts/chatexport/internal/cli"
@@ -21,7 +20,7 @@ func text(r Result) string {
 			cli.Count(s.Expired), cli.Count(s.Absent), completeText(s), runText(s),
 		})
 	}
-	var b strings.Builder
+	var b cli.Lines
 	b.WriteString(cli.Table(rows, 0, 1, 2, -1))
 	for i := range r.Streams {
 		notes(&b, &r.Streams[i], r.At)
@@ -45,7 +44,7 @@ func runText(s *Stream) string {
 	return fmt.Sprintf("%s, %s", s.LastRun.StartedAt.Format("2006-01-02 15:04:05Z"), cli.Seconds(s.LastRun.FinishedAt.Sub(s.LastRun.StartedAt)))
 }
 
-func notes(b *strings.Builder, s *Stream, now time.Time) {
+func notes(b *cli.Lines, s *Stream, now time.Time) {
 	name := cli.StreamName(s.Stream)
 	if s.Lease != nil && now.Before(s.Lease.Until) {
 		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"chatexport/internal/archive"
@@ -29,7 +28,7 @@ func text(o options, r result) string {
 			cli.Count(t.Chunks), cli.Count(s.Read), cli.Count(s.Manifests), verdict(s),
 		})
 	}
-	var b strings.Builder
+	var b cli.Lines
 	b.WriteString(cli.Table(rows, 0, -1))
 	for i := range r.Streams {
 		details(&b, o, &r.Streams[i])
@@ -79,7 +78,7 @@ func verdict(s *stream) string {
 	}
 }
 
-func details(b *strings.Builder, o options, s *stream) {
+func details(b *cli.Lines, o options, s *stream) {
 	name := cli.StreamName(s.Stream)
 	for i, r := range s.Expired {
 		if i == maxShown {
@@ -133,7 +132,7 @@ func warnings(b *strings.Builder, prefix string, found []verify.Finding) {
 	}
 }
 
-func findings(b *strings.Builder, prefix string, found []verify.Finding) {
+func findings(b *cli.Lines, prefix string, found []verify.Finding) {
 	for _, f := range found {
 		fmt.Fprintf(b, "%s%s\n", prefix, f)
 	}

@@ -5,8 +5,8 @@
 #   scripts/deploy.sh            does it; stops at the first step that fails, and can be started again
 #   scripts/deploy.sh --dry-run  prints the steps; needs nothing but bash
 #
-# Variables come from the environment, which has precedence, or from a file .env beside serverless.yml (NAME=value
-# lines, as for a shell).
+# Variables come from the environment, which has precedence, or from a file .env beside serverless.yml: NAME=value lines.
+# They are read, not run: no value means anything to a shell.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,22 +20,47 @@ case "${1-}" in
     ;;
 esac
 
-if [ -f .env ]; then
-  keys='TENCENTCLOUD_SECRETID TENCENTCLOUD_SECRETKEY TENCENTCLOUD_SESSIONTOKEN TENCENT_SECRET_ID TENCENT_SECRET_KEY TENCENT_TOKEN'
-  own_key=${TENCENTCLOUD_SECRETID-}${TENCENT_SECRET_ID-}
-  told=
-  # The environment has precedence, as for the Serverless command line and the Go programs: what it says is said again.
-  # All parts of a key are of one place, since a key with another one's token is refused by every service.
-  for name in $(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)=.*/\2/p' .env); do
-    if [ -n "${!name-}" ] || [[ -n $own_key && " $keys " == *" $name "* ]]; then
-      told+=$(printf '%s=%q' "$name" "${!name-}")$'\n'
+# read_env takes from .env what the environment does not say, which has precedence, as for the Serverless command line and
+# the Go programs. All parts of a key are of one place, since a key with another one's token is refused by every service.
+# Names that are none of the deployment's are left alone: they could change what the tools themselves do.
+read_env() {
+  local keys='TENCENTCLOUD_SECRETID TENCENTCLOUD_SECRETKEY TENCENTCLOUD_SESSIONTOKEN TENCENT_SECRET_ID TENCENT_SECRET_KEY TENCENT_TOKEN'
+  local own_key=${TENCENTCLOUD_SECRETID-}${TENCENT_SECRET_ID-} n=0 line name value
+  while IFS= read -r line || [ -n "$line" ]; do
+    n=$((n + 1))
+    line=${line%$'\r'}
+    [[ ! $line =~ ^[[:space:]]*(#.*)?$ ]] || continue
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)=[[:space:]]*(.*)$ ]] || refuse_env "$n" 'is not NAME=value'
+    name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+    case $name in
+      CHAT* | COS_* | CMQ_* | CLS_* | CLOUD_* | EXPORT_* | MEDIA_* | LOG_LEVEL | REQUEUE | TENCENT*) ;;
+      *) continue ;;
+    esac
+    case $value in
+      \'*\'*) value=${value#\'} value=${value%%\'*} ;;
+      *[\$\`\\]*) refuse_env "$n" 'has a $, ` or \: put the value into single quotes, so that it means the same to every reader' ;;
+      \"*\"*) value=${value#\"} value=${value%%\"*} ;;
+      [\'\"]*) refuse_env "$n" 'has a quote that does not end on it' ;;
+      *) [[ $value =~ ^(.*[^[:space:]])?[[:space:]]+#.*$ ]] && value=${BASH_REMATCH[1]} ;;
+    esac
+    value=${value%"${value##*[![:space:]]}"}
+    if [ -z "${!name-}" ] && [[ -z $own_key || " $keys " != *" $name "* ]]; then
+      export "$name=$value"
     fi
-  done
-  set -a
-  # shellcheck source=/dev/null
-  . ./.env
-  eval "$told"
-  set +a
+  done <.env
+}
+
+refuse_env() {
+  echo "deploy: .env, line $1: $2" >&2
+  exit 1
+}
+
+if [ -f .env ]; then
+  if [ -n "$(find -L .env -prune \( -perm -020 -o -perm -002 \))" ]; then
+    echo 'deploy: others may write .env, and could send your keys elsewhere: chmod 600 .env' >&2
+    exit 1
+  fi
+  read_env
 fi
 
 # The Serverless command line and the function's own code call the parts of a key by other names.

@@ -17,6 +17,7 @@ import (
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
 	"chatexport/scripts/internal/screen"
+	"chatexport/scripts/internal/variables"
 )
 
 func main() {
@@ -44,9 +45,18 @@ func newRoot() *cobra.Command {
 This is its command line for people; the archive itself is kept by a cloud function.
 
 ` + cli.ExitCodes,
-		Example:       "  chatexport demo",
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  chatexport demo",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			file := cmd.Flags().Lookup("env-file")
+			if file == nil || cmd.Flags().Changed("demo") {
+				return
+			}
+			if warning := variables.Warning(file.Value.String()); warning != "" {
+				cli.NewConsole(cmd.ErrOrStderr()).Line("warning: %s", warning)
+			}
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

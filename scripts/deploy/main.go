@@ -127,6 +127,9 @@ func (d *deployment) check(out io.Writer) error {
 
 func (d *deployment) warnings() []string {
 	warnings := d.config.Warnings()
+	if warning := variables.Warning(""); warning != "" {
+		warnings = append(warnings, warning)
+	}
 	if calls := d.instances * d.config.ChatQPS; calls > config.QuotaQPS {
 		warnings = append(warnings, fmt.Sprintf(
 			"CHATEXPORT_INSTANCES x CHAT_QPS is %d calls a second, above the app's usual quota of %d: they would throttle each other", calls, config.QuotaQPS))

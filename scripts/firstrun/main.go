@@ -28,6 +28,9 @@ const patience = 5 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if warning := variables.Warning(""); warning != "" {
+		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "warning: %s\n", warning) // nobody is left to tell that stderr is gone
+	}
 	getenv, err := variables.Read("", os.Getenv)
 	if err == nil {
 		err = execute(ctx, os.Args[1:], getenv, screen.Of(os.Stdout))

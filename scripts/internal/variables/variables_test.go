@@ -3,6 +3,7 @@ package variables_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -30,6 +31,26 @@ func TestEnvironment_HasPrecedenceOverTheFile(t *testing.T) {
 	}
 	if _, err := variables.Read("", os.Getenv); err != nil {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestFile_ThatOthersMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("rights are not in the mode of a file here")
+	}
+	for mode, want := range map[os.FileMode]struct{ refused, warned bool }{
+		0o600: {}, 0o400: {}, 0o640: {warned: true}, 0o644: {warned: true}, 0o620: {refused: true}, 0o602: {refused: true}, 0o666: {true, true},
+	} {
+		path := filepath.Join(t.TempDir(), ".env")
+		write(t, path, "COS_PREFIX=chat\n")
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := variables.Read(path, os.Getenv)
+		if (err != nil) != want.refused || (variables.Warning(path) != "") != want.warned {
+			t.Errorf("%v: %v, %q", mode, err, variables.Warning(path))
+		}
 	}
 }
 

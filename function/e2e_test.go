@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,6 +23,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if err := scfemu.Alone(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	os.Exit(func() int {
 		folder, err := os.MkdirTemp("", "function-")
 		if err != nil {

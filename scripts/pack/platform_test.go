@@ -5,6 +5,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -22,6 +23,13 @@ import (
 
 // nobody is an ordinary user who owns nothing.
 const nobody = 65534
+
+func TestMain(m *testing.M) {
+	if err := scfemu.Alone(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(m.Run())
+}
 
 // unpack does what the platform does with a package: it keeps names and modes, and nobody can write what it made.
 func unpack(t *testing.T, packed []byte, folder string) {

@@ -6,8 +6,7 @@
 //
 // What it cannot show: the platform's read-only root file system, its memory limit (only the peak is recorded), and
 // its own limits of rate. The pinned runtime library listens on all addresses of the machine (0.0.0.0), not on
-// loopback alone, so while a function runs whoever can reach this machine can reach it: on a machine in a hostile
-// network, close the ports of the ephemeral range.
+// loopback alone: what runs functions calls Alone first, so that there are no others.
 package scfemu
 
 import (
@@ -25,6 +24,9 @@ import (
 
 	cloudemu "chatexport/internal/emulator/cloud"
 )
+
+// errOpen is what it means that a program cannot be alone.
+var errOpen = errors.New("no network of its own: other machines may reach the function's port while it runs")
 
 // Platform runs one function. Make it with New, end it with Close.
 type Platform struct {

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Alone fails: elsewhere than on Linux a program cannot have a network of its own.
+func Alone() error { return errOpen }
+
 // attributes are those of any child: elsewhere than on Linux a function may outlive this process.
 func attributes() *syscall.SysProcAttr { return nil }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,9 +20,15 @@ import (
 	scfemu "chatexport/internal/emulator/scf"
 )
 
-var binary string
+var (
+	binary string
+	open   error // why these tests have no network of their own
+)
 
 func TestMain(m *testing.M) {
+	if open = scfemu.Alone(); open != nil {
+		fmt.Fprintln(os.Stderr, open)
+	}
 	os.Exit(func() int {
 		folder, err := os.MkdirTemp("", "scfemu-")
 		if err != nil {
@@ -60,6 +68,25 @@ func invoke(t *testing.T, p *scfemu.Platform, payload string) scfemu.Invocation 
 	v, err := p.Invoke(t.Context(), []byte(payload))
 	must(t, err)
 	return v
+}
+
+// TestAlone_NobodyElseReachesTheFunction looks for an address that another machine could use.
+func TestAlone_NobodyElseReachesTheFunction(t *testing.T) {
+	t.Parallel()
+	if open != nil {
+		t.Skip(open)
+	}
+	addresses, err := net.InterfaceAddrs()
+	must(t, err)
+	if len(addresses) == 0 {
+		t.Error("there is no loopback")
+	}
+	for _, address := range addresses {
+		if network, ok := address.(*net.IPNet); !ok || !network.IP.IsLoopback() {
+			t.Errorf("the function listens on %v, too", address)
+		}
+	}
+	must(t, scfemu.Alone()) // what is alone stays so
 }
 
 type report struct {

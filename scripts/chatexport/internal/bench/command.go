@@ -86,6 +86,9 @@ func run(cmd *cobra.Command, o options) (err error) {
 	if err != nil {
 		return cli.Usage(fmt.Errorf("--data: %w", err))
 	}
+	if err := scfemu.Alone(); err != nil {
+		console.Line("%v", err)
+	}
 	folder, err := os.MkdirTemp("", "chatexport-bench-")
 	if err != nil {
 		return cli.Service(err)

@@ -3,11 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
-	"chatexport/internal/logging"
 	"chatexport/internal/panics"
 	"chatexport/scripts/internal/screen"
 )
@@ -18,22 +16,6 @@ const (
 
 	eraseLine = "\r\x1b[K"
 )
-
-// OneLine makes text from outside part of a line: a name must not look like a line of its own.
-func OneLine(text string) string { return strings.Map(logging.Shown, text) }
-
-// Lines is a text for people. Each fmt.Fprintf to it adds one line, whatever was printed into that.
-type Lines struct{ strings.Builder }
-
-// Write adds a line.
-func (l *Lines) Write(line []byte) (int, error) {
-	text, ended := strings.CutSuffix(string(line), "\n")
-	l.WriteString(OneLine(text))
-	if ended {
-		l.WriteByte('\n')
-	}
-	return len(line), nil
-}
 
 // Console shows what goes on while a command works: lines, and on a terminal the progress below them. It is safe for
 // concurrent use. A writer that fails is not worth ending the work for: its errors are ignored.

@@ -6,7 +6,6 @@ package exportcmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -133,9 +132,9 @@ func text(r runner.Outcome) string {
 	for i := range r.Streams {
 		messages += r.Streams[i].Messages
 		if m := r.Streams[i].Manifest; m != "" {
-			fmt.Fprintf(&b, "%s: manifest sha256 %s\n", cli.StreamName(r.Streams[i].Stream), m)
+			b.Line("%s: manifest sha256 %s", cli.StreamName(r.Streams[i].Stream), m)
 		}
 	}
-	fmt.Fprintf(&b, "%s of %s archived in %s\n", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)
+	b.Line("%s of %s archived in %s", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)
 	return b.String()
 }

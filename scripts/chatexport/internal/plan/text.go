@@ -24,13 +24,13 @@ func text(r result) string {
 	}
 	rows = append(rows, append([]string{"all", "", ""}, append(r.Total.cells(), "")...))
 	var b cli.Lines
-	b.WriteString(cli.Table(rows, 0, -1))
+	b.Table(rows, 0, -1)
 	for i := range r.Streams {
 		if s := &r.Streams[i]; s.Error != "" {
-			fmt.Fprintf(&b, "%s: %s\n", cli.StreamName(s.Stream), s.Error)
+			b.Line("%s: %s", cli.StreamName(s.Stream), s.Error)
 		}
 	}
-	fmt.Fprintf(&b, "at %d calls a second, with %d MB; %s, %s\n", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), cli.Plural(r.Total.Batches, "batch"))
+	b.Line("at %d calls a second, with %d MB; %s, %s", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), cli.Plural(r.Total.Batches, "batch"))
 	return b.String()
 }
 

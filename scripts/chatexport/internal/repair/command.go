@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,25 +90,26 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 }
 
 func text(r *Result) string {
-	var b strings.Builder
+	var b cli.Lines
 	for i := range r.Streams {
 		for _, o := range r.Streams[i].Objects {
-			fmt.Fprintf(&b, "%s: %s\n", cli.StreamName(r.Streams[i].Stream), o)
+			b.Line("%s: %s", cli.StreamName(r.Streams[i].Stream), o)
 		}
 	}
 	for _, o := range r.Objects {
-		fmt.Fprintf(&b, "%s\n", o)
+		b.Line("%s", o)
 	}
 	n, all := r.count()
 	if all == 0 {
-		fmt.Fprintf(&b, "nothing is to be mended in %s\n", r.Where)
+		b.Line("nothing is to be mended in %s", r.Where)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s in %s: %d mended", cli.Plural(all, "object"), r.Where, n[Mended])
+	mendable := ""
 	if r.DryRun {
-		fmt.Fprintf(&b, ", %d can be (--dry-run)", n[Mendable])
+		mendable = fmt.Sprintf(", %d can be (--dry-run)", n[Mendable])
 	}
-	fmt.Fprintf(&b, ", %d to be removed first, %d not mended\n", n[RemoveFirst], n[NotMended])
+	b.Line("%s in %s: %d mended%s, %d to be removed first, %d not mended", cli.Plural(all, "object"), r.Where, n[Mended], mendable,
+		n[RemoveFirst], n[NotMended])
 	return b.String()
 }
 

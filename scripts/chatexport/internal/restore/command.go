@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -98,16 +97,16 @@ func text(r *Result) string {
 		}
 		rows = append(rows, []string{cli.StreamName(s.Stream), cli.Count(s.To), cli.Count(s.Written), cli.Count(s.There), verdict})
 	}
-	var b strings.Builder
-	b.WriteString(cli.Table(rows, 0, -1))
+	var b cli.Lines
+	b.Table(rows, 0, -1)
 	for i := range r.Streams {
 		for _, f := range r.Streams[i].Findings {
-			fmt.Fprintf(&b, "%s: %s: %s\n", cli.StreamName(r.Streams[i].Stream), f.Key, f.Text)
+			b.Line("%s: %s: %s", cli.StreamName(r.Streams[i].Stream), f.Key, f.Text)
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s: %s\n", f.Key, f.Text)
+		b.Line("%s: %s", f.Key, f.Text)
 	}
-	fmt.Fprintf(&b, "%s written to %s\n", cli.Plural(r.Written, "object"), r.Where)
+	b.Line("%s written to %s", cli.Plural(r.Written, "object"), r.Where)
 	return b.String()
 }

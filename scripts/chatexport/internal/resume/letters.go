@@ -122,18 +122,18 @@ func unwrap(letter []byte) []byte {
 func text(r result) string {
 	var b cli.Lines
 	for _, i := range r.LeftOut {
-		fmt.Fprintf(&b, "%s: left out: %s\n", i.name(), i.Reason)
+		b.Line("%s: left out: %s", i.name(), i.Reason)
 	}
 	for _, n := range r.NotUnderstood {
-		fmt.Fprintf(&b, "event %d: %s\n", n.N, n.Reason)
+		b.Line("event %d: %s", n.N, n.Reason)
 	}
 	for _, i := range r.Resumed {
 		if r.Via != viaHere {
-			fmt.Fprintf(&b, "%s: handed to the function (%s)\n", i.name(), r.Via)
+			b.Line("%s: handed to the function (%s)", i.name(), r.Via)
 		}
 	}
 	if len(r.Resumed)+len(r.LeftOut)+len(r.NotUnderstood) == 0 {
-		b.WriteString("nothing is stuck or failing\n")
+		b.Line("nothing is stuck or failing")
 	}
 	return b.String()
 }

@@ -21,11 +21,11 @@ func text(r Result) string {
 		})
 	}
 	var b cli.Lines
-	b.WriteString(cli.Table(rows, 0, 1, 2, -1))
+	b.Table(rows, 0, 1, 2, -1)
 	for i := range r.Streams {
 		notes(&b, &r.Streams[i], r.At)
 	}
-	fmt.Fprintf(&b, "%s in %s: %d done, %d running, %d failing, %d late, %d stuck; %d at risk\n",
+	b.Line("%s in %s: %d done, %d running, %d failing, %d late, %d stuck; %d at risk",
 		cli.Plural(len(r.Streams), "stream"), r.Where, r.Done, r.Running, r.Failing, r.Late, r.Stuck, r.AtRisk)
 	return b.String()
 }
@@ -47,16 +47,16 @@ func runText(s *Stream) string {
 func notes(b *cli.Lines, s *Stream, now time.Time) {
 	name := cli.StreamName(s.Stream)
 	if s.Lease != nil && now.Before(s.Lease.Until) {
-		fmt.Fprintf(b, "%s: leased until %s\n", name, s.Lease.Until.Format("15:04:05Z"))
+		b.Line("%s: leased until %s", name, s.Lease.Until.Format("15:04:05Z"))
 	}
 	if s.Malformed > 0 {
-		fmt.Fprintf(b, "%s: %s malformed: what came could not be read and is kept as it came\n", name, cli.Count(s.Malformed))
+		b.Line("%s: %s malformed: what came could not be read and is kept as it came", name, cli.Count(s.Malformed))
 	}
 	if s.Error != nil {
-		fmt.Fprintf(b, "%s: error %s: %s\n", name, s.Error.Code, s.Error.Text)
+		b.Line("%s: error %s: %s", name, s.Error.Code, s.Error.Text)
 	}
 	if s.Advice != "" {
-		fmt.Fprintf(b, "%s: %s\n", name, s.Advice)
+		b.Line("%s: %s", name, s.Advice)
 	}
 }
 

@@ -29,24 +29,24 @@ func text(o options, r result) string {
 		})
 	}
 	var b cli.Lines
-	b.WriteString(cli.Table(rows, 0, -1))
+	b.Table(rows, 0, -1)
 	for i := range r.Streams {
 		details(&b, o, &r.Streams[i])
 	}
 	findings(&b, "", r.Findings)
 	warnings(&b, "", r.Warnings)
 	if r.against != nil && r.Consistent {
-		fmt.Fprintf(&b, "all that %s lists, of %s, is still there%s\n", o.against, r.against.VerifiedAt.Format(time.RFC3339), r.asFar(", unchanged"))
+		b.Line("all that %s lists, of %s, is still there%s", o.against, r.against.VerifiedAt.Format(time.RFC3339), r.asFar(", unchanged"))
 	}
 	streams := cli.Plural(len(r.Streams), "stream")
 	switch {
 	case r.Sound:
-		fmt.Fprintf(&b, "sound: %s in %s, level %s\n", streams, r.Where, r.Level)
+		b.Line("sound: %s in %s, level %s", streams, r.Where, r.Level)
 	case r.Consistent:
-		fmt.Fprintf(&b, "consistent: %s in %s, level %s; the bytes of %s were not read, which --read does\n",
+		b.Line("consistent: %s in %s, level %s; the bytes of %s were not read, which --read does",
 			streams, r.Where, r.Level, cli.Plural(r.unread(), "chunk"))
 	default:
-		fmt.Fprintf(&b, "NOT SOUND: %s\n", r.Where)
+		b.Line("NOT SOUND: %s", r.Where)
 	}
 	return b.String()
 }
@@ -82,59 +82,59 @@ func details(b *cli.Lines, o options, s *stream) {
 	name := cli.StreamName(s.Stream)
 	for i, r := range s.Expired {
 		if i == maxShown {
-			fmt.Fprintf(b, "%s: %s more expired ranges, see --json\n", name, cli.Count(len(s.Expired)-i))
+			b.Line("%s: %s more expired ranges, see --json", name, cli.Count(len(s.Expired)-i))
 			break
 		}
-		fmt.Fprintf(b, "%s: expired before it could be archived: %s to %s (evidence: %s)\n", name, seq(r.Lo), seq(r.Hi), r.Evidence)
+		b.Line("%s: expired before it could be archived: %s to %s (evidence: %s)", name, seq(r.Lo), seq(r.Hi), r.Evidence)
 	}
 	ranges(b, name, "absent", "not returned by the service", s.Absent)
 	ranges(b, name, "malformed", "what the service returned cannot be read", s.Malformed)
 	if n := s.Totals.Malformed; n > 0 && !o.read {
-		fmt.Fprintf(b, "%s: %s malformed\n", name, cli.Plural(n, "seq"))
+		b.Line("%s: %s malformed", name, cli.Plural(n, "seq"))
 	}
 	if s.Totals.Absent+s.Totals.Malformed > 0 && !o.read {
-		fmt.Fprintf(b, "%s: --read names the absent and malformed ranges\n", name)
+		b.Line("%s: --read names the absent and malformed ranges", name)
 	}
 	if s.Copied > 0 {
-		fmt.Fprintf(b, "%s: %s without metadata, as in a copy: what the manifests list stands for them\n", name, cli.Plural(s.Copied, "chunk"))
+		b.Line("%s: %s without metadata, as in a copy: what the manifests list stands for them", name, cli.Plural(s.Copied, "chunk"))
 	}
 	if c := s.Source; c != nil && c.Gone {
-		fmt.Fprintf(b, "%s: Chat does not have it any more: there is nothing to compare it with\n", name)
+		b.Line("%s: Chat does not have it any more: there is nothing to compare it with", name)
 	} else if c != nil {
-		fmt.Fprintf(b, "%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s unreadable, %s missing, %s different\n", name,
+		b.Line("%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s unreadable, %s missing, %s different", name,
 			cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Recalled), cli.Count(c.Expired), cli.Count(c.Unreadable),
 			cli.Count(c.Missing), cli.Count(c.Different))
 	}
 	findings(b, name+": ", s.Findings)
 	warnings(b, name+": ", s.Warnings)
 	if s.Omitted > 0 {
-		fmt.Fprintf(b, "%s: %s more findings or warnings\n", name, cli.Count(s.Omitted))
+		b.Line("%s: %s more findings or warnings", name, cli.Count(s.Omitted))
 	}
 }
 
-func ranges(b *strings.Builder, name, class, text string, found []verify.Range) {
+func ranges(b *cli.Lines, name, class, text string, found []verify.Range) {
 	for i, r := range found {
 		if i == maxShown {
-			fmt.Fprintf(b, "%s: %s more %s ranges, see --json\n", name, cli.Count(len(found)-i), class)
+			b.Line("%s: %s more %s ranges, see --json", name, cli.Count(len(found)-i), class)
 			break
 		}
-		fmt.Fprintf(b, "%s: %s, %s: %s to %s\n", name, class, text, seq(r.Lo), seq(r.Hi))
+		b.Line("%s: %s, %s: %s to %s", name, class, text, seq(r.Lo), seq(r.Hi))
 	}
 }
 
-func warnings(b *strings.Builder, prefix string, found []verify.Finding) {
+func warnings(b *cli.Lines, prefix string, found []verify.Finding) {
 	for i, f := range found {
 		if i == maxShown {
-			fmt.Fprintf(b, "%s%s more warnings, see --json\n", prefix, cli.Count(len(found)-i))
+			b.Line("%s%s more warnings, see --json", prefix, cli.Count(len(found)-i))
 			break
 		}
-		fmt.Fprintf(b, "%swarning: %s\n", prefix, f)
+		b.Line("%swarning: %s", prefix, f)
 	}
 }
 
 func findings(b *cli.Lines, prefix string, found []verify.Finding) {
 	for _, f := range found {
-		fmt.Fprintf(b, "%s%s\n", prefix, f)
+		b.Line("%s%s", prefix, f)
 	}
 }
 

@@ -45,7 +45,7 @@ var (
 type Folder struct {
 	path  string
 	root  *os.Root
-	known sync.Map // by name: folders that have been found to be folders
+	known sync.Map // by name: folders that have been found to be folders; root is proof against what is exchanged later
 }
 
 // Open opens a folder that exists.

@@ -18,6 +18,7 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
+	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/dirstore"
@@ -92,14 +93,18 @@ func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need)
 	return t, err
 }
 
-// With opens the target for a command's work, and closes it. A failure of the work that has no exit code yet is a
-// service's, or the interruption's. The error is a *cli.ExitError.
+// With opens the target for a command's work, and closes it. A failure of the work that has no exit code yet is that of
+// a folder with what no archive has in it, a service's, or the interruption's. The error is a *cli.ExitError.
 func (f *Flags) With(ctx context.Context, getenv func(string) string, need Need, work func(*Target) error) error {
 	t, err := f.Open(ctx, getenv, need)
 	if err != nil {
 		return err
 	}
-	err = cli.Failed(ctx, work(t))
+	err = work(t)
+	if errors.Is(err, folder.ErrNotPlain) || errors.Is(err, objstore.ErrTooLarge) {
+		err = cli.Wrong(err) // with the archive: no service will mend it
+	}
+	err = cli.Failed(ctx, err)
 	return cli.Closed(err, t.Close())
 }
 

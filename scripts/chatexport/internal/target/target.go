@@ -101,7 +101,8 @@ func (f *Flags) With(ctx context.Context, getenv func(string) string, need Need,
 		return err
 	}
 	err = work(t)
-	if errors.Is(err, folder.ErrNotPlain) || errors.Is(err, objstore.ErrTooLarge) {
+	_, ended := errors.AsType[*cli.ExitError](err)
+	if !ended && (errors.Is(err, folder.ErrNotPlain) || errors.Is(err, objstore.ErrTooLarge)) {
 		err = cli.Wrong(err) // with the archive: no service will mend it
 	}
 	err = cli.Failed(ctx, err)

@@ -47,7 +47,7 @@ func New(config Config) (*Client, error) {
 	if transport == nil {
 		transport = newTransport(config.Concurrency, config.Dial)
 	}
-	key := config.SecretKey
+	key := config.SecretKey.Reveal()
 	return &Client{
 		base:      base,
 		http:      &http.Client{Transport: transport, CheckRedirect: stayPut},

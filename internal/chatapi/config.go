@@ -30,11 +30,11 @@ const (
 	idleTimeout = 30 * time.Second
 )
 
-// Config is what a Client needs. It prints without the secret key.
+// Config is what a Client needs.
 type Config struct {
-	SDKAppID  int    // required, positive
-	SecretKey string // required; signs UserSigs and goes nowhere else
-	Admin     string // account of an app administrator; "administrator" if empty
+	SDKAppID  int           // required, positive
+	SecretKey config.Secret // required; signs UserSigs and goes nowhere else
+	Admin     string        // account of an app administrator; "administrator" if empty
 
 	// BaseURL is the service's address without the path /v4, as BaseURL returns it for a region. Plain http is allowed
 	// for loopback hosts only, since the UserSig stands in the URL.
@@ -49,15 +49,6 @@ type Config struct {
 	// Dial replaces the network below the client's own pool, for tests in virtual time; nil otherwise.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
-
-// String leaves the secret key out.
-func (c Config) String() string {
-	return fmt.Sprintf("chatapi.Config{SDKAppID:%d Admin:%q Concurrency:%d Timeout:%v}",
-		c.SDKAppID, c.Admin, c.Concurrency, c.Timeout)
-}
-
-// GoString leaves the secret key out.
-func (c Config) GoString() string { return c.String() }
 
 // BaseURL returns the service's address in a region: china, singapore, seoul, tokyo, frankfurt, mumbai, siliconvalley
 // or jakarta (Chat documentation, REST API overview; Mumbai stands in
@@ -94,7 +85,7 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if c.SDKAppID <= 0 {
 		problems = append(problems, fmt.Errorf("SDKAppID %d is not positive", c.SDKAppID))
 	}
-	if c.SecretKey == "" {
+	if c.SecretKey.Empty() {
 		problems = append(problems, errors.New("the secret key is empty"))
 	}
 	if c.Concurrency < 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
 )
 
 func TestEveryRegionHasAnAddress(t *testing.T) {
@@ -23,7 +24,7 @@ func TestEveryRegionHasAnAddress(t *testing.T) {
 			t.Errorf("%s: base URL %q", region, base)
 		}
 		seen[base] = true
-		if _, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: "k", BaseURL: base}); err != nil {
+		if _, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: config.NewSecret("k"), BaseURL: base}); err != nil {
 			t.Errorf("%s: %v", region, err)
 		}
 	}
@@ -57,7 +58,7 @@ func TestBaseURLsThatWouldLeakTheUserSigAreRefused(t *testing.T) {
 		{"https:hunter2", false},
 	}
 	for _, test := range tests {
-		_, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: key, BaseURL: test.base})
+		_, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: config.NewSecret(key), BaseURL: test.base})
 		if (err == nil) != test.ok {
 			t.Errorf("%q: %v", test.base, err)
 		}
@@ -79,10 +80,10 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 
 func TestTheSecretKeyIsNeverPrinted(t *testing.T) {
 	t.Parallel()
-	config := chatapi.Config{SDKAppID: appID, SecretKey: key, BaseURL: "http://127.0.0.1:1"}
-	client := newClient(t, config.BaseURL, nil)
+	given := chatapi.Config{SDKAppID: appID, SecretKey: config.NewSecret(key), BaseURL: "http://127.0.0.1:1"}
+	client := newClient(t, given.BaseURL, nil)
 	_, _ = client.Page(t.Context(), newest()) // signs
-	for _, value := range []any{config, &config, client, *client} {
+	for _, value := range []any{given, &given, client, *client} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if text := fmt.Sprintf(verb, value); strings.Contains(text, key) {
 				t.Errorf("%s of %T prints the key", verb, value)

@@ -12,6 +12,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/retry"
 )
@@ -143,7 +144,7 @@ func TestAnEmulatedAppKnowsWhoMayCall(t *testing.T) {
 		change func(*chatapi.Config)
 		code   int
 	}{
-		"another key":     {func(c *chatapi.Config) { c.SecretKey = "x" }, 70009},
+		"another key":     {func(c *chatapi.Config) { c.SecretKey = config.NewSecret("x") }, 70009},
 		"not an admin":    {func(c *chatapi.Config) { c.Admin = "visitor" }, 60010},
 		"another region":  {func(c *chatapi.Config) { c.SDKAppID++ }, 70020},
 		"an unknown app":  {func(c *chatapi.Config) { c.SDKAppID-- }, 60006},

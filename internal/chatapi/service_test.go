@@ -19,6 +19,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
 )
 
 const (
@@ -99,11 +100,11 @@ func (s *service) connectionCount() int {
 // newClient returns a client of the service at base; change may be nil.
 func newClient(t *testing.T, base string, change func(*chatapi.Config)) *chatapi.Client {
 	t.Helper()
-	config := chatapi.Config{SDKAppID: appID, SecretKey: key, Admin: admin, BaseURL: base, Concurrency: 4, Timeout: 30 * time.Second}
+	given := chatapi.Config{SDKAppID: appID, SecretKey: config.NewSecret(key), Admin: admin, BaseURL: base, Concurrency: 4, Timeout: 30 * time.Second}
 	if change != nil {
-		change(&config)
+		change(&given)
 	}
-	client, err := chatapi.New(config)
+	client, err := chatapi.New(given)
 	if err != nil {
 		t.Fatalf("new client: %v", err)
 	}

@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -178,30 +177,6 @@ func TestPrefix_GetsItsTrailingSlashOnce(t *testing.T) {
 		if err != nil || got.COSPrefix != want {
 			t.Errorf("%q became %q, error %v", value, got.COSPrefix, err)
 		}
-	}
-}
-
-func TestSecret_NeverShowsItself(t *testing.T) {
-	t.Parallel()
-	c, err := config.Load(env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := json.Marshal(map[string]any{"config": c, "pointer": &c, "map": map[config.Secret]int{c.ChatSecretKey: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := []string{string(encoded)}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s"} {
-		shown = append(shown, fmt.Sprintf(verb, c), fmt.Sprintf(verb, c.ChatSecretKey), fmt.Sprintf(verb, &c.ChatSecretKey))
-	}
-	for _, text := range shown {
-		if strings.Contains(text, secret) || strings.Contains(strings.ToLower(text), fmt.Sprintf("%x", secret)) {
-			t.Errorf("the secret shows: %s", text)
-		}
-	}
-	if c.ChatSecretKey.Reveal() != secret {
-		t.Error("Reveal does not return the value")
 	}
 }
 

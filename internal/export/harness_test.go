@@ -15,6 +15,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	chatemu "chatexport/internal/emulator/chat"
+	"chatexport/internal/config"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -80,7 +81,7 @@ func play(t *testing.T, messages int, f func(s *scene)) {
 		s := &scene{T: t, stream: chat.Stream{GroupID: "@TGS#scene"}}
 		s.chat = chatemu.New(chatemu.Options{SDKAppID: appID, SecretKey: secretKey})
 		var err error
-		s.client, err = chatapi.New(chatapi.Config{SDKAppID: appID, SecretKey: secretKey, BaseURL: "http://127.0.0.1", Transport: s.chat.RoundTripper()})
+		s.client, err = chatapi.New(chatapi.Config{SDKAppID: appID, SecretKey: config.NewSecret(secretKey), BaseURL: "http://127.0.0.1", Transport: s.chat.RoundTripper()})
 		s.must(err)
 		s.store = memstore.New(memstore.Options{
 			Lag:       time.Hour,

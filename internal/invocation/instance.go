@@ -44,7 +44,7 @@ func newInstance(c config.Config, dial Dialer) (*instance, error) {
 		}
 	}
 	source, err := chatapi.New(chatapi.Config{
-		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin,
+		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin,
 		BaseURL: base, Concurrency: c.ChatConcurrency, Dial: dial,
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func (i *instance) preflight(ctx context.Context) error {
 // wake makes the instance ready for an invocation: the platform freezes the process between them, and peers hang up
 // meanwhile. Credentials are another's every time.
 func (i *instance) wake(c config.Credentials) {
-	i.store.SetCredentials(cosstore.Credentials{SecretID: c.SecretID.Reveal(), SecretKey: c.SecretKey.Reveal(), Token: c.Token.Reveal()})
+	i.store.SetCredentials(c)
 	i.source.CloseIdleConnections()
 	i.store.CloseIdleConnections()
 	i.transport.CloseIdleConnections()
@@ -105,15 +105,14 @@ type publisher interface {
 }
 
 func (v *visit) newPublisher(c config.Credentials) publisher {
-	credentials := requeue.Credentials{SecretID: c.SecretID.Reveal(), SecretKey: c.SecretKey.Reveal(), Token: c.Token.Reveal()}
 	if v.config.Requeue == config.RequeueCMQ {
 		return requeue.NewCMQ(requeue.CMQConfig{
 			Region: v.platform.Region, Topic: v.config.CMQTopic, Endpoint: v.config.CloudEndpoint,
-			Credentials: credentials, Transport: v.transport,
+			Credentials: c, Transport: v.transport,
 		})
 	}
 	return requeue.NewInvoke(requeue.InvokeConfig{
 		Region: v.platform.Region, Function: v.platform.Function, Namespace: v.platform.Namespace,
-		Qualifier: v.platform.Version, Endpoint: v.config.CloudEndpoint, Credentials: credentials, Transport: v.transport,
+		Qualifier: v.platform.Version, Endpoint: v.config.CloudEndpoint, Credentials: c, Transport: v.transport,
 	})
 }

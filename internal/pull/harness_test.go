@@ -14,6 +14,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	chatemu "chatexport/internal/emulator/chat"
+	"chatexport/internal/config"
 	"chatexport/internal/pull"
 	"chatexport/internal/retry"
 )
@@ -45,7 +46,7 @@ func serve(t *testing.T, quirks chatemu.Quirks, n int, message func(chat.Seq) ch
 		t.Helper()
 		s := &service{T: t, stream: chat.Stream{GroupID: "g"}, chat: chatemu.New(chatemu.Options{SDKAppID: appID, SecretKey: secretKey, Quirks: quirks})}
 		var err error
-		s.client, err = chatapi.New(chatapi.Config{SDKAppID: appID, SecretKey: secretKey, BaseURL: "http://127.0.0.1", Transport: s.chat.RoundTripper()})
+		s.client, err = chatapi.New(chatapi.Config{SDKAppID: appID, SecretKey: config.NewSecret(secretKey), BaseURL: "http://127.0.0.1", Transport: s.chat.RoundTripper()})
 		s.must(err)
 		s.must(s.chat.AddGroup(chatemu.Group{ID: "g"}))
 		if n > 0 {

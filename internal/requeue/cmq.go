@@ -3,6 +3,8 @@ package requeue
 import (
 	"context"
 	"net/http"
+
+	"chatexport/internal/config"
 )
 
 // CMQConfig names the topic that triggers the function.
@@ -11,7 +13,7 @@ type CMQConfig struct {
 	Topic  string // its name; required
 	// Endpoint is the base URL of the cloud API; empty means the product's. Plain http is refused but for loopback hosts.
 	Endpoint    string
-	Credentials Credentials
+	Credentials config.Credentials
 	Transport   http.RoundTripper // NewTransport's, shared by the process; nil means a new one
 }
 

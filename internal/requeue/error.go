@@ -8,6 +8,7 @@ import (
 
 	tcerr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 
+	"chatexport/internal/config"
 	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
@@ -146,9 +147,9 @@ func hasCode(code, prefix string) bool {
 
 // clean makes the service's message fit for a log line, and takes out credentials, should it repeat them.
 func (a *action) clean(message string) string {
-	for _, secret := range []string{a.credentials.SecretKey, a.credentials.Token, a.credentials.SecretID} {
-		if secret != "" {
-			message = strings.ReplaceAll(message, secret, "[redacted]")
+	for _, secret := range []config.Secret{a.credentials.SecretKey, a.credentials.Token, a.credentials.SecretID} {
+		if !secret.Empty() {
+			message = strings.ReplaceAll(message, secret.Reveal(), secret.String())
 		}
 	}
 	return logging.Line(message, maxMessageBytes)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+
+	"chatexport/internal/config"
 )
 
 // InvokeConfig names the function that is invoked: the running one.
@@ -16,7 +18,7 @@ type InvokeConfig struct {
 	Qualifier string
 	// Endpoint is the base URL of the cloud API; empty means the product's. Plain http is refused but for loopback hosts.
 	Endpoint    string
-	Credentials Credentials
+	Credentials config.Credentials
 	Transport   http.RoundTripper // NewTransport's, shared by the process; nil means a new one
 }
 

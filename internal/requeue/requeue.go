@@ -45,18 +45,6 @@ func policy() retry.Policy {
 	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 8}
 }
 
-// Credentials sign the calls. They never show themselves in formatted text.
-type Credentials struct {
-	SecretID  string
-	SecretKey string
-	Token     string // session token of a role; empty with a permanent key
-}
-
-// Format hides the credentials for every verb.
-func (Credentials) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, "[redacted]") // fmt.State never fails
-}
-
 // NewTransport returns a transport to be shared by the publishers of one process.
 func NewTransport() *http.Transport {
 	return &http.Transport{
@@ -74,7 +62,7 @@ type action struct {
 	service, version, name string
 	target                 string // what the errors say was called
 	region, endpoint       string
-	credentials            Credentials
+	credentials            config.Credentials
 	transport              http.RoundTripper
 }
 
@@ -140,7 +128,7 @@ func (a *action) client() (*common.Client, *watcher, error) {
 	if a.region == "" || a.target == "" {
 		return nil, nil, errIncomplete
 	}
-	if a.credentials.SecretID == "" || a.credentials.SecretKey == "" {
+	if a.credentials.SecretID.Empty() || a.credentials.SecretKey.Empty() {
 		return nil, nil, errNoCredentials
 	}
 	p := profile.NewClientProfile()
@@ -159,7 +147,7 @@ func (a *action) client() (*common.Client, *watcher, error) {
 		transport = NewTransport()
 	}
 	watch := &watcher{next: transport}
-	credential := common.NewTokenCredential(a.credentials.SecretID, a.credentials.SecretKey, a.credentials.Token)
+	credential := common.NewTokenCredential(a.credentials.SecretID.Reveal(), a.credentials.SecretKey.Reveal(), a.credentials.Token.Reveal())
 	return common.NewCommonClient(credential, a.region, p).WithHttpTransport(watch), watch, nil
 }
 

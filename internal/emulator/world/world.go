@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/config"
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
@@ -143,14 +144,14 @@ func (w *World) begin(o Options) (chatURL, cosURL, cloudURL string) {
 
 func (w *World) openStore(endpoint string) *cosstore.Store {
 	w.t.Helper()
-	config := cosstore.Config{
+	bucket := cosstore.Config{
 		Bucket: Bucket, Region: Region, Prefix: w.Env["COS_PREFIX"], Endpoint: endpoint,
-		Credentials: cosstore.Credentials{SecretID: SecretID, SecretKey: CloudKey, Token: Token},
+		Credentials: config.Credentials{SecretID: config.NewSecret(SecretID), SecretKey: config.NewSecret(CloudKey), Token: config.NewSecret(Token)},
 	}
 	if w.Network != nil {
-		config.Dial = w.Network.Dial
+		bucket.Dial = w.Network.Dial
 	}
-	store, err := cosstore.New(config)
+	store, err := cosstore.New(bucket)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
+	"chatexport/internal/config"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
@@ -131,7 +132,7 @@ func newSim(t simT, s setting) *sim {
 	m.chat = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1})
 	m.truth = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey})
 	var err error
-	m.client, err = chatapi.New(chatapi.Config{SDKAppID: simAppID, SecretKey: simKey, BaseURL: "http://127.0.0.1", Transport: m.chat.RoundTripper()})
+	m.client, err = chatapi.New(chatapi.Config{SDKAppID: simAppID, SecretKey: config.NewSecret(simKey), BaseURL: "http://127.0.0.1", Transport: m.chat.RoundTripper()})
 	m.must(err)
 	m.store = memstore.New(memstore.Options{
 		Now: func() time.Time { return time.Now().Add(s.Skew) }, Lag: lag,

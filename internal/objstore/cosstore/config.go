@@ -37,11 +37,6 @@ var (
 	regionShape = regexp.MustCompile(`^[a-z0-9-]+$`)
 )
 
-// Credentials sign requests. Token is empty with a permanent key.
-type Credentials struct {
-	SecretID, SecretKey, Token string
-}
-
 // Config says where the store is and how patient it is. Zero values stand for the defaults.
 type Config struct {
 	Bucket string // name-appid
@@ -51,7 +46,7 @@ type Config struct {
 	// names the bucket.
 	Endpoint string
 
-	Credentials Credentials // until SetCredentials; an operation that COS calls expired fails at once
+	Credentials config.Credentials // until SetCredentials; an operation that COS calls expired fails at once
 
 	MaxObjectBytes int64         // longest object that Get returns, 256 MiB
 	StallTimeout   time.Duration // an attempt that moves no byte for this long is given up, 20 s

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chatexport/internal/config"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
@@ -15,7 +16,7 @@ import (
 
 func TestCredentials_MissingOnesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
-	for _, c := range []cosstore.Credentials{{}, {SecretID: "id"}, {SecretKey: "key"}, {Token: "token"}, {SecretID: " id", SecretKey: "key"}} {
+	for _, c := range []config.Credentials{{}, keyOf("id", "", ""), keyOf("", "key", ""), keyOf("", "", "token"), keyOf(" id", "key", "")} {
 		emu, url := startEmulator(t, nil)
 		s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = c })
 		_, createErr := s.Create(t.Context(), "k", objstore.Write{})
@@ -23,7 +24,7 @@ func TestCredentials_MissingOnesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 			if !errors.Is(err, objstore.ErrDenied) || errors.Is(err, objstore.ErrUnknown) {
 				t.Errorf("%s: %v, want ErrDenied", op, err)
 			}
-			if c.SecretID == "" && !strings.Contains(err.Error(), "execution role") {
+			if c.SecretID.Empty() && !strings.Contains(err.Error(), "execution role") {
 				t.Errorf("%s: %q does not say that the execution role is missing", op, err)
 			}
 		}
@@ -35,15 +36,15 @@ func TestCredentials_MissingOnesAreRefusedBeforeAnythingIsSent(t *testing.T) {
 
 func TestCredentials_ExpiredOnesFailAtOnceUntilOthersAreSet(t *testing.T) {
 	t.Parallel()
-	fresh := cosstore.Credentials{SecretID: "AKIDNEW", SecretKey: "NEWSECRET", Token: "NEWTOKEN"}
+	fresh := keyOf("AKIDNEW", "NEWSECRET", "NEWTOKEN")
 	old := credentials()
 	emu, url := startEmulator(t, func(o *cosemu.Options) {
 		o.Credentials = func(id string) (cosemu.Credential, bool) {
 			switch id {
-			case old.SecretID:
-				return cosemu.Credential{SecretKey: old.SecretKey, Token: old.Token, Expires: time.Now().Add(-time.Minute)}, true
-			case fresh.SecretID:
-				return cosemu.Credential{SecretKey: fresh.SecretKey, Token: fresh.Token}, true
+			case old.SecretID.Reveal():
+				return cosemu.Credential{SecretKey: old.SecretKey.Reveal(), Token: old.Token.Reveal(), Expires: time.Now().Add(-time.Minute)}, true
+			case fresh.SecretID.Reveal():
+				return cosemu.Credential{SecretKey: fresh.SecretKey.Reveal(), Token: fresh.Token.Reveal()}, true
 			}
 			return cosemu.Credential{}, false
 		}
@@ -64,7 +65,7 @@ func TestCredentials_ExpiredOnesFailAtOnceUntilOthersAreSet(t *testing.T) {
 func TestCredentials_ServeLaterRequests(t *testing.T) {
 	t.Parallel()
 	_, url := startEmulator(t, nil)
-	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = cosstore.Credentials{} })
+	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials = config.Credentials{} })
 	s.SetCredentials(credentials())
 	if err := s.Preflight(t.Context()); err != nil {
 		t.Error(err)
@@ -91,8 +92,8 @@ func TestCredentials_AreInNoError(t *testing.T) {
 	t.Parallel()
 	c := credentials()
 	faults := map[string]*cosemu.Fault{
-		"echo":      {Status: 403, Code: "SignatureDoesNotMatch", Message: "StringToSign q-signature=abc&token=" + c.Token + " " + c.SecretKey},
-		"long echo": {Status: 400, Code: "InvalidArgument", Message: strings.Repeat("m", 1000) + c.SecretKey},
+		"echo":      {Status: 403, Code: "SignatureDoesNotMatch", Message: "StringToSign q-signature=abc&token=" + c.Token.Reveal() + " " + c.SecretKey.Reveal()},
+		"long echo": {Status: 400, Code: "InvalidArgument", Message: strings.Repeat("m", 1000) + c.SecretKey.Reveal()},
 		"reset":     {Reset: true},
 		"cut":       {Truncate: true},
 		"checksum":  {WrongCRC: true},
@@ -112,7 +113,7 @@ func TestCredentials_AreInNoError(t *testing.T) {
 	}
 	// A wrong secret: the emulator, as COS, repeats the string to sign with the token in its answer.
 	_, url := startEmulator(t, nil)
-	checkSecrecy(t, "wrong secret", url, openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials.SecretKey = "WRONGSECRET" }))
+	checkSecrecy(t, "wrong secret", url, openStore(t, url, func(cfg *cosstore.Config) { cfg.Credentials.SecretKey = config.NewSecret("WRONGSECRET") }))
 }
 
 func checkSecrecy(t *testing.T, name, url string, s *cosstore.Store) {
@@ -127,7 +128,7 @@ func checkSecrecy(t *testing.T, name, url string, s *cosstore.Store) {
 	for op, err := range map[string]error{"get": getErr, "head": headErr, "create": createErr, "preflight": preErr} {
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			text := fmt.Sprintf("%v %+v %#v", e, e, e)
-			for _, secret := range []string{c.SecretID, c.SecretKey, c.Token, "WRONGSECRET", "q-signature", "q-ak", "Authorization", url} {
+			for _, secret := range []string{c.SecretID.Reveal(), c.SecretKey.Reveal(), c.Token.Reveal(), "WRONGSECRET", "q-signature", "q-ak", "Authorization", url} {
 				if strings.Contains(text, secret) {
 					t.Errorf("%s: the error of %s holds %q: %s", name, op, secret, text)
 				}

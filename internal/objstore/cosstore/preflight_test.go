@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatexport/internal/config"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
@@ -22,9 +23,9 @@ func TestPreflight_TellsWhatToDo(t *testing.T) {
 		"slow moments":    {first(1, cosemu.OpHeadBucket, status(503, "SlowDown")), nil, nil, ""},
 		"no bucket":       {nil, func(c *cosstore.Config) { c.Bucket = "other-1250000000" }, objstore.ErrNoBucket, "COS_REGION"},
 		"no bucket, HEAD": {first(1, cosemu.OpHeadBucket, status(404, "")), nil, objstore.ErrNoBucket, "COS_BUCKET"},
-		"wrong secret":    {nil, func(c *cosstore.Config) { c.Credentials.SecretKey = "x" }, objstore.ErrDenied, "SignatureDoesNotMatch"},
-		"unknown id":      {nil, func(c *cosstore.Config) { c.Credentials.SecretID = "x" }, objstore.ErrDenied, "execution role"},
-		"wrong token":     {nil, func(c *cosstore.Config) { c.Credentials.Token = "x" }, objstore.ErrDenied, "execution role"},
+		"wrong secret":    {nil, func(c *cosstore.Config) { c.Credentials.SecretKey = config.NewSecret("x") }, objstore.ErrDenied, "SignatureDoesNotMatch"},
+		"unknown id":      {nil, func(c *cosstore.Config) { c.Credentials.SecretID = config.NewSecret("x") }, objstore.ErrDenied, "execution role"},
+		"wrong token":     {nil, func(c *cosstore.Config) { c.Credentials.Token = config.NewSecret("x") }, objstore.ErrDenied, "execution role"},
 		"expired":         {first(always, cosemu.OpGetVersioning, status(400, "ExpiredToken")), nil, objstore.ErrDenied, "have expired"},
 		"skewed":          {first(1, cosemu.OpGetVersioning, status(403, "RequestTimeTooSkewed")), nil, objstore.ErrDenied, "clock"},
 		"redirect":        {first(1, cosemu.OpGetVersioning, status(301, "PermanentRedirect")), nil, objstore.ErrNoBucket, "COS_REGION"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
+	"chatexport/internal/config"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
@@ -33,7 +34,9 @@ type Store struct {
 
 // SetCredentials replaces the credentials of all later requests. Call it at every invocation: the platform's role gives
 // new ones before the old expire. Empty ones make every operation fail with objstore.ErrDenied.
-func (s *Store) SetCredentials(c Credentials) { s.auth.SetCredential(c.SecretID, c.SecretKey, c.Token) }
+func (s *Store) SetCredentials(c config.Credentials) {
+	s.auth.SetCredential(c.SecretID.Reveal(), c.SecretKey.Reveal(), c.Token.Reveal())
+}
 
 // CloseIdleConnections drops connections that may have died while the process was frozen. Call it when an invocation
 // begins.

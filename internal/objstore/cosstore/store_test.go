@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"chatexport/internal/config"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/storetest"
@@ -15,8 +16,12 @@ const (
 	region = "ap-guangzhou"
 )
 
-func credentials() cosstore.Credentials {
-	return cosstore.Credentials{SecretID: "AKIDEXAMPLE", SecretKey: "SECRETEXAMPLE", Token: "TO/KEN+EXAM=PLE"}
+func credentials() config.Credentials {
+	return keyOf("AKIDEXAMPLE", "SECRETEXAMPLE", "TO/KEN+EXAM=PLE")
+}
+
+func keyOf(id, key, token string) config.Credentials {
+	return config.Credentials{SecretID: config.NewSecret(id), SecretKey: config.NewSecret(key), Token: config.NewSecret(token)}
 }
 
 // startEmulator starts a strict emulator with one bucket.
@@ -25,7 +30,7 @@ func startEmulator(t *testing.T, change func(*cosemu.Options)) (*cosemu.Server, 
 	c := credentials()
 	opts := cosemu.Options{
 		Root: t.TempDir(), Buckets: []cosemu.Bucket{{Name: bucket}},
-		Credentials: cosemu.StaticCredential(c.SecretID, cosemu.Credential{SecretKey: c.SecretKey, Token: c.Token}),
+		Credentials: cosemu.StaticCredential(c.SecretID.Reveal(), cosemu.Credential{SecretKey: c.SecretKey.Reveal(), Token: c.Token.Reveal()}),
 	}
 	if change != nil {
 		change(&opts)

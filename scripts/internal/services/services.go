@@ -7,20 +7,14 @@ import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 	"chatexport/internal/objstore/cosstore"
-	"chatexport/internal/requeue"
 )
 
 // Bucket returns the store of the configuration. The caller ends it with CloseIdleConnections.
 func Bucket(c config.Config, key config.Credentials) (*cosstore.Store, error) {
 	return cosstore.New(cosstore.Config{
 		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint,
-		Credentials: cosstore.Credentials{SecretID: key.SecretID.Reveal(), SecretKey: key.SecretKey.Reveal(), Token: key.Token.Reveal()},
+		Credentials: key,
 	})
-}
-
-// Signer returns what signs calls to the cloud API.
-func Signer(key config.Credentials) requeue.Credentials {
-	return requeue.Credentials{SecretID: key.SecretID.Reveal(), SecretKey: key.SecretKey.Reveal(), Token: key.Token.Reveal()}
 }
 
 // Chat returns what names the app and its service, to be completed by the caller.
@@ -32,5 +26,5 @@ func Chat(c config.Config) (chatapi.Config, error) {
 			return chatapi.Config{}, err
 		}
 	}
-	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey.Reveal(), Admin: c.ChatAdmin, BaseURL: base}, nil
+	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin, BaseURL: base}, nil
 }

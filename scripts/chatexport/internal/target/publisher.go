@@ -9,7 +9,6 @@ import (
 
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
-	"chatexport/scripts/internal/services"
 )
 
 // What serverless.yml deploys where nobody has changed it.
@@ -42,17 +41,16 @@ func (p *Publisher) Publish(ctx context.Context, payload []byte) error {
 
 // NewPublisher returns the publisher that the configuration names.
 func NewPublisher(c config.Config, credentials config.Credentials, getenv func(string) string, f Function) *Publisher {
-	signer := services.Signer(credentials)
 	platform := config.LoadPlatform(getenv)
 	region := cmp.Or(platform.Region, c.COSRegion)
 	if c.Requeue == config.RequeueCMQ {
-		cmq := requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: signer})
+		cmq := requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: credentials})
 		return &Publisher{publish: cmq.Publish}
 	}
 	invoke := requeue.NewInvoke(requeue.InvokeConfig{
 		Region: region, Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
 		Namespace: cmp.Or(f.Namespace, platform.Namespace), Qualifier: cmp.Or(f.Qualifier, platform.Version),
-		Endpoint: c.CloudEndpoint, Credentials: signer,
+		Endpoint: c.CloudEndpoint, Credentials: credentials,
 	})
 	return &Publisher{publish: invoke.Publish}
 }

@@ -100,11 +100,12 @@ func (e *Event) reject(n int, source string, body []byte, reason error) {
 	e.Rejected = append(e.Rejected, Rejection{N: n, Source: source, Body: bytes.Clone(body[:min(len(body), maxBodyBytes)]), Reason: reason})
 }
 
-// deduplicate leaves each group, each continuation and each sweep in the first task that names it.
+// deduplicate leaves each group, each continuation and each sweep in the first task that names it. A forged copy of a
+// continuation is another one.
 func (e *Event) deduplicate() {
-	seen := make(map[[5]string]bool)
+	seen := make(map[[6]string]bool)
 	again := func(t Task) bool {
-		key := [...]string{t.GroupID, t.TopicID, string(t.Sweep), string(t.Continue), string(t.Attempt)}
+		key := [...]string{t.GroupID, t.TopicID, string(t.Sweep), string(t.Continue), string(t.Attempt), string(t.MAC)}
 		before := seen[key]
 		seen[key] = true
 		return before

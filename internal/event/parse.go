@@ -82,7 +82,7 @@ func parseObject(body []byte) (Task, error) {
 	if err := checkShape(t, m); err != nil {
 		return Task{}, err
 	}
-	if err := errors.Join(m.base64("continue", &t.Continue), m.base64("attempt", &t.Attempt)); err != nil {
+	if err := errors.Join(m.base64("continue", &t.Continue), m.base64("attempt", &t.Attempt), m.base64("mac", &t.MAC)); err != nil {
 		return Task{}, err
 	}
 	switch {

@@ -35,6 +35,8 @@ type Task struct {
 	// manual one.
 	Continue []byte `json:"continue,omitempty"`
 	Attempt  []byte `json:"attempt,omitempty"`
+	// MAC proves that the function wrote the two: see Seal. Nobody believes them without it.
+	MAC []byte `json:"mac,omitempty"`
 
 	// Record is the index of the record that the task came in, as in Rejection.N; no part of the task's JSON.
 	Record int `json:"-"`
@@ -46,7 +48,7 @@ type Group struct {
 	TopicID string `json:"topic_id,omitempty"`
 }
 
-// Own reports whether the function wrote the task itself: a continuation, or a task that failed and is tried again.
+// Own reports whether the task says that the function wrote it itself: a continuation, or a task that failed and is tried again.
 func (t Task) Own() bool { return len(t.Continue) > 0 || len(t.Attempt) > 0 }
 
 // For returns the task that names one stream.

@@ -8,6 +8,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
+	"chatexport/internal/event"
 	"chatexport/internal/export"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
@@ -32,6 +33,7 @@ type instance struct {
 	listPace  *retry.Limiter // of the list of groups, which has a quota of its own
 	writes    *objstore.WriteTimes
 	transport *http.Transport // of the cloud API
+	seal      event.Seal      // of what the function tells itself
 	checked   bool            // the preflight has passed
 }
 
@@ -63,6 +65,7 @@ func newInstance(c config.Config, dial Dialer) (*instance, error) {
 	return &instance{
 		config: c, source: source, store: store,
 		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: transport,
+		seal: event.NewSeal(c.ChatSecretKey.Reveal(), c.COSBucket, c.COSPrefix),
 	}, nil
 }
 

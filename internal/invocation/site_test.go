@@ -29,10 +29,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
+func seal() event.Seal { return event.NewSeal(world.SecretKey, world.Bucket, "") }
+
 // own is a task of the function's own: what a batch tells the next one, and what is told of a failure.
 func own(t testing.TB, group, proceed, tried string) []byte {
 	t.Helper()
-	body, err := event.Task{GroupID: group, V: event.Version, Continue: []byte(proceed), Attempt: []byte(tried)}.Encode()
+	body, err := seal().Put(event.Task{GroupID: group, V: event.Version, Continue: []byte(proceed), Attempt: []byte(tried)}).Encode()
 	must(t, err)
 	return body
 }

@@ -46,7 +46,10 @@ func legible(t testing.TB, payload []byte) string {
 	var err error
 	task.Task, err = event.ParseTask(payload)
 	must(t, err)
-	task.Continue, task.Attempt = task.Task.Continue, task.Task.Attempt
+	if task.Own() && !seal().Fits(task.Task) {
+		t.Errorf("not sealed: %s", payload)
+	}
+	task.Continue, task.Attempt, task.MAC = task.Task.Continue, task.Task.Attempt, nil
 	shown, err := json.Marshal(task)
 	must(t, err)
 	return string(shown)

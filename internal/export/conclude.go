@@ -44,6 +44,9 @@ func (b *batch) conclude(ctx context.Context, stopped error) error {
 	case err == nil:
 		b.outcome = Complete
 		b.hints.end(ctx, b.tail.place(), b.haul, archive.StatusComplete, nil, nil)
+	case errors.Is(err, chat.ErrGone) && !b.hints.kept && b.tail.genesis == nil:
+		b.outcome, b.code = Unknown, codeOf(err)
+		b.Log.Warn().Str("code", b.code).Err(err).Msg("the service knows no such group or topic, and nothing is archived of it: no state is kept")
 	case found != nil:
 		b.stand(ctx, found)
 	case handOver && b.hops+1 > b.Limits.MaxHops:

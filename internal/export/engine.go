@@ -96,6 +96,7 @@ const (
 	AlreadyRunning Outcome = "already_running" // another event holds the lease
 	LostRace       Outcome = "lost_race"       // another delivery wrote the next chunk and goes on
 	HopLimit       Outcome = "hop_limit"       // the run has too many hops; the next tick goes on
+	Unknown        Outcome = "unknown"         // the service knows no such stream, and nothing is kept of it, not even state
 )
 
 // Result is what a batch did. It has no message content.
@@ -151,8 +152,10 @@ func (b *batch) work(ctx context.Context) error {
 	if err := b.hints.recheck(ctx, b.tail.chunks); err != nil {
 		return err
 	}
-	if err := b.hints.lease(ctx); err != nil {
-		return err
+	if b.hints.kept {
+		if err := b.hints.lease(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.tail.find(ctx); err != nil {
 		return err
@@ -166,10 +169,13 @@ func (b *batch) work(ctx context.Context) error {
 	if b.goal, err = findHead(ctx, b.hints, b.tail); err != nil {
 		return err
 	}
+	if b.tail.genesis == nil && b.goal.to == 0 {
+		return nil // nothing to archive yet
+	}
+	if err := b.hints.lease(ctx); err != nil { // unless it has been taken above
+		return err
+	}
 	if b.tail.genesis == nil {
-		if b.goal.to == 0 {
-			return nil // nothing to archive yet
-		}
 		if err := b.tail.begin(ctx, b.goal); err != nil {
 			return err
 		}

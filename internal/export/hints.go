@@ -31,6 +31,7 @@ type hints struct {
 	// As loaded, then as last written.
 	state archive.State
 	read  bool // the store has told what it holds; until then nothing must be written over it
+	kept  bool // there is a state object
 	saved time.Time
 
 	completeTo chat.Seq // a frontier below which, as the state said when it was loaded, all is listed; 0 if it said nothing such
@@ -55,7 +56,7 @@ func openHints(ctx context.Context, s *session) (*hints, error) {
 func (h *hints) load(ctx context.Context) error {
 	key := layout.State(h.Stream)
 	body, _, err := h.store.Get(ctx, key)
-	h.read = err == nil || errors.Is(err, objstore.ErrNotExist)
+	h.read, h.kept = err == nil || errors.Is(err, objstore.ErrNotExist), err == nil
 	if !h.read {
 		return fmt.Errorf("read state: %w", err)
 	}

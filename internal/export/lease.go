@@ -33,10 +33,11 @@ func (h *hints) stops() bool {
 }
 
 // lease keeps ticks away until the deadline. A continuation usually finds the lease of the hand-over, and writes its own
-// only where that one ends before this batch may.
+// only where that one ends before this batch may. Of a stream without state it is taken once the service knows the
+// stream: ids are anybody's to invent, and nobody may delete what is left of them.
 func (h *hints) lease(ctx context.Context) error {
 	lease := h.state.Lease
-	if h.brief() || h.goesOn && holds(lease, time.Now()) && !lease.Until.Before(h.Deadline) {
+	if h.ownsLease || h.brief() || h.goesOn && holds(lease, time.Now()) && !lease.Until.Before(h.Deadline) {
 		return nil
 	}
 	h.state.Lease = &archive.Lease{Owner: h.Owner, Until: h.Deadline}

@@ -153,7 +153,7 @@ func TestSweepLog_LinesAreFlat(t *testing.T) {
 				lane = fields
 			}
 		}
-		if lane["outcome_complete"] != float64(len(active)-1) || lane["outcome_gone"] != float64(1) {
+		if lane["outcome_complete"] != float64(len(active)-1) || lane["outcome_unknown"] != float64(1) {
 			t.Errorf("the lane's line: %v", lane)
 		}
 	})

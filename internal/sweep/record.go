@@ -52,8 +52,8 @@ func (r *record) stream() chat.Stream { return chat.Stream{GroupID: r.Group, Top
 // standing reports whether an outcome stays until a person, or a change in the app, makes another of it.
 func standing(outcome string) bool {
 	switch outcome {
-	case archive.StatusGone, archive.StatusUnsupported, archive.StatusDamaged, archive.StatusMismatch, archive.StatusRecreated,
-		archive.StatusNoMetadata:
+	case string(export.Unknown), archive.StatusGone, archive.StatusUnsupported, archive.StatusDamaged, archive.StatusMismatch,
+		archive.StatusRecreated, archive.StatusNoMetadata:
 		return true
 	default:
 		return false
@@ -77,7 +77,7 @@ func (r *record) again(retention time.Duration) time.Time {
 // revived reports whether the list shows life in a stream that the service refused. What is wrong with an archive is not
 // mended by new messages.
 func (r *record) revived(s *sight) bool {
-	if r.Outcome != archive.StatusGone && r.Outcome != archive.StatusUnsupported {
+	if r.Outcome != string(export.Unknown) && r.Outcome != archive.StatusGone && r.Outcome != archive.StatusUnsupported {
 		return false
 	}
 	return s.NextSeq > 0 && s.NextSeq != r.Next || s.LastTime > 0 && s.LastTime != r.Last

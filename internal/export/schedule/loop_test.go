@@ -286,7 +286,7 @@ func (m *sim) judge(f *flight) {
 		if f.event.known != nil {
 			m.publish(f, decoded(m.t, f.result.Next))
 		}
-	case archive.StatusGone:
+	case archive.StatusGone, export.Unknown:
 		m.finished = true
 		m.stats.Gone++
 		if !m.dissolved {

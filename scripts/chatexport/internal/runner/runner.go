@@ -176,6 +176,8 @@ func (r *Runner) why(ctx context.Context, s chat.Stream, outcome export.Outcome)
 		return ""
 	case export.AlreadyRunning, export.LostRace:
 		return "somebody else archives this stream at this moment; status says who"
+	case export.Unknown:
+		return "the service knows no such group or topic"
 	default:
 		state, err := catalog.State(ctx, r.store, s)
 		if err != nil || state == nil || state.Error == nil {

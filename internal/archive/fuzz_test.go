@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,10 +12,12 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 )
 
-// fuzzObject proves that whatever is accepted is written again with the same meaning, and always as the same bytes.
-func fuzzObject[T interface{ Encode() ([]byte, error) }](f *testing.F, seed T, parse func([]byte) (T, error)) {
+// fuzzObject proves that whatever is accepted is written again with the same meaning, always as the same bytes, and never
+// as more than is read back.
+func fuzzObject[T interface{ Encode() ([]byte, error) }](f *testing.F, key string, seed T, parse func([]byte) (T, error)) {
 	f.Helper()
 	body, err := seed.Encode()
 	if err != nil {
@@ -22,6 +25,7 @@ func fuzzObject[T interface{ Encode() ([]byte, error) }](f *testing.F, seed T, p
 	}
 	f.Add(body)
 	f.Add([]byte(`{"format":2}`))
+	f.Add([]byte(`{"format":1,"chunks":[` + strings.Repeat("{},", archive.MaxManifestChunks) + `{}],"error":{"text":"` + strings.Repeat("\u2028", 9000) + `"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		first, err := parse(body)
 		if err != nil {
@@ -34,6 +38,9 @@ func fuzzObject[T interface{ Encode() ([]byte, error) }](f *testing.F, seed T, p
 		if err != nil {
 			t.Fatalf("what was accepted cannot be written: %v", err)
 		}
+		if most := layout.MaxBytes(key); int64(len(encoded)) > most {
+			t.Fatalf("%d bytes became %d, and at most %d are read", len(body), len(encoded), most)
+		}
 		second, err := parse(encoded)
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
@@ -45,9 +52,15 @@ func fuzzObject[T interface{ Encode() ([]byte, error) }](f *testing.F, seed T, p
 	})
 }
 
-func FuzzParseGenesis(f *testing.F)  { fuzzObject(f, genesis(), archive.ParseGenesis) }
-func FuzzParseManifest(f *testing.F) { fuzzObject(f, manifest(), archive.ParseManifest) }
-func FuzzParseState(f *testing.F)    { fuzzObject(f, state(), archive.ParseState) }
+func FuzzParseGenesis(f *testing.F) {
+	fuzzObject(f, layout.Genesis(group), genesis(), archive.ParseGenesis)
+}
+
+func FuzzParseManifest(f *testing.F) {
+	fuzzObject(f, layout.Manifest(group, 101), manifest(), archive.ParseManifest)
+}
+
+func FuzzParseState(f *testing.F) { fuzzObject(f, layout.State(group), state(), archive.ParseState) }
 
 // FuzzParseChunkMeta proves that what is accepted is what Metadata returns.
 func FuzzParseChunkMeta(f *testing.F) {

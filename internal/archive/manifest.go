@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"bytes"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -8,8 +10,8 @@ import (
 	"chatexport/internal/layout"
 )
 
-// MaxManifestChunks is the most chunks that one manifest lists: it keeps a manifest below 1 MB, so that it can be read
-// and written whole by the smallest function.
+// MaxManifestChunks is the most chunks that one manifest lists: it keeps a manifest below 2 MB, most of them far below 1
+// MB, so that it can be read and written whole by the smallest function. layout.MaxBytes counts on it.
 const MaxManifestChunks = 500
 
 // Manifest is the write-once list of a range's chunks. It alone means that the range is complete. Manifests are a hash
@@ -29,8 +31,31 @@ type Manifest struct {
 	Build        string       `json:"build,omitempty"` // of the program that wrote it, for a person who looks for a defect
 	ExpiredBelow ExpiredBelow `json:"expired_below"`
 	Totals       Totals       `json:"totals"`
-	Chunks       []ChunkEntry `json:"chunks"`
+	Chunks       ChunkList    `json:"chunks"`
 	Previous     Link         `json:"previous"` // the manifest before, or the genesis
+}
+
+// ChunkList is what a manifest lists.
+type ChunkList []ChunkEntry
+
+// UnmarshalJSON implements json.Unmarshaler. It stops at the first entry that is one too many: a few bytes of JSON make an
+// entry of hundreds in memory.
+func (l *ChunkList) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return invalid("chunks is not an array")
+	}
+	for *l = nil; d.More(); {
+		if len(*l) == MaxManifestChunks {
+			return invalid("a manifest of more than %d chunks", MaxManifestChunks)
+		}
+		var entry ChunkEntry
+		if err := d.Decode(&entry); err != nil {
+			return err
+		}
+		*l = append(*l, entry)
+	}
+	return nil
 }
 
 // ChunkEntry is a chunk as its manifest lists it.
@@ -138,8 +163,8 @@ func (m Manifest) validate() error {
 		return invalid("status of a manifest is %q", m.Status)
 	case m.Status == StatusComplete && m.Hi < m.Head:
 		return invalid("complete at %d, below the head %d", m.Hi, m.Head)
-	case !isToken(m.Run):
-		return invalid("run is not a short printable word")
+	case !isToken(m.Run) || len(m.Build) > maxValue:
+		return invalid("run is not a short printable word, or build is long")
 	}
 	if err := validateTime("started_at", m.StartedAt); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"strings"
 	"time"
 
 	"chatexport/internal/chat"
@@ -31,10 +32,13 @@ type ManifestHint struct {
 // CodeChunkCorrupt is the code of a StateError: a chunk holds other bytes than were written, until somebody mends that.
 const CodeChunkCorrupt = "chunk_corrupt"
 
+// maxText bounds what a state says of a failure, in bytes: a state must not grow beyond what is read back.
+const maxText = 4 << 10
+
 // StateError is why the stream stands still. Text never contains message content.
 type StateError struct {
 	Code     string    `json:"code"`
-	Text     string    `json:"text"`
+	Text     string    `json:"text"` // cut at 4 KB
 	At       time.Time `json:"at"`
 	Frontier chat.Seq  `json:"frontier"`
 	CRC64    string    `json:"crc64,omitempty"` // that the chunk at Frontier should have, of CodeChunkCorrupt; in decimal
@@ -81,7 +85,7 @@ func (s State) normal() State {
 	s.UpdatedAt = utc(s.UpdatedAt)
 	if s.Error != nil {
 		e := *s.Error
-		e.At = utc(e.At)
+		e.At, e.Code, e.Text = utc(e.At), cut(e.Code, maxValue), cut(e.Text, maxText)
 		s.Error = &e
 	}
 	if s.Lease != nil {
@@ -96,6 +100,9 @@ func (s State) normal() State {
 	}
 	return s
 }
+
+// cut shortens a text between two characters.
+func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 
 func (s State) validate() error {
 	if err := validateFormat(s.Format); err != nil {
@@ -120,13 +127,13 @@ func (s State) validate() error {
 		if err := validateTime("error.at", s.Error.At); err != nil {
 			return err
 		}
-		if !isFrontier(s.Error.Frontier) {
-			return invalid("error.frontier is %d", s.Error.Frontier)
+		if !isFrontier(s.Error.Frontier) || len(s.Error.CRC64) > maxValue {
+			return invalid("error.frontier is %d, or error.crc64 none", s.Error.Frontier)
 		}
 	}
 	if s.Lease != nil {
-		if s.Lease.Owner == "" {
-			return invalid("lease without an owner")
+		if s.Lease.Owner == "" || len(s.Lease.Owner) > maxValue {
+			return invalid("lease without an owner, or one of more than %d bytes", maxValue)
 		}
 		if err := validateTime("lease.until", s.Lease.Until); err != nil {
 			return err

@@ -75,6 +75,7 @@ func TestDamage_IsLeftAsItIs(t *testing.T) {
 		{"no genesis beside a state", "genesis_missing", func(s *scene) { s.lose(genesis(s)) }},
 		{"no genesis beside a manifest", "genesis_missing", func(s *scene) { s.lose(genesis(s)); s.lose(layout.State(s.stream)) }},
 		{"genesis is not JSON", "genesis_invalid", func(s *scene) { s.put(genesis(s), text("{")) }},
+		{"genesis is too large to be one", "genesis_invalid", func(s *scene) { s.put(genesis(s), tooLarge(genesis(s))) }},
 		{"genesis of another stream", "genesis_invalid", func(s *scene) { s.edit(genesis(s), "group_id", "another") }},
 		{"genesis without evidence", "genesis_invalid", func(s *scene) { s.edit(genesis(s), "first_lo", 5) }},
 		{"the last chunk is gone", "chunk_missing", func(s *scene) { s.lose(layout.Chunk(s.stream, 101)) }},
@@ -94,6 +95,7 @@ func TestDamage_OfTheChainOfManifestsIsNotContinued(t *testing.T) {
 	for _, h := range []harm{
 		{"gone", "manifest_missing", func(s *scene) { s.lose(last(s)) }},
 		{"another than was written", "manifest_chain", func(s *scene) { s.edit(last(s), "run", archive.NewRunID(time.Now())) }},
+		{"too large to be one", "manifest_invalid", func(s *scene) { s.put(last(s), tooLarge(last(s))) }},
 		{"not JSON", "manifest_invalid", func(s *scene) { s.put(last(s), text("[]")) }},
 		{"of another app", "manifest_invalid", func(s *scene) { s.edit(last(s), "sdkappid", 1) }},
 		{"another object where the next would be", "manifest_invalid", func(s *scene) { s.put(next(s), text("not ours")) }},
@@ -238,4 +240,9 @@ func TestDamage_ThatWasMendedIsNotMeasuredByTheOldChunk(t *testing.T) {
 			s.whole()
 		})
 	}
+}
+
+// tooLarge is longer than anything that is written under a key.
+func tooLarge(key string) objstore.Write {
+	return objstore.Write{Body: make([]byte, layout.MaxBytes(key)+1)}
 }

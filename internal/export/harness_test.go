@@ -14,8 +14,8 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
-	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/config"
+	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"

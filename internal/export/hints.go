@@ -56,15 +56,19 @@ func openHints(ctx context.Context, s *session) (*hints, error) {
 func (h *hints) load(ctx context.Context) error {
 	key := layout.State(h.Stream)
 	body, _, err := h.store.Get(ctx, key)
-	h.read, h.kept = err == nil || errors.Is(err, objstore.ErrNotExist), err == nil
+	missing, large := errors.Is(err, objstore.ErrNotExist), errors.Is(err, objstore.ErrTooLarge)
+	h.read, h.kept = err == nil || missing || large, err == nil || large
 	if !h.read {
 		return fmt.Errorf("read state: %w", err)
 	}
 	h.state = archive.State{}
-	if err != nil {
-		return nil //nolint:nilerr // there is none yet
+	if missing {
+		return nil // there is none yet
 	}
-	state, err := archive.ParseState(body)
+	state := archive.State{}
+	if !large {
+		state, err = archive.ParseState(body)
+	}
 	if errors.Is(err, archive.ErrFormat) {
 		h.read = false
 		return fmt.Errorf("read state %s, which a newer version wrote; deploy that version: %w", key, err)

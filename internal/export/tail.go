@@ -138,7 +138,7 @@ func (t *tail) findGenesis(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read genesis: %w", err)
+		return unreadable("genesis_invalid", key, err)
 	}
 	return t.use(key, body)
 }

@@ -56,6 +56,14 @@ func damaged(code, format string, args ...any) *verdict {
 	return &verdict{status: archive.StatusDamaged, code: code, text: fmt.Sprintf(format, args...) + "; nothing was overwritten, look at it with verify"}
 }
 
+// unreadable is why a write-once object could not be read. What is too large to be one never will be.
+func unreadable(code, key string, err error) error {
+	if errors.Is(err, objstore.ErrTooLarge) {
+		return damaged(code, "%s: %v", key, err)
+	}
+	return fmt.Errorf("read %s: %w", key, err)
+}
+
 // corrupt is the verdict on an own chunk that is stored with other bytes than were written.
 func corrupt(key string, lo chat.Seq, crc64 string) *verdict {
 	v := damaged(codeCorrupt, "%s is not what was written; remove it, and its messages are pulled again as far as they are retained", key)

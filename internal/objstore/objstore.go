@@ -31,11 +31,17 @@ var (
 	ErrUnknown = errors.New("outcome of the write is unknown")
 	// ErrCorrupt means that bytes and checksum do not agree, whichever of the two is wrong.
 	ErrCorrupt = errors.New("checksum does not match")
-	// ErrTooLarge means that an object is longer than the reader allows.
-	ErrTooLarge = errors.New("object is too large")
+	// ErrTooLarge means that an object is longer than any of its kind (layout.MaxBytes), and was not read. It is not what
+	// was written: the error matches ErrCorrupt, too.
+	ErrTooLarge error = tooLargeError{}
 	// ErrInvalid means that a key or its metadata is nothing the store can hold; nothing was sent.
 	ErrInvalid = errors.New("not a valid object")
 )
+
+type tooLargeError struct{}
+
+func (tooLargeError) Error() string        { return "object is larger than any of its kind" }
+func (tooLargeError) Is(target error) bool { return target == ErrCorrupt }
 
 // Entry is one object of a listing. Listings are eventually consistent: a key that was just written may be missing.
 type Entry struct {

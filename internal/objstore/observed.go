@@ -12,7 +12,8 @@ import (
 // error is final for whoever asked. Errors match the conditions of this package; where the store answered, they are *Error
 // and carry the store's clock. A store is safe for concurrent use.
 type Store interface {
-	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey.
+	// Get reads a whole object and verifies its checksum. ErrNotExist is certain here: the store said NoSuchKey. What is
+	// longer than the key's kind allows is not read: ErrTooLarge.
 	Get(ctx context.Context, key string) ([]byte, Object, error)
 	// Head describes an object. ErrNotExist may be stale, or hide a missing bucket.
 	Head(ctx context.Context, key string) (Object, error)

@@ -13,8 +13,8 @@ import (
 
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
-	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/config"
+	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/pull"
 	"chatexport/internal/retry"
 )

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -58,6 +59,7 @@ func openBucket(opts *Options, name string) (*bucket, error) {
 		return nil, err
 	}
 	store.Now, store.NoSync = opts.Now, true
+	store.Limit = func(string) int64 { return math.MaxInt64 } // a bucket holds anything
 	return &bucket{name: name, store: store, versioning: Versioning(status), changes: map[string]change{}}, nil
 }
 

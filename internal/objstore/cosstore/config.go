@@ -24,11 +24,10 @@ import (
 
 // Defaults of Config.
 const (
-	defaultMaxObjectBytes = 256 << 20 // chunks are closed at 16 MiB by default; what is larger was not written by us
-	defaultStall          = 20 * time.Second
-	defaultAttempts       = 5
-	defaultBase           = 200 * time.Millisecond
-	defaultCap            = 5 * time.Second
+	defaultStall    = 20 * time.Second
+	defaultAttempts = 5
+	defaultBase     = 200 * time.Millisecond
+	defaultCap      = 5 * time.Second
 )
 
 // Shapes that COS documents for bucket and region.
@@ -48,16 +47,14 @@ type Config struct {
 
 	Credentials config.Credentials // until SetCredentials; an operation that COS calls expired fails at once
 
-	MaxObjectBytes int64         // longest object that Get returns, 256 MiB
-	StallTimeout   time.Duration // an attempt that moves no byte for this long is given up, 20 s
-	Retry          retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
+	StallTimeout time.Duration // an attempt that moves no byte for this long is given up, 20 s
+	Retry        retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
 
 	// Dial replaces the network, for tests in virtual time; nil otherwise.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (c *Config) setDefaults() {
-	orDefault(&c.MaxObjectBytes, defaultMaxObjectBytes)
 	orDefault(&c.StallTimeout, defaultStall)
 	orDefault(&c.Retry.Attempts, defaultAttempts)
 	orDefault(&c.Retry.Base, defaultBase)
@@ -67,7 +64,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-func orDefault[T int | int64 | time.Duration](v *T, def T) {
+func orDefault[T int | time.Duration](v *T, def T) {
 	if *v <= 0 {
 		*v = def
 	}

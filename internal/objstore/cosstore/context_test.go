@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"chatexport/internal/chat"
 	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/retry"
@@ -78,22 +80,18 @@ func TestFaults_RefusedConnectionIsAKnownOutcome(t *testing.T) {
 	}
 }
 
-func TestGet_ObjectAboveTheLimitIsNotRead(t *testing.T) {
+func TestGet_ObjectAboveTheLimitIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	emu, url := startEmulator(t, nil)
-	s := openStore(t, url, func(cfg *cosstore.Config) { cfg.MaxObjectBytes = 10 })
-	for key, body := range map[string]string{"fits": "0123456789", "large": "0123456789a"} {
-		if _, err := s.Create(t.Context(), key, objstore.Write{Body: []byte(body)}); err != nil {
-			t.Fatal(err)
-		}
+	s := openStore(t, url, nil)
+	key := layout.State(chat.Stream{GroupID: "g"})
+	if _, err := s.Create(t.Context(), key, objstore.Write{Body: make([]byte, layout.MaxBytes(key)+1)}); err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err := s.Get(t.Context(), "fits"); err != nil {
-		t.Errorf("10 bytes: %v", err)
+	if _, _, err := s.Get(t.Context(), key); !errors.Is(err, objstore.ErrTooLarge) {
+		t.Errorf("get: %v, want ErrTooLarge", err)
 	}
-	if _, _, err := s.Get(t.Context(), "large"); !errors.Is(err, objstore.ErrTooLarge) {
-		t.Errorf("11 bytes: %v, want ErrTooLarge", err)
-	}
-	if n := emu.Count(cosemu.OpGet, "archive/large"); n != 1 {
+	if n := emu.Count(cosemu.OpGet, "archive/"+key); n != 1 {
 		t.Errorf("%d GETs, want 1", n)
 	}
 }

@@ -11,12 +11,13 @@ import (
 
 	"github.com/tencentyun/cos-go-sdk-v5"
 
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 )
 
 // Get returns a whole object, its checksum verified. It matches objstore.ErrNotExist only when COS said NoSuchKey,
-// objstore.ErrTooLarge above Config.MaxObjectBytes, objstore.ErrCorrupt when the bytes stay wrong.
+// objstore.ErrTooLarge above layout.MaxBytes, objstore.ErrCorrupt when the bytes stay wrong.
 func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
 	c := &call{op: "get", key: key}
 	full, err := s.fullKey(key)
@@ -30,7 +31,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 		if f := s.failed(ctx, resp, err, true); f != nil {
 			return f
 		}
-		body, object, err = s.receive(resp)
+		body, object, err = receive(resp, layout.MaxBytes(key))
 		class := retry.Transient
 		if errors.Is(err, objstore.ErrTooLarge) {
 			class = retry.Permanent
@@ -44,10 +45,9 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 }
 
 // receive reads and verifies the body of a GET.
-func (s *Store) receive(resp *cos.Response) ([]byte, objstore.Object, error) {
+func receive(resp *cos.Response, limit int64) ([]byte, objstore.Object, error) {
 	defer func() { _ = resp.Body.Close() }() // only reading: its error says nothing more
-	limit := s.cfg.MaxObjectBytes
-	tooLarge := fmt.Errorf("%w: more than %d bytes", objstore.ErrTooLarge, limit)
+	tooLarge := fmt.Errorf("%w, of at most %d bytes", objstore.ErrTooLarge, limit)
 	if resp.ContentLength > limit {
 		return nil, objstore.Object{}, tooLarge
 	}

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"chatexport/internal/folder"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -43,8 +44,9 @@ var ErrLocked = errors.New("another process is writing to the folder")
 // Store keeps objects in one folder. It is safe for concurrent use. Any number of processes may read a folder while one
 // writes to it. The exported fields may be changed before the first call.
 type Store struct {
-	Now    func() time.Time // the store's clock; time.Now
-	NoSync bool             // a write survives the death of the process at any moment, but not the loss of power
+	Now    func() time.Time       // the store's clock; time.Now
+	NoSync bool                   // a write survives the death of the process at any moment, but not the loss of power
+	Limit  func(key string) int64 // the longest object that Get reads; layout.MaxBytes
 
 	dir   *folder.Folder
 	at    func(name string) string // the name itself; in tests, what a file system that folds case takes it for
@@ -65,7 +67,7 @@ func Open(path string) (*Store, error) {
 }
 
 func of(dir *folder.Folder) *Store {
-	s := &Store{Now: time.Now, dir: dir, at: func(name string) string { return name }}
+	s := &Store{Now: time.Now, Limit: layout.MaxBytes, dir: dir, at: func(name string) string { return name }}
 	s.folds = s.foldsCase()
 	return s
 }

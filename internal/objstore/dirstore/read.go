@@ -103,7 +103,7 @@ func (s *Store) read(key, name string) ([]byte, version, error) {
 		if err != nil {
 			return nil, version{}, err
 		}
-		body, err := s.dir.ReadFile(s.at(name), maxObjectBytes)
+		body, err := s.dir.ReadFile(s.at(name), min(maxObjectBytes, s.Limit(key)))
 		if err != nil {
 			return nil, version{}, explain(err, true)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -109,6 +111,9 @@ func (v *View) read(ctx context.Context, op Op, key string) (*version, objstore.
 	found := v.store.load(key, fault.Stale)
 	if found == nil {
 		return nil, objstore.Object{}, v.store.missing(op, key, n)
+	}
+	if op == OpGet && int64(len(found.body)) > layout.MaxBytes(key) {
+		return nil, objstore.Object{}, v.store.refusal(op, key, n, http.StatusOK, "", objstore.ErrTooLarge)
 	}
 	return found, found.describe(v.store.date()), nil
 }

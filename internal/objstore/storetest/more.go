@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -92,6 +94,25 @@ func largeObjectReadsBack(t *testing.T, s Store) {
 	w := objstore.Write{Body: body, ContentType: "application/gzip", Metadata: map[string]string{"lo": "1"}}
 	create(t, s, "large", w)
 	expect(t, s, "large", w)
+}
+
+func objectLargerThanItsKindIsNotRead(t *testing.T, s Store) {
+	stream := chat.Stream{GroupID: "g"}
+	for _, key := range []string{layout.State(stream), layout.Genesis(stream), layout.Manifest(stream, 1)} {
+		body := make([]byte, layout.MaxBytes(key)+1)
+		for _, longer := range []int{0, 1} {
+			if _, err := s.Overwrite(t.Context(), key, objstore.Write{Body: body[:len(body)-1+longer]}); err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := s.Get(t.Context(), key)
+			if longer == 0 && (err != nil || len(got) != len(body)-1) {
+				t.Errorf("get of %s: %v", key, err)
+			}
+			if longer == 1 && (!errors.Is(err, objstore.ErrTooLarge) || !errors.Is(err, objstore.ErrCorrupt) || len(got) > 0) {
+				t.Errorf("get of %s with a byte more: %d bytes, %v", key, len(got), err)
+			}
+		}
+	}
 }
 
 func readersSeeWholeObjects(t *testing.T, s Store) {

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"KeysOfOneAnotherStayApart":                keysOfOneAnotherStayApart,
 		"ErrorsTellOperationAndKey":                errorsTellOperationAndKey,
 		"LargeObjectReadsBack":                     largeObjectReadsBack,
+		"ObjectLargerThanItsKindIsNotRead":         objectLargerThanItsKindIsNotRead,
 		"ReadersOfAnOverwrittenKeySeeAWholeObject": readersSeeWholeObjects,
 	} {
 		t.Run(name, func(t *testing.T) {

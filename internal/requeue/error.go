@@ -116,7 +116,8 @@ func (a *action) classified(err error, status, attempt int) *Error {
 	return e
 }
 
-// classOf follows the table of codes that may pass by themselves. An unknown code is tried again twice at most.
+// classOf follows the table of codes that may pass by themselves. An unknown code is tried again twice at most, and so is
+// a redirect, which is not followed.
 func classOf(code string, status int) retry.Class {
 	is := func(prefix string) bool { return hasCode(code, prefix) }
 	switch {
@@ -126,7 +127,7 @@ func classOf(code string, status int) retry.Class {
 		return retry.Throttled
 	case is("InternalError"), is("FailedOperation.FunctionStatusError"):
 		return retry.Transient
-	case is("ClientError") && (status < 400 || status >= 500 || status == 408 || status == 429):
+	case is("ClientError") && (status < 300 || status >= 500 || status == 408 || status == 429):
 		return retry.Transient // reset, timeout, gateway's page: ambiguous, and worth another attempt
 	case is("AuthFailure.SignatureExpire"):
 		return retry.Doubtful // a request that was long under way; each attempt is signed anew

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -23,6 +22,7 @@ import (
 
 	"chatexport/internal/config"
 	"chatexport/internal/event"
+	"chatexport/internal/guard"
 	"chatexport/internal/retry"
 )
 
@@ -37,6 +37,7 @@ const (
 
 	// maxAnswerBytes is far above any answer of these calls; an endless one must not fill the memory.
 	maxAnswerBytes = 1 << 20
+	maxHeaderBytes = 64 << 10
 )
 
 // policy rides out a deployment of the function (FunctionStatusError) and short outages: about 11 s in the mean when
@@ -54,6 +55,8 @@ func NewTransport() *http.Transport {
 		IdleConnTimeout:       30 * time.Second,
 		MaxIdleConnsPerHost:   4,
 		ForceAttemptHTTP2:     true,
+
+		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }
 
@@ -146,13 +149,18 @@ func (a *action) client() (*common.Client, *watcher, error) {
 	if transport == nil {
 		transport = NewTransport()
 	}
-	watch := &watcher{next: transport}
+	watch := &watcher{next: Guarded(transport)}
 	credential := common.NewTokenCredential(a.credentials.SecretID.Reveal(), a.credentials.SecretKey.Reveal(), a.credentials.Token.Reveal())
 	return common.NewCommonClient(credential, a.region, p).WithHttpTransport(watch), watch, nil
 }
 
-// watcher keeps the HTTP status, which the SDK does not tell, bounds the answer, and closes it, which the SDK forgets
-// for an answer that it cannot decompress. It serves one attempt at a time.
+// Guarded returns a transport for a client of the cloud's SDK: see package guard.
+func Guarded(next http.RoundTripper) http.RoundTripper {
+	return guard.Transport{Next: next, Limit: func(*http.Response) int64 { return maxAnswerBytes }}
+}
+
+// watcher keeps the HTTP status, which the SDK does not tell, and closes the answer, which the SDK forgets for one that it
+// cannot decompress. It serves one attempt at a time.
 type watcher struct {
 	next     http.RoundTripper
 	response *http.Response
@@ -176,11 +184,5 @@ func (w *watcher) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	w.response = response
-	response.Body = &bounded{Reader: io.LimitReader(response.Body, maxAnswerBytes), Closer: response.Body}
 	return response, nil
-}
-
-type bounded struct {
-	io.Reader
-	io.Closer
 }

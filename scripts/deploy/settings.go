@@ -15,6 +15,7 @@ import (
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
 
 	"chatexport/internal/config"
+	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
 )
 
@@ -82,7 +83,7 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	}
 	key := common.NewTokenCredential(credentials.SecretID.Reveal(), credentials.SecretKey.Reveal(), credentials.Token.Reveal())
 	return &cloud{
-		client: common.NewCommonClient(key, d.file.Inputs.Region, p), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
+		client: common.NewCommonClient(key, d.file.Inputs.Region, p).WithHttpTransport(requeue.Guarded(requeue.NewTransport())), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
 	}, nil
 }
 

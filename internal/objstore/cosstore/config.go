@@ -19,6 +19,7 @@ import (
 	"github.com/tencentyun/cos-go-sdk-v5"
 
 	"chatexport/internal/config"
+	"chatexport/internal/guard"
 	"chatexport/internal/retry"
 )
 
@@ -95,7 +96,7 @@ func New(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("cos store: %w", errors.Join(problems...))
 	}
 	s := &Store{cfg: cfg, transport: newTransport(cfg)}
-	s.auth = &cos.AuthorizationTransport{Transport: s.transport}
+	s.auth = &cos.AuthorizationTransport{Transport: guard.Transport{Next: s.transport, Limit: limit}}
 	s.SetCredentials(cfg.Credentials)
 	// No http.Client.Timeout: it would cut long downloads. Stalls are found by the connections, the rest is the context's.
 	s.client = cos.NewClient(&cos.BaseURL{BucketURL: base}, &http.Client{Transport: s.auth})

@@ -88,7 +88,7 @@ func (s *Store) judge(f *failure, message string) {
 		f.err = fmt.Errorf("%w: %s: is the account in arrears?", objstore.ErrDenied, text)
 	case http.StatusNotFound:
 		judgeNotFound(f, text)
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		f.err = fmt.Errorf("%w: redirected (%s): is the bucket in another region?", objstore.ErrNoBucket, text)
 	case http.StatusRequestTimeout:
 		f.class = retry.Transient

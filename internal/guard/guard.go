@@ -1,0 +1,37 @@
+// Package guard holds clients back that carry credentials.
+//
+// It owns two rules that the SDKs leave to chance: no redirect is followed, and no answer is read without end. It must
+// never know whose client it is.
+package guard
+
+import (
+	"io"
+	"net/http"
+)
+
+// Transport makes requests that carry credentials. It is as safe for concurrent use as Next.
+type Transport struct {
+	Next http.RoundTripper
+	// Limit is the most that may be read of an answer's body, in bytes. What is longer ends there, as if it had been cut on
+	// its way.
+	Limit func(*http.Response) int64
+}
+
+// RoundTrip implements http.RoundTripper. An answer that redirects has lost where to: a client that followed would show
+// its token to another host, and take a stranger's answer for the service's.
+func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.Next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode/100 == http.StatusMultipleChoices/100 {
+		response.Header.Del("Location")
+	}
+	response.Body = body{io.LimitReader(response.Body, t.Limit(response)), response.Body}
+	return response, nil
+}
+
+type body struct {
+	io.Reader
+	io.Closer
+}

@@ -1,11 +1,12 @@
 package sweep
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,16 +62,24 @@ func (d *Duration) UnmarshalJSON(raw []byte) error {
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
 
 // ParseSpec reads the JSON object of a task's member "sweep". Unknown members are refused: a filter that is misspelt
-// must not sweep what it should have kept out. The error wraps ErrSpec.
+// must not sweep what it should have kept out. The error wraps ErrSpec, and of the JSON it repeats at most what looks like
+// a member's name.
 func ParseSpec(raw []byte) (Spec, error) {
-	var s Spec
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		if errors.Is(err, ErrSpec) {
-			return Spec{}, err
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return Spec{}, fmt.Errorf("%w: not a JSON object", ErrSpec)
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !isMember(name) {
+			return Spec{}, fmt.Errorf("%w: it has an unknown member%s", ErrSpec, quoted(name))
 		}
-		return Spec{}, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	var s Spec
+	if err := json.Unmarshal(raw, &s); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("%w: %s is not of type %s", ErrSpec, wrong.Field, wrong.Type)
+		}
+		return Spec{}, err // of Duration, or above
 	}
 	for i, kind := range s.Types {
 		listed, ok := listType(kind)
@@ -85,6 +94,26 @@ func ParseSpec(raw []byte) (Spec, error) {
 		return Spec{}, fmt.Errorf("%w: min_new and max_age are not negative", ErrSpec)
 	}
 	return s, nil
+}
+
+// isMember reports whether Spec has a member of exactly this name: encoding/json would take any case.
+func isMember(name string) bool {
+	spec := reflect.TypeFor[Spec]()
+	for n := range spec.NumField() {
+		if tag, _, _ := strings.Cut(spec.Field(n).Tag.Get("json"), ","); tag == name {
+			return true
+		}
+	}
+	return false
+}
+
+// quoted is a name as an error tells it: anything may stand where a name should.
+func quoted(name string) string {
+	const most = 20
+	if name == "" || len(name) > most || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ", whose name is not like one"
+	}
+	return fmt.Sprintf(" %q", name)
 }
 
 // listType returns the name that the list's filter has for a type: some types have a new name, too.

@@ -3,6 +3,7 @@ package sweep
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,28 @@ func TestParseSpec(t *testing.T) {
 	} {
 		if _, err := ParseSpec([]byte(raw)); !errors.Is(err, ErrSpec) {
 			t.Errorf("%s: %v, want ErrSpec", raw, err)
+		}
+	}
+}
+
+func TestParseSpec_RepeatsNothingButNames(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		`{"exlude":["hunter2"]}`:            `unknown member "exlude"`,
+		`{"Types":["hunter2"]}`:             "not like one",
+		`{"my key is hunter2":1}`:           "not like one",
+		`{"\u001b[2Jhunter2":1}`:            "not like one",
+		`{"min_new":"hunter2"}`:             "min_new is not of type int64",
+		`{"min_new":20261122.5}`:            "min_new is not of type int64",
+		`{"types":"hunter2"}`:               "types is not of type []string",
+		`{"types":["hunter2"]}`:             "types[0] is no type",
+		`{"max_age":"hunter2"}`:             "max_age is not a duration",
+		`{"include":[{"hunter2":1}]}`:       "include is not of type string",
+		`{"max_age":{"hunter2":"hunter2"}}`: "max_age is not a text",
+	} {
+		_, err := ParseSpec([]byte(raw))
+		if !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "2026") {
+			t.Errorf("%s: %v, want %q", raw, err, want)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func TestSecret_IsShownByNothingThatHoldsIt(t *testing.T) {
 		app,
 		cosstore.Config{Credentials: key},
 		invoke, cmq,
-		*store, *client, *requeue.NewInvoke(invoke), *requeue.NewCMQ(cmq), //nolint:govet // copied to be printed
+		*store, *client, *requeue.NewInvoke(invoke), *requeue.NewCMQ(cmq),
 	} {
 		var shown bytes.Buffer
 		logger := zerolog.New(&shown)

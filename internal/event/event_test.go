@@ -282,6 +282,9 @@ func TestTask_IsReadBackUnchanged(t *testing.T) {
 		if rapid.Bool().Draw(t, "attempt") {
 			task.V, task.Attempt = event.Version, own.Draw(t, "tried")
 		}
+		if rapid.Bool().Draw(t, "sealed") {
+			task = seal().Put(task)
+		}
 		payload, err := task.Encode()
 		if err != nil {
 			t.Fatal(err)

@@ -98,9 +98,8 @@ func ParseSpec(raw []byte) (Spec, error) {
 
 // isMember reports whether Spec has a member of exactly this name: encoding/json would take any case.
 func isMember(name string) bool {
-	spec := reflect.TypeFor[Spec]()
-	for n := range spec.NumField() {
-		if tag, _, _ := strings.Cut(spec.Field(n).Tag.Get("json"), ","); tag == name {
+	for field := range reflect.TypeFor[Spec]().Fields() {
+		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag == name {
 			return true
 		}
 	}

@@ -96,12 +96,17 @@ func TestSecret_IsHeldAsOneEverywhere(t *testing.T) {
 		file, err := parser.ParseFile(token.NewFileSet(), path, source, 0)
 		must(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
-			field, ok := n.(*ast.Field)
-			if !ok || !slices.ContainsFunc(field.Names, func(name *ast.Ident) bool { return secret.MatchString(name.Name) }) {
+			held, ok := n.(*ast.StructType)
+			if !ok {
 				return true
 			}
-			if kind := string(source[field.Type.Pos()-1 : field.Type.End()-1]); kind == "string" || kind == "[]byte" {
-				t.Errorf("%s: %s is a %s, want config.Secret", path, field.Names[0].Name, kind)
+			for _, field := range held.Fields.List {
+				if !slices.ContainsFunc(field.Names, func(name *ast.Ident) bool { return secret.MatchString(name.Name) }) {
+					continue
+				}
+				if kind := string(source[field.Type.Pos()-1 : field.Type.End()-1]); kind == "string" || kind == "[]byte" {
+					t.Errorf("%s: %s is a %s, want config.Secret", path, field.Names[0].Name, kind)
+				}
 			}
 			return true
 		})

@@ -64,7 +64,7 @@ func (t *tail) takeGenesis(ctx context.Context) error {
 	key := layout.Genesis(t.Stream)
 	body, _, err := t.store.Get(ctx, key)
 	if err != nil {
-		return unreadable("genesis_invalid", key, err)
+		return unreadable("genesis", key, err)
 	}
 	if err := t.use(key, body); err != nil {
 		return err

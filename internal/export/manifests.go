@@ -78,7 +78,7 @@ func (m *manifests) get(ctx context.Context, lo chat.Seq) (archive.Manifest, arc
 	key := layout.Manifest(m.Stream, lo)
 	body, _, err := m.store.Get(ctx, key)
 	if err != nil {
-		return archive.Manifest{}, archive.Link{}, unreadable("manifest_invalid", key, err)
+		return archive.Manifest{}, archive.Link{}, unreadable("manifest", key, err)
 	}
 	manifest, err := archive.ParseManifest(body)
 	switch {

@@ -138,7 +138,7 @@ func (t *tail) findGenesis(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return unreadable("genesis_invalid", key, err)
+		return unreadable("genesis", key, err)
 	}
 	return t.use(key, body)
 }

@@ -57,11 +57,11 @@ func damaged(code, format string, args ...any) *verdict {
 }
 
 // unreadable is why a write-once object could not be read. What is too large to be one never will be.
-func unreadable(code, key string, err error) error {
+func unreadable(what, key string, err error) error {
 	if errors.Is(err, objstore.ErrTooLarge) {
-		return damaged(code, "%s: %v", key, err)
+		return damaged(what+"_invalid", "%s: %v", key, err)
 	}
-	return fmt.Errorf("read %s: %w", key, err)
+	return fmt.Errorf("read %s: %w", what, err)
 }
 
 // corrupt is the verdict on an own chunk that is stored with other bytes than were written.

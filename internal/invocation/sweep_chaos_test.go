@@ -257,14 +257,14 @@ func TestSweep_GroupsThatFailAreNamedAndStopNobody(t *testing.T) {
 		})
 		s.sweepOnce(`{}`, 1)
 		r := reports(t, s.World)[0]
-		if r.Tally.Outcomes["complete"] != 58 || r.Tally.Outcomes["failed"] != 1 || r.Tally.Outcomes["gone"] != 1 {
+		if r.Tally.Outcomes["complete"] != 58 || r.Tally.Outcomes["failed"] != 1 || r.Tally.Outcomes["unknown"] != 1 {
 			t.Errorf("outcomes: %v", r.Tally.Outcomes)
 		}
 		named := map[string]string{}
 		for _, f := range r.Failures.First {
 			named[f.GroupID] = f.Outcome + " " + f.Code
 		}
-		if named[failing] != "failed 10002" || named["@TGS#00011"] != "gone 10010" || len(named) != 2 || r.Skipped.First[0].GroupID != "@TGS#live" {
+		if named[failing] != "failed 10002" || named["@TGS#00011"] != "unknown 10010" || len(named) != 2 || r.Skipped.First[0].GroupID != "@TGS#live" {
 			t.Errorf("failures %v, skipped %+v", named, r.Skipped)
 		}
 		if took := r.FinishedAt.Sub(r.PlannedAt); took > time.Minute {

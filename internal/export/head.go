@@ -198,18 +198,24 @@ func (h *head) lookAgain(ctx context.Context, t *tail, next chat.Seq) error {
 	return nil
 }
 
-// identify makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1.
+// identify makes sure that the group is the one whose archive this is. A recreated group begins again at seq 1; in one that
+// was not, seqs do not go back: an archive that reaches above them holds what was never sent.
 func (h *head) identify(t *tail, facts chat.Facts) error {
 	if t.genesis == nil {
 		return nil
 	}
-	if was := t.genesis.CreateTime; was != 0 && facts.CreateTime != 0 && was != facts.CreateTime {
+	was, known := t.genesis.CreateTime, t.genesis.CreateTime != 0 && facts.CreateTime != 0
+	ahead := (t.above(h.top) || h.top == 0 && facts.NextSeq > 0) && facts.NextSeq < t.frontier
+	switch {
+	case known && was != facts.CreateTime:
 		return recreated("the group was created at %d, the archived one at %d", facts.CreateTime, was)
-	}
-	if (t.above(h.top) || h.top == 0 && facts.NextSeq > 0) && facts.NextSeq < t.frontier {
+	case ahead && known && facts.NextSeq > 0:
+		return damaged("frontier_ahead", "%d is archived, but the group's next seq is %d, and it was not recreated", t.frontier-1, facts.NextSeq)
+	case ahead:
 		return recreated("the group's newest seq is %d, and %d is archived", h.top, t.frontier-1)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func recreated(format string, args ...any) error {

@@ -8,6 +8,7 @@ import (
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 )
 
 func TestHead_OfARunIsFrozen(t *testing.T) {
@@ -115,9 +116,7 @@ func TestHead_RecreatedGroupIsNotMixedWithTheOldOne(t *testing.T) {
 		"as many messages":                      {created: was + 1, messages: 100},
 		"more messages":                         {created: was + 1, messages: 300},
 		"more messages, and was seen gone":      {created: was + 1, messages: 300, gone: true},
-		"same time, no message yet":             {created: was, messages: 0},
-		"same time, fewer messages":             {created: was, messages: 30},
-		"same time, two messages fewer":         {created: was, messages: 98},
+		"time unknown, two messages fewer":      {created: was, messages: 98, then: noInfo},
 		"unknown at first, fewer messages":      {created: was + 1, messages: 30, first: noInfo},
 		"unknown later, fewer messages":         {created: was + 1, messages: 30, then: noInfo},
 		"never known, fewer messages":           {created: was + 1, messages: 30, first: noInfo, then: noInfo},
@@ -147,4 +146,29 @@ func TestHead_GroupRecreatedBetweenTwoBatchesOfARun(t *testing.T) {
 		s.grow(old(20)...)
 		s.writesOnly(func() { s.done(archive.StatusRecreated, turn{cont: next}) })
 	})
+}
+
+// Seqs of a group do not go back: where it is the archived one by its time of creation, an archive that reaches above them
+// was not made of what it sent.
+func TestHead_ArchiveThatIsAheadOfAnUnchangedGroupIsDamaged(t *testing.T) {
+	t.Parallel()
+	const was = 1_600_000_000
+	for name, invent := range map[string]func(s *scene){
+		"a chunk was invented": func(s *scene) {
+			s.copy(layout.Chunk(s.stream, 51), layout.Chunk(s.stream, 101), map[string]string{"lo": "101", "hi": "150"})
+		},
+		"the service has no message": func(s *scene) { s.must(s.chat.Recreate(chatemu.Group{ID: s.stream.GroupID, CreateTime: was})) },
+		"the service has fewer": func(s *scene) {
+			s.must(s.chat.Recreate(chatemu.Group{ID: s.stream.GroupID, CreateTime: was}))
+			s.grow(old(98)...)
+		},
+	} {
+		act(t, name, 0, func(s *scene) {
+			s.must(s.chat.Recreate(chatemu.Group{ID: s.stream.GroupID, CreateTime: was}))
+			s.grow(old(100)...)
+			s.tick()
+			invent(s)
+			s.stands(archive.StatusDamaged, "frontier_ahead")
+		})
+	}
 }

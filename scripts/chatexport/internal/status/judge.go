@@ -133,6 +133,8 @@ func damage(e *archive.StateError) string {
 		return "chatexport repair pulls it again, as long as its messages are stored unchanged; or chatexport restore, from a copy"
 	case "manifest_missing", "manifest_invalid", "manifest_chain":
 		return "chatexport repair makes the newest manifest from its chunks, and says what else only a copy has"
+	case "frontier_ahead":
+		return "something wrote what was never sent: see who holds the function's role, and go on below another COS_PREFIX"
 	default:
 		return "chatexport repair makes again what can be, and says what must be removed first"
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chat"
 	"chatexport/internal/export"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -107,6 +108,42 @@ func TestDamage_OfTheChainOfManifestsIsNotContinued(t *testing.T) {
 			s.stands(archive.StatusDamaged, h.code)
 		})
 	}
+}
+
+// Without a state, the chain of manifests seems to end at the one that is missing. What is written in its place would cover
+// what later ones cover.
+func TestDamage_ManifestThatIsMissingInTheMiddleIsNotMadeAnew(t *testing.T) {
+	t.Parallel()
+	for name, behind := range map[string]func(s *scene, state archive.State){
+		"no state":           func(s *scene, _ archive.State) { s.lose(layout.State(s.stream)) },
+		"a state long ago":   func(s *scene, state archive.State) { s.setState(state) },
+		"a state in between": func(s *scene, state archive.State) { s.setState(withFrontier(state, 61, 51)) },
+	} {
+		act(t, name, 30, func(s *scene) {
+			s.tick()
+			state := s.state()
+			for range 3 { // [31, 40], [41, 50], [51, 60]
+				s.grow(old(10)...)
+				s.tick()
+			}
+			s.lose(layout.Manifest(s.stream, 31))
+			behind(s, state)
+			s.stands(archive.StatusDamaged, "manifest_missing")
+		})
+	}
+	act(t, "one that was full", 1000, func(s *scene) {
+		s.fill(1000) // by one run
+		s.list(1000, archive.MaxManifestChunks)
+		s.lose(layout.State(s.stream))
+		s.lose(layout.Manifest(s.stream, 1))
+		s.stands(archive.StatusDamaged, "manifest_missing")
+	})
+}
+
+// withFrontier is a state that knows more of the chunks than of the manifests.
+func withFrontier(state archive.State, frontier, after chat.Seq) archive.State {
+	state.Frontier, state.After, state.Status = frontier, after, archive.StatusRunning
+	return state
 }
 
 // A run that died before its manifest left chunks and a state that only genesis explains.

@@ -207,7 +207,8 @@ func (m *manifests) list(ctx context.Context, l listing) error {
 // runs out. Those that other batches wrote are looked up one by one: only a chunk knows where the next one begins.
 func (m *manifests) gather(ctx context.Context, to chat.Seq) ([]archive.ChunkEntry, error) {
 	var entries []archive.ChunkEntry
-	for lo := m.next; lo < to && len(entries) < archive.MaxManifestChunks; {
+	lo := m.next
+	for lo < to && len(entries) < archive.MaxManifestChunks {
 		entry, ok := m.find(lo)
 		if !ok {
 			if (len(entries) > 0 || m.moved) && m.timeIsUp() {
@@ -222,10 +223,35 @@ func (m *manifests) gather(ctx context.Context, to chat.Seq) ([]archive.ChunkEnt
 				return nil, fmt.Errorf("list chunks: %w", err)
 			}
 		}
+		if n := len(entries); n > 0 && entry.Run != entries[n-1].Run {
+			if err := m.endsBefore(ctx, lo); err != nil {
+				return nil, err
+			}
+		}
 		entries = append(entries, entry)
 		lo = entry.Hi + 1
 	}
+	if len(entries) == archive.MaxManifestChunks && entries[0].Run != m.runID {
+		return entries, m.endsBefore(ctx, lo)
+	}
 	return entries, nil
+}
+
+// endsBefore makes sure that the chain of manifests does not go on at lo behind one that is missing: without a state the
+// chain seems to end there, and what would be written in its place could cover what later ones cover. Manifests begin where
+// runs do, or when one is full; in a run that goes on, there is nothing to look for.
+func (m *manifests) endsBefore(ctx context.Context, lo chat.Seq) error {
+	_, later, err := m.get(ctx, lo)
+	if err == nil {
+		_, _, err = m.get(ctx, m.next) // another batch may have written both since this one looked
+		if errors.Is(err, objstore.ErrNotExist) {
+			return damaged("manifest_missing", "%s exists, and %s before it does not", later.Key, layout.Manifest(m.Stream, m.next))
+		}
+	}
+	if errors.Is(err, objstore.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // write writes the next manifest of the chain, or follows the one that is there already. It reports whether it wrote one.

@@ -41,6 +41,7 @@ type Certified struct {
 	Genesis   archive.Link   `json:"genesis"`
 	Manifests []archive.Link `json:"manifests"` // oldest first; the last one's hash pins all before it, and all their chunks
 	Unlisted  []archive.Link `json:"unlisted"`  // chunks that were in no manifest then
+	Warnings  []Finding      `json:"warnings"`  // what is no fault, and implausible for one
 	Source    *SourceReport  `json:"source,omitempty"`
 }
 
@@ -53,6 +54,7 @@ func (r *Report) Certify() Certified {
 		SDKAppID: r.SDKAppID, GroupID: r.GroupID, TopicID: r.TopicID, Lo: r.Lo, Hi: r.Hi, ListedTo: r.ListedTo,
 		Finished: r.Finished, Counts: r.Totals, Expired: orEmpty(r.Expired), Absent: orEmpty(r.Absent), Malformed: orEmpty(r.Malformed),
 		Genesis: r.Genesis, Manifests: orEmpty(r.Chain), Unlisted: orEmpty(r.Unlisted),
+		Warnings: orEmpty(r.Warnings),
 	}
 }
 

@@ -45,6 +45,7 @@ func (v *verifier) checkChunk(c chunkObject, entry *archive.ChunkEntry, lo, end 
 	} else if c.obj.Size == 0 && !c.read {
 		v.add(KindGzip, c.key, "has no bytes")
 	}
+	v.doubts.weigh(c.key, &meta, &v.report.Totals)
 	v.count(meta, c.obj.Size)
 	if meta.Expired > 0 {
 		if meta.Expired != meta.Sum() { // seqs that the service was asked for and did not return are absent
@@ -118,6 +119,9 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 			content.OtherIDs, content.FirstOther, meta.OtherIDs)
 	}
 	v.checkContent(c.key, content, meta, l)
+	if meta.Absent > 0 && l.next <= meta.Hi {
+		v.doubts.ends(c.key, l.next, meta.Hi)
+	}
 	l.end()
 	if meta.Absent > 0 { // an expired range is not absent, and a chunk is of one sort or the other
 		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), l.maxHoles-len(v.report.Absent))]...)

@@ -38,6 +38,8 @@ const (
 const (
 	KindLitter   Kind = "litter"   // a file that a system left in the folder
 	KindUnlisted Kind = "unlisted" // a chunk that neither a manifest nor metadata describe, only its content
+	// KindImplausible is what is sound and hardly what an export leaves behind: it may have been invented.
+	KindImplausible Kind = "implausible"
 )
 
 // Finding is one fault, or in a list of warnings one thing that is no fault and that a person should know.

@@ -152,6 +152,7 @@ func (m *manifests) accept(key, hash string, manifest *archive.Manifest) {
 	if hint := v.manifestAfter(); hint != nil && hint.Lo == manifest.Lo && hint.SHA256 != hash {
 		v.add(KindState, layout.State(v.stream), "names another sha256 of %s than it has, %s", key, hash)
 	}
+	v.doubts.date(key, manifest)
 	m.rest = manifest.Chunks
 	m.key = key
 	m.link = archive.Link{Key: key, SHA256: hash}

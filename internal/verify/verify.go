@@ -151,6 +151,7 @@ type verifier struct {
 	afterHi     chat.Seq   // hi of the chunk that the state's after names; 0 if it was not met
 	pinned      bool       // the manifest that the state names was met in the chain; what is wrong with it was told
 	any         bool       // an object of the stream was seen
+	doubts      doubts
 }
 
 // Stream verifies the archive of one stream. It may run beside an export: what grows meanwhile is either verified or
@@ -186,6 +187,7 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.walk(ctx); err != nil {
 		return err
 	}
+	v.report.Warnings = slices.Concat(v.doubts.tell(), v.report.Warnings) // first: there may be too many to show
 	v.checkState()
 	if err := v.checkManifestAfter(ctx); err != nil {
 		return err

@@ -20,9 +20,25 @@ type Certificate struct {
 	Format     int         `json:"format"`
 	VerifiedAt time.Time   `json:"verified_at"`
 	Verifier   string      `json:"verifier"`
-	Archive    string      `json:"archive"`
+	Place      Place       `json:"place"`
 	Level      string      `json:"level"` // LevelRead
 	Streams    []Certified `json:"streams"`
+}
+
+// Place is where an archive is: in a bucket, below a prefix, or in a folder.
+type Place struct {
+	Bucket string `json:"bucket,omitempty"`
+	Region string `json:"region,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+	Folder string `json:"folder,omitempty"` // absolute
+}
+
+// String names the place.
+func (p Place) String() string {
+	if p.Bucket == "" {
+		return p.Folder
+	}
+	return "cos://" + p.Bucket + "/" + p.Prefix + " in " + p.Region
 }
 
 // Certified is what was proved of one stream.

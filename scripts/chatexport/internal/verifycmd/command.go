@@ -57,13 +57,18 @@ the metadata, with the manifests' hashes, with the listing. Without GROUP it ver
   --expect HASH  the manifest with this sha256 must be in the chain: take it from the function's log (manifest_sha256),
                  which whoever can delete objects from the bucket cannot change
   --against FILE everything that an earlier certificate lists must still be there, unchanged; for a whole archive also what
-                 the last sweep knew, certificate or not
+                 the last sweep knew, certificate or not. Another place than the certificate names (bucket, region, prefix, or
+                 folder) is a warning, as mirrors may be compared
 
 An archive is called sound where every chunk was read, and consistent where nothing is wrong as far as the level sees.
 A copy of the bytes alone, without metadata, is proved by its manifests; chunks that none of them lists are named.
+What is sound and hardly what an export leaves behind is a warning (implausible): whoever holds the function's role may have
+invented it. That is absent seqs at the end (seen where it is read), a chunk of which more than 20 seqs and one in 100 are
+absent, one of more than 10,000,000 seqs (the largest EXPORT_SPAN) that have not expired, a range called expired behind a
+message less than 7 days old, messages from after their run. No warning does not prove that nothing was.
 
---certificate writes what was proved as JSON: the app, the stream, its range, the counts of each class, the hashes of
-the manifests and of the chunks that none of them lists, and how it was verified. It says only what was read, so it needs
+--certificate writes what was proved as JSON: the place, the app, the stream, its range, the counts of each class, the
+hashes of the manifests and of the chunks that none of them lists, the warnings, and how it was verified. It says only what was read, so it needs
 --read, and none is written for an archive with a fault.
 
 ` + target.GroupHelp + `

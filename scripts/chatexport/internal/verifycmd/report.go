@@ -140,8 +140,12 @@ func findings(b *cli.Lines, prefix string, found []verify.Finding) {
 
 // certify writes the certificate of a sound archive.
 func certify(o options, t *target.Target, r result, console *cli.Console) error {
+	where, err := place(t)
+	if err != nil {
+		return err
+	}
 	c := verify.Certificate{
-		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Archive: t.Where, Level: r.Level,
+		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Place: where, Level: r.Level,
 	}
 	for i := range r.Streams {
 		s := &r.Streams[i]

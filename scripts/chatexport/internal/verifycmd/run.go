@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -44,7 +45,7 @@ type stream struct {
 
 func run(ctx context.Context, t *target.Target, o options, ids []string, out io.Writer, console *cli.Console) error {
 	r := result{Where: t.Where, Level: o.level()}
-	if err := r.readCertificate(o.against); err != nil {
+	if err := r.readCertificate(t, o.against); err != nil {
 		return err
 	}
 	if err := verifyAll(ctx, t, o, ids, console, &r); err != nil {
@@ -72,8 +73,8 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 	return nil
 }
 
-// readCertificate reads what the archive is compared with, if anything.
-func (r *result) readCertificate(file string) error {
+// readCertificate reads what the archive is compared with, if anything. It may be of another place, as a mirror's.
+func (r *result) readCertificate(t *target.Target, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -86,7 +87,24 @@ func (r *result) readCertificate(file string) error {
 		return cli.Usage(fmt.Errorf("read --against %s: %w", file, err))
 	}
 	r.against = &c
-	return nil
+	where, err := place(t)
+	if err == nil && c.Place != where {
+		r.Warnings = append(r.Warnings, verify.Finding{Kind: kindPlace, Key: file, Text: fmt.Sprintf(
+			"is of %s, and this is %s: right for a mirror or a copy, which may be compared, but not for the same archive", c.Place, where)})
+	}
+	return err
+}
+
+// place names where the archive is, for a certificate.
+func place(t *target.Target) (verify.Place, error) {
+	if t.COS != nil {
+		return verify.Place{Bucket: t.Config.COSBucket, Region: t.Config.COSRegion, Prefix: t.Config.COSPrefix}, nil
+	}
+	folder, err := filepath.Abs(t.Where)
+	if err != nil {
+		return verify.Place{}, cli.Usage(fmt.Errorf("name the folder: %w", err))
+	}
+	return verify.Place{Folder: folder}, nil
 }
 
 // unread returns how many chunks nobody has read.

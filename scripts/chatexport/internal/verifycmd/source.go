@@ -19,6 +19,7 @@ const (
 	kindExpected verify.Kind = "expected" // the manifest with the hash of --expect is not in the chain
 	kindSource   verify.Kind = "source"   // Chat holds something else than what is archived
 	kindSweep    verify.Kind = "sweep"    // a warning: what the last sweep knew cannot be read
+	kindPlace    verify.Kind = "place"    // a warning: the certificate of --against is of another place
 )
 
 // compare pulls a sample of each stream again.

@@ -132,11 +132,12 @@ func (l *Limiter) Observe(err error) {
 		// Called once a call, so rate times a second: the steps of a second add up to what growth says.
 		l.rate = min(l.ceiling, l.rate+l.step(now))
 	case err != nil && ClassOf(err) == Throttled && now.Sub(l.resumed) >= echo:
-		left := decrease
-		if now.Sub(l.lowered) < soon {
-			left = again
+		left := again
+		if now.Sub(l.lowered) >= soon {
+			// It comes down slowly: whoever was lowered more often than others finds back to a share like theirs.
+			left, l.peak = decrease, max(l.rate, l.peak*decrease)
 		}
-		l.lowered, l.peak = now, l.rate
+		l.lowered = now
 		l.rate = max(min(minRate, l.ceiling), l.rate*left)
 		// Half to one and a half times the pause: instances that were refused together must not come back together.
 		l.resumed = now.Add(pause/2 + rand.N(pause))

@@ -127,7 +127,7 @@ func TestLimitersThatAreSetTooHighShareTheQuota(t *testing.T) {
 			t.Errorf("%d calls were refused in the first 5 s, and %d served", q.refused, q.served)
 		}
 		q.served, q.refused = 0, 0
-		const seconds = 20
+		const seconds = 60
 		served := together(seconds * time.Second)
 		if share := float64(q.served) / (seconds * 200); share < 0.85 {
 			t.Errorf("%.1f %% of the quota, want at least 85 %%", 100*share)

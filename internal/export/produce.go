@@ -61,7 +61,7 @@ func (p *producer) pull(abort, reading context.Context) (bool, error) {
 		if !ok {
 			return false, failed
 		}
-		if failed == nil || len(segment.Elements) > 0 { // the beginning of a segment counts, too
+		if failed == nil || segment.Lo <= segment.Hi { // the beginning of a segment counts, too
 			if err := p.add(abort, segment); err != nil {
 				return false, err
 			}

@@ -57,12 +57,25 @@ func (i *impatient) judge(err error) error {
 
 // evidence is what answers have told of the service so far.
 type evidence struct {
-	mu      sync.Mutex
-	asked   int64    // calls that were begun
-	came    int64    // number of the last of them that brought something readable
-	seq     chat.Seq // something that it brought
-	control sync.Mutex
-	broken  error // the service was found to be: there is no need to find it out again
+	mu    sync.Mutex
+	asked int64    // calls that were begun
+	came  int64    // number of the last of them that brought something readable
+	seq   chat.Seq // something that it brought
+
+	made   sync.Once
+	trying chan struct{} // held by the one who asks for something else; the others wait for the answer
+	broken error         // the service was found to be: there is no need to find it out again
+}
+
+// try waits until nobody else tries.
+func (e *evidence) try(ctx context.Context) error {
+	e.made.Do(func() { e.trying = make(chan struct{}, 1) })
+	select {
+	case e.trying <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // begin numbers a call.
@@ -99,8 +112,10 @@ func (e *evidence) since(calls int64) (bool, chat.Seq) {
 // none did: what came last, what was read in earlier batches (from the newest backwards in growing steps, since any of it
 // may have been bad then, or have expired), and what lies around a seq.
 func (r *Reader) trust(ctx context.Context, calls int64, around chat.Seq) error {
-	r.evidence.control.Lock() // the others wait for the same answer
-	defer r.evidence.control.Unlock()
+	if err := r.evidence.try(ctx); err != nil {
+		return err
+	}
+	defer func() { <-r.evidence.trying }()
 	came, last := r.evidence.since(calls)
 	if came || r.evidence.broken != nil {
 		return r.evidence.broken
@@ -176,6 +191,12 @@ func (w *walk) apart(ctx context.Context, lo, hi chat.Seq, cause error) error {
 		}
 		if err := w.down(ctx, part.First, part.Last); err != nil {
 			return err
+		}
+		if part.First == w.done+1 && tries > 1 && !w.audits {
+			if err := w.audit(ctx, part.First, part.Last); err != nil {
+				return err
+			}
+			w.done = part.Last
 		}
 	}
 	return nil

@@ -17,6 +17,9 @@ type Segment struct {
 	below int // elements that came although they lie below Lo
 }
 
+// nothing is a segment that ends before it begins.
+func nothing(lo chat.Seq) Segment { return Segment{Lo: lo, Hi: lo - 1} }
+
 // Split cuts a segment behind seq.
 func (s Segment) Split(seq chat.Seq) (left, right Segment) {
 	n := 0
@@ -27,11 +30,11 @@ func (s Segment) Split(seq chat.Seq) (left, right Segment) {
 }
 
 // Segment reads [lo, hi] downwards, page by page, and asks again for every seq that did not come: a page may have been
-// cut at its top, or have been empty for a moment. With an error comes the beginning of the segment that is done with, of
-// which nothing is missing; Hi < Lo if none is.
+// cut at its top, or have been empty for a moment. With an error comes the beginning of the segment that is done
+// with; Hi < Lo if none is.
 func (r *Reader) Segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) {
 	if err := r.Caller.Turn(ctx); err != nil {
-		return Segment{Lo: lo, Hi: lo - 1}, err
+		return nothing(lo), err
 	}
 	return r.segment(ctx, lo, hi)
 }
@@ -41,10 +44,10 @@ func (r *Reader) segment(ctx context.Context, lo, hi chat.Seq) (Segment, error) 
 	w := newWalk(r, lo, hi)
 	err := w.down(ctx, lo, hi)
 	if err == nil {
-		err = w.audit(ctx)
+		err = w.audit(ctx, w.done+1, hi)
 	}
 	if err != nil {
-		for w.hi = lo - 1; w.hi < hi && w.found[w.hi+1-lo].Seq != 0; {
+		for w.hi = w.done; w.hi < hi && w.found[w.hi+1-lo].Seq != 0; {
 			w.hi++
 		}
 		w.found = w.found[:w.hi-lo+1]
@@ -77,11 +80,12 @@ type walk struct {
 	strict bool           // a page that brings nothing is taken for cut, however full
 	audits bool           // every seq has been asked for: what a whole page goes over is not asked for below it
 	tries  int            // of a page that cannot be read
+	done   chat.Seq       // up to here everything has come, or did not come though it was asked for again
 }
 
 func newWalk(r *Reader, lo, hi chat.Seq) *walk {
 	n := hi - lo + 1
-	return &walk{Reader: r, lo: lo, hi: hi, found: make([]chat.Element, n), told: make([]bool, n), tries: pageTries}
+	return &walk{Reader: r, lo: lo, hi: hi, found: make([]chat.Element, n), told: make([]bool, n), tries: pageTries, done: lo - 1}
 }
 
 func (w *walk) segment() Segment {
@@ -98,14 +102,15 @@ func (w *walk) segment() Segment {
 // their top bring a few seqs each. Seqs of which only empty or cut pages have told are then asked for once more, run by
 // run and more closely. A service that says of its pages that they are whole is asked at most three times for 20 seqs,
 // however many of them it leaves out.
-func (w *walk) audit(ctx context.Context) error {
+func (w *walk) audit(ctx context.Context, lo, hi chat.Seq) error {
 	w.audits = true
-	for from := w.lo; from <= w.hi; {
+	defer func() { w.audits = false }()
+	for from := lo; from <= hi; {
 		if w.found[from-w.lo].Seq != 0 {
 			from++
 			continue
 		}
-		to, before := w.lastMissing(from), w.came
+		to, before := w.lastMissing(from, hi), w.came
 		err := w.again(ctx, from, to)
 		if err == nil && w.came == before {
 			err = w.insist(ctx, from, to)
@@ -120,11 +125,11 @@ func (w *walk) audit(ctx context.Context) error {
 	return nil
 }
 
-// lastMissing returns the last seq that did not come within a page's reach of from, which did not, either. A page that
-// reached over a malformed one could not be read.
-func (w *walk) lastMissing(from chat.Seq) chat.Seq {
+// lastMissing returns the last seq up to hi that did not come within a page's reach of from, which did not, either. A page
+// that reached over a malformed one could not be read.
+func (w *walk) lastMissing(from, hi chat.Seq) chat.Seq {
 	to := from
-	for seq := from + 1; seq <= min(w.hi, from+chat.PageSize-1) && !w.found[seq-w.lo].Malformed; seq++ {
+	for seq := from + 1; seq <= min(hi, from+chat.PageSize-1) && !w.found[seq-w.lo].Malformed; seq++ {
 		if w.found[seq-w.lo].Seq == 0 {
 			to = seq
 		}

@@ -91,7 +91,7 @@ func (s *Segments) plan(ctx context.Context, lo, hi chat.Seq) {
 			continue
 		}
 		if err := s.Caller.Turn(ctx); err != nil {
-			slot <- pulled{err: fmt.Errorf("read page at %d: %w", top, err)}
+			slot <- pulled{nothing(bottom), fmt.Errorf("read page at %d: %w", top, err)}
 			return
 		}
 		s.wg.Go(func() {
@@ -102,6 +102,7 @@ func (s *Segments) plan(ctx context.Context, lo, hi chat.Seq) {
 }
 
 func (s *Segments) pull(ctx context.Context, lo, hi chat.Seq) (result pulled) {
+	result.segment = nothing(lo)
 	result.err = panics.Logged(s.Log, func() (err error) {
 		if result.segment, err = s.segment(ctx, lo, hi); err == nil {
 			s.adapt(result.segment)

@@ -50,6 +50,12 @@ func (m *sim) compare() {
 		}
 		line, there := lines[r.Seq]
 		got := there && line.Retained()
+		if there && line.Malformed {
+			if !m.bad[r.Seq] {
+				m.fail("seq %d can be read, and is malformed", r.Seq)
+			}
+			continue
+		}
 		expired := m.expired(r.Seq)
 		switch {
 		case got && string(line.JSON) != splice+string(r.JSON[1:])+"\n" && string(line.JSON) != splice+string(r.JSON[1:]):
@@ -61,9 +67,9 @@ func (m *sim) compare() {
 }
 
 // afford proves that what went wrong cost no more than it had to. A batch may pull in vain what it has under way and one
-// chunk, and look for where the history begins; a disturbance may make some batches fail, but not set others going.
+// chunk, and look for where the history begins; a message that cannot be read may cost a dozen; a disturbance may make some batches fail, but not set others going.
 func (m *sim) afford() {
-	useful, wasted := int(m.newest()/chat.PageSize)+1, 60*m.stats.Batches
+	useful, wasted := int(m.newest()/chat.PageSize)+1+12*len(m.bad), 60*m.stats.Batches+12*len(m.bad)
 	if m.setting.Quirks == (chatemu.Quirks{}) && m.stats.Pages > useful+wasted {
 		m.fail("%d batches asked for %d pages, of which %d would have done", m.stats.Batches, m.stats.Pages, useful)
 	}

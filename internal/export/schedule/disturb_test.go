@@ -148,6 +148,8 @@ func (m *sim) disturbWorld(d disturbance) (done, known bool) {
 		return m.grow(d.Pick%12 + 1), true
 	case "expire":
 		return m.expireSome(d.Pick), true
+	case "gap":
+		return m.gap(d.Pick), true
 	case "delete":
 		return m.deleteSome(d.Pick), true
 	case "dissolve":

@@ -15,7 +15,7 @@ import (
 func weather() map[string][]string {
 	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
 	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick", "sweep"}
-	world := []string{"grow", "grow", "expire", "delete", "lose state", "tick", "sweep"}
+	world := []string{"grow", "grow", "expire", "delete", "gap", "gap", "lose state", "tick", "sweep"}
 	return map[string][]string{
 		"failures":          failures,
 		"several chains":    slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}),
@@ -37,13 +37,14 @@ type setting struct {
 	Sticky       int           // per cent of the steps that go to the batch that went last
 	Skew         time.Duration // of the store's clock
 	Hide         bool          // some new messages cannot be seen for a while
+	Bad          int           // per cent of the messages cannot be read
 	Quirks       chatemu.Quirks
 	Disturbances []disturbance
 }
 
 func (s setting) String() string {
-	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, quirks %+v\n%v",
-		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Quirks, s.Disturbances)
+	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, bad %d, quirks %+v\n%v",
+		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Bad, s.Quirks, s.Disturbances)
 }
 
 // uniform draws a number below n; rapid's own ranges favour small ones.
@@ -74,6 +75,7 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 		Sticky:      oneOf(t, "sticky", 80, 0, 95, 50),
 		Skew:        time.Duration(oneOf(t, "skew", 0, 1, -1, 90, -90)) * time.Second,
 		Hide:        rapid.Bool().Draw(t, "hide"),
+		Bad:         oneOf(t, "bad", 0, 0, 0, 1, 5, 40),
 	}
 	spans := []chat.Seq{50, 30, 100, 17, 1000}
 	s.Span = [2]chat.Seq{oneOf(t, "span", spans...), oneOf(t, "other span", spans...)}
@@ -86,6 +88,9 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 	case s.Begun == 0: // some of these have no time to find the beginning
 		calls = oneOf(t, "calls", 30, 40, 60, 150)
 	}
+	if s.Bad > 0 { // a single one of them may take 10 calls
+		calls = max(calls, oneOf(t, "more calls", 60, 100, 150))
+	}
 	s.Pace = s.Limit / time.Duration(calls)
 	if rapid.Bool().Draw(t, "expired") {
 		s.Floor = chat.Seq(uniform(s.Begun+s.Messages+1).Draw(t, "floor")) + 1
@@ -94,6 +99,9 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 		axes := append(chatemu.Readings(), chatemu.Violations()...)
 		s.Quirks = chatemu.Sample(axes, rapid.Uint64().Draw(t, "quirks"), 1)[0]
 		s.Quirks.InvalidUTF8Every = 0 // would only make the comparison harder
+		if s.Bad > 0 {                // what comes with a message that was not asked for must not spoil its answer
+			s.Quirks.BelowWindow, s.Quirks.AboveWindow, s.Quirks.Overlap = false, false, 0
+		}
 	}
 	d := rapid.Custom(func(t *rapid.T) disturbance {
 		return disturbance{After: rapid.IntRange(0, 40).Draw(t, "after"), Kind: oneOf(t, "kind", kinds...), Pick: uniform(1000).Draw(t, "pick")}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -105,6 +106,7 @@ type sim struct {
 	hidden       []hiddenSeq
 	floors       []floorMove
 	deleted      map[chat.Seq]time.Time
+	bad          map[chat.Seq]bool // cannot be read
 	dissolved    bool
 
 	active   bool // since the last time that nothing was under way, a batch has passed the lease
@@ -126,7 +128,7 @@ func newSim(t simT, s setting) *sim {
 	m := &sim{
 		t: t, setting: s, random: rand.New(rand.NewPCG(s.Seed, 1)), begin: time.Now(), stream: stream,
 		chain:  &simChain{stream: stream, writers: map[string]string{}},
-		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, disturbances: slices.Clone(s.Disturbances),
+		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, bad: map[chat.Seq]bool{}, disturbances: slices.Clone(s.Disturbances),
 	}
 	m.gate.bell = make(chan struct{}, 1)
 	m.chat = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1})
@@ -161,8 +163,12 @@ func (m *sim) must(err error) {
 	}
 }
 
+// requestNumber is what the client draws for each call, and the only thing that a schedule does not decide.
+var requestNumber = regexp.MustCompile(`random \d+`)
+
 func (m *sim) note(format string, args ...any) {
-	m.trace = append(m.trace, fmt.Sprintf("%8.3f ", time.Since(m.begin).Seconds())+fmt.Sprintf(format, args...))
+	what := requestNumber.ReplaceAllString(fmt.Sprintf(format, args...), "random")
+	m.trace = append(m.trace, fmt.Sprintf("%8.3f ", time.Since(m.begin).Seconds())+what)
 }
 
 // tick lets the timer fire.

@@ -47,7 +47,15 @@ func (m *sim) message(at time.Time) chatemu.Message {
 }
 
 func (m *sim) add(messages ...chatemu.Message) {
+	seq := m.newest()
 	m.must(m.chat.Append(m.stream, messages...))
+	for range messages {
+		if seq++; m.setting.Bad > 0 && m.random.IntN(100) < m.setting.Bad {
+			kinds := chatemu.Poisons()
+			m.must(m.chat.Poison(m.stream, kinds[m.random.IntN(len(kinds))], seq))
+			m.bad[seq] = true
+		}
+	}
 	for i := range messages {
 		messages[i].HideFor = 0
 	}
@@ -100,6 +108,20 @@ func (m *sim) expireSome(pick int) bool {
 	m.must(err)
 	if room := newest + 1 - floor; room > 0 {
 		m.expire(floor + chat.Seq(pick)%room + 1)
+	}
+	return true
+}
+
+// gap leaves a message out of the next answer that it would be in. It is none of those on which alone a batch would conclude
+// where the history begins or ends.
+func (m *sim) gap(pick int) bool {
+	if m.dissolved || m.setting.Quirks != (chatemu.Quirks{}) {
+		return true
+	}
+	floor, newest, err := m.chat.Bounds(m.stream)
+	m.must(err)
+	if room := newest - floor - 2*chat.PageSize; room > 0 {
+		m.must(m.chat.Withhold(m.stream, 1, floor+chat.PageSize+chat.Seq(pick)%room))
 	}
 	return true
 }

@@ -186,20 +186,22 @@ func (w *walk) apart(ctx context.Context, lo, hi chat.Seq, cause error) error {
 		if part.First > part.Last {
 			continue
 		}
-		if err := w.Caller.Turn(ctx); err != nil {
-			return fmt.Errorf("read page at %d: %w", part.Last, err)
-		}
-		if err := w.down(ctx, part.First, part.Last); err != nil {
+		if err := w.part(ctx, part.First, part.Last, tries > 1); err != nil {
 			return err
-		}
-		if part.First == w.done+1 && tries > 1 && !w.audits {
-			if err := w.audit(ctx, part.First, part.Last); err != nil {
-				return err
-			}
-			w.done = part.Last
 		}
 	}
 	return nil
+}
+
+// part reads a part of the segment. Where nothing is left to be done below it, it is done with then, if it is to be.
+func (w *walk) part(ctx context.Context, lo, hi chat.Seq, finish bool) error {
+	err := w.again(ctx, lo, hi)
+	if err == nil && finish && lo == w.done+1 && !w.audits {
+		if err = w.audit(ctx, lo, hi); err == nil {
+			w.done = hi
+		}
+	}
+	return err
 }
 
 // judge decides about a seq whose own answer could not be read.

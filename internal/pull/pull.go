@@ -114,7 +114,9 @@ type protocolError struct{ error }
 func (p protocolError) Unwrap() error           { return p.error }
 func (p protocolError) RetryClass() retry.Class { return retry.Transient }
 
-// OutOfTime reports whether a call was not made because it could not have ended in time, and for no other reason.
+// OutOfTime reports whether a call was not made because it could not have ended in time, and for no other reason than,
+// maybe, a message that cannot be read and takes many calls.
 func OutOfTime(err error) bool {
-	return errors.Is(err, retry.ErrNoTime) && retry.ClassOf(err) == retry.Permanent
+	_, malformed := errors.AsType[*chat.MalformedError](err)
+	return errors.Is(err, retry.ErrNoTime) && (malformed || retry.ClassOf(err) == retry.Permanent)
 }

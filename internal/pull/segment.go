@@ -175,17 +175,21 @@ func (w *walk) again(ctx context.Context, lo, hi chat.Seq) error {
 // of the first call.
 func (w *walk) down(ctx context.Context, lo, hi chat.Seq) error {
 	most := chat.Seq(chat.PageSize)
-	for cur := hi; ; {
+	for cur, empty := hi, chat.Seq(0); ; {
 		number := min(most, cur-lo+1)
 		page, err := w.page(ctx, cur, int(number), w.tries)
 		switch {
 		case errors.Is(err, chat.ErrTooLarge) && number > 1:
 			most = (number + 1) / 2
 		case Unreadable(err):
-			if err := w.apart(ctx, cur-number+1, cur, err); err != nil {
-				return err
+			if below := cur - number; below >= lo { // first, since it is done with when the time ends
+				if err := w.part(ctx, lo, below, w.tries > 1); err != nil {
+					return err
+				}
 			}
-			cur -= number
+			return w.apart(ctx, cur-number+1, cur, err)
+		case err == nil && w.tries == 1 && len(page.Elements) == 0 && empty != cur:
+			empty = cur // for a moment, maybe: the audit may divide the page in another way
 		case err != nil:
 			return fmt.Errorf("read page at %d: %w", cur, err)
 		default:

@@ -88,8 +88,11 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 	case s.Begun == 0: // some of these have no time to find the beginning
 		calls = oneOf(t, "calls", 30, 40, 60, 150)
 	}
-	if s.Bad > 0 { // a single one of them may take 10 calls
+	if s.Bad > 0 { // a single one of them may take 10 calls, and waits between them
 		calls = max(calls, oneOf(t, "more calls", 60, 100, 150))
+		if odd || s.Bad > 5 { // or some batches have no time for what is at the frontier
+			s.Limit = 30 * time.Second
+		}
 	}
 	s.Pace = s.Limit / time.Duration(calls)
 	if rapid.Bool().Draw(t, "expired") {

@@ -104,6 +104,7 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 		s.Quirks.InvalidUTF8Every = 0 // would only make the comparison harder
 		if s.Bad > 0 {                // what comes with a message that was not asked for must not spoil its answer
 			s.Quirks.BelowWindow, s.Quirks.AboveWindow, s.Quirks.Overlap = false, false, 0
+			s.Quirks.Counting = chatemu.CountSeqs
 		}
 	}
 	d := rapid.Custom(func(t *rapid.T) disturbance {

@@ -138,20 +138,18 @@ func (h *head) readNewest(ctx context.Context, s *session) error {
 		return page, nil
 	}
 	page, err := read(chat.PageSize)
+	if n := len(page.Elements); err == nil && n > 0 && n < chat.PageSize && page.Finished != chat.FinishedInterval {
+		var top chat.Page
+		for n := 1; err == nil && n < chat.PageSize && len(top.Elements) == 0; n++ {
+			top, err = read(n)
+		}
+		page.Elements = append(page.Elements, top.Elements...)
+	}
 	if pull.Unreadable(err) {
 		return h.readTop(ctx, s, err)
 	}
 	if err != nil {
 		return err
-	}
-	if n := len(page.Elements); n > 0 && n < chat.PageSize && page.Finished != chat.FinishedInterval {
-		var top chat.Page
-		for n := 1; n < chat.PageSize && len(top.Elements) == 0; n++ {
-			if top, err = read(n); err != nil {
-				return err
-			}
-		}
-		page.Elements = append(page.Elements, top.Elements...)
 	}
 	h.newest, h.top = page, page.Newest()
 	return nil

@@ -82,6 +82,16 @@ func TestMalformed_MessageOfAShortGroup(t *testing.T) {
 	}
 }
 
+// The newest page was cut at its top, so it can be read; what was cut off cannot.
+func TestMalformed_MessageThatTheNewestPageLacks(t *testing.T) {
+	play(t, 100, func(s *scene) {
+		s.chat.SetQuirks(chatemu.Quirks{PageBytes: 1024, Cut: chatemu.CutNewest, FinishedOmitted: true})
+		s.must(s.chat.Poison(s.stream, chatemu.PoisonSyntax, 100))
+		s.runs()
+		s.spoiled(1)
+	})
+}
+
 // What is bad among the newest is no message on its way.
 func TestMalformed_YoungMessageIsNotWaitedFor(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,8 +37,10 @@ type sweepSummary struct {
 
 // sweep does one batch of a sweep.
 func (v *visit) sweep(ctx context.Context, u unit, deadline time.Time) (attempt, error) {
+	// Of two sweeps in one event, neither is a redelivery of the other.
+	owner := cmp.Or(u.attempt.Owner, fmt.Sprintf("%s-%d", v.owner, u.task.Record))
 	s, err := v.sweeper().Run(ctx, u.spec, u.task.Continue, sweep.Request{
-		Owner: v.owner, RequestID: v.platform.RequestID, Deadline: deadline, Log: v.log,
+		Owner: owner, RequestID: v.platform.RequestID, Deadline: deadline, Log: v.log,
 		Observe: func(log zerolog.Logger, r export.Result, err error) {
 			v.summary.Served++
 			logBatch(log, summaryOf(r, err).Outcome, r, err)
@@ -47,7 +50,7 @@ func (v *visit) sweep(ctx context.Context, u unit, deadline time.Time) (attempt,
 	if err != nil {
 		err = fmt.Errorf("sweep: %w", err)
 	}
-	return attempt{}, err
+	return attempt{Owner: owner}, err
 }
 
 func (v *visit) sweeper() *sweep.Sweeper {

@@ -159,22 +159,6 @@ func TestSweepLog_LinesAreFlat(t *testing.T) {
 	})
 }
 
-func TestSweepTask_MayTakeOverFromALaneThatSeemsToBeAlive(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		s := newSite(t, world.Options{})
-		active := app(t, s.World, 10, 1, 0, func(int) int { return 5 })
-		s.Push(sweepTask(t, `{}`, 1))
-		s.serveNext()
-		s.dropLane()
-		s.Push(sweepTask(t, `{"takeover":true}`, 2))
-		s.drain()
-		for _, stream := range active {
-			s.Verify(stream)
-		}
-	})
-}
-
 // A lane in which nothing works at all must not fail for every stream of its plan.
 func TestLane_ThatIsRefusedEverythingStops(t *testing.T) {
 	t.Parallel()

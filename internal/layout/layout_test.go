@@ -39,7 +39,6 @@ func TestKeys(t *testing.T) {
 		"state/sweep/ID/plan.json":                                               layout.SweepPlan("ID"),
 		"state/sweep/ID/plan-short-00002.ndjson.gz":                              layout.SweepPlanPiece("ID", false, 2),
 		"state/sweep/ID/plan-long-00000.ndjson.gz":                               layout.SweepPlanPiece("ID", true, 0),
-		"state/sweep/lane.json":                                                  layout.SweepLane(),
 		"state/sweep/ID/result-10000.ndjson.gz":                                  layout.SweepResult("ID", 10_000),
 		"state/sweep/ID/report.json":                                             layout.SweepReport("ID"),
 		"state/sweep/doctor/create-only.json":                                    layout.Probe(),

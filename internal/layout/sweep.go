@@ -2,14 +2,11 @@ package layout
 
 import "fmt"
 
-// Keys below SweepPrefix. All but those of SweepLatest and SweepLane are write-once, and each can be told from what is
+// Keys below SweepPrefix. All but that of SweepLatest are write-once, and each can be told from what is
 // known before: nothing is ever listed. id is the sweep's, and has no character that needs escaping.
 
 // SweepLatest returns the key of the pointer to the sweep under way and the last that was planned.
 func SweepLatest() string { return SweepPrefix + "latest.json" }
-
-// SweepLane returns the key of the hint that says how far the lane of the latest sweep is.
-func SweepLane() string { return SweepPrefix + "lane.json" }
 
 // SweepInfo returns the key of the n-th (from 0) part of what a sweep saw.
 func SweepInfo(id string, n int) string { return sweepPiece(id, "info", n) }

@@ -29,10 +29,7 @@ func Archived(ctx context.Context, store objstore.Store, missed func(key string,
 		return nil, err
 	}
 	a.id = p.Base.ID
-	objects := []func(ctx context.Context, n int) (key string, last bool, err error){a.piece}
-	if p.Base.Lane {
-		objects = append(objects, a.result)
-	}
+	objects := []func(ctx context.Context, n int) (key string, last bool, err error){a.piece, a.result}
 	for _, read := range objects {
 		for n, last := 0, false; !last; n++ {
 			var key string

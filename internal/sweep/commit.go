@@ -2,13 +2,9 @@ package sweep
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 )
 
 // pieceItems is how many streams a piece of the plan holds: what is left of one is carried from result to result.
@@ -24,7 +20,7 @@ type planObject struct {
 // makePlan decides what is due, writes the plan and starts the lane. Everything it decides by is written already, so
 // that a redelivery makes the same plan.
 func (v *survey) makePlan(ctx context.Context) error {
-	if err := v.lookAtLane(ctx); err != nil {
+	if err := v.lookBack(ctx); err != nil {
 		return err
 	}
 	verdicts, err := v.verdicts(ctx)
@@ -42,14 +38,14 @@ func (v *survey) makePlan(ctx context.Context) error {
 		p.failures.add(l)
 	}
 	v.seen.complete()
-	known := learned(v.readKnown(ctx, v.pointer.Base.ID), verdicts)
+	known := learned(v.readKnown(ctx, v.prior.ID), verdicts)
 	key := func(piece int) string { return layout.SweepKnown(v.id, piece) }
 	// A crash right after any of these writes: a redelivery finds the pieces, and makes the same plan.
 	if err := writePieces(ctx, v.objects, v.id, key, knownRecords, p.plan(v.seen, known)); err != nil {
 		return err
 	}
 	report := Report{
-		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.pointer.Base.ID, Groups: v.seen.counts,
+		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.prior.ID, Groups: v.seen.counts,
 		Streams: p.streams, AtRisk: p.atRisk, Failures: p.failures, Skipped: v.seen.skipped,
 	}
 	v.warn(report)
@@ -70,17 +66,7 @@ func (v *survey) nothingDue(ctx context.Context, report Report) error {
 	if err := v.objects.report(ctx, report); err != nil {
 		return err
 	}
-	v.planned(ctx, Complete, base{ID: v.id})
-	return nil
-}
-
-// planned makes the sweep the base of the next one. A crash before it: the next sweep finds the plan by the sweep's id, which
-// the pointer has; where nothing was due, it begins with what the sweep before knew.
-func (v *survey) planned(ctx context.Context, outcome Outcome, b base) {
-	v.summary.Outcome, v.pointer.Base, v.pointer.Current.Owner = outcome, b, ""
-	if err := v.savePointer(ctx); err != nil {
-		v.Log.Warn().Err(err).Msg("pointer is out of date; the next sweep looks for this one's plan, or begins with older knowledge")
-	}
+	return v.goOn(ctx, Complete, nil, func(b *base) { *b = base{ID: v.id, At: report.PlannedAt, Last: true} })
 }
 
 // commit writes the plan, the short streams and the long ones each by themselves, and starts the lane.
@@ -107,41 +93,9 @@ func (v *survey) commit(ctx context.Context, items []item, report Report) error 
 	return v.startLane(ctx, plan)
 }
 
-// startLane publishes the lane's first batch.
+// startLane makes the sweep the base of the next one, and publishes its lane's first batch. Of two batches with one number
+// the second finds the result taken, and ends.
 func (v *survey) startLane(ctx context.Context, plan planObject) error {
-	// A crash right after this: a redelivery starts the lane once more. Of two batches with one number the second finds
-	// the result taken, and ends.
-	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Batch: new(0)}); err != nil {
-		return fmt.Errorf("start the lane: %w", err)
-	}
 	v.summary.Streams = plan.Report.Streams
-	v.planned(ctx, Planned, base{ID: v.id, Lane: true, Until: time.Now().UTC().Add(v.lifetime())})
-	return nil
-}
-
-// lifetime is how long a lane that shows nothing is taken for alive: its next batch may wait in the queue, and last as
-// long as this one may.
-func (v *survey) lifetime() time.Duration { return handover + v.Deadline.Sub(v.start) }
-
-// adopt makes the sweep that the pointer names as current the base, if it was planned: its batch died before it could
-// say so.
-func (v *survey) adopt(ctx context.Context) error {
-	c := v.pointer.Current
-	if c.ID == "" || c.ID == v.pointer.Base.ID {
-		return nil
-	}
-	var plan planObject
-	err := v.objects.readJSON(ctx, layout.SweepPlan(c.ID), &plan)
-	switch {
-	case err == nil:
-		v.pointer.Base = base{ID: c.ID, Lane: true, Until: plan.Report.PlannedAt.Add(v.lifetime())}
-		return nil
-	case unreadable(err):
-		v.Log.Warn().Err(err).Msg("plan is unreadable; its streams are looked at again")
-		return nil
-	case errors.Is(err, objstore.ErrNotExist):
-		return nil
-	default:
-		return err
-	}
+	return v.goOn(ctx, Planned, &Continuation{ID: v.id, Batch: new(0)}, func(b *base) { b.started(v.id) })
 }

@@ -57,12 +57,3 @@ func (s *Sweeper) Run(ctx context.Context, spec Spec, next []byte, req Request) 
 		return s.survey(ctx, spec, &c, req)
 	}
 }
-
-// publish hands the sweep on.
-func (s *Sweeper) publish(ctx context.Context, spec Spec, c Continuation) error {
-	next, err := c.encode()
-	if err != nil {
-		return err
-	}
-	return s.Publisher.ContinueSweep(ctx, spec, next)
-}

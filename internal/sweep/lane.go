@@ -17,26 +17,17 @@ var errStuck = errors.New("the lane stands still: every stream that it began fai
 
 // lane is one batch of a lane.
 type lane struct {
-	*Sweeper
-	Request
+	stint
 
-	spec    Spec   // travels with the continuations
-	id      string // of the sweep
-	batch   int    // from 0
-	objects shelf
-	start   time.Time
-
-	header  resultHeader // where the batch begins, then what it came to
-	opens   []open       // carried over
-	summary Summary
+	batch  int          // from 0
+	header resultHeader // where the batch begins, then what it came to
+	opens  []open       // carried over
 }
 
 // laneBatch does one batch of a lane.
 func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, id string, batch int, req Request) (Summary, error) {
-	l := &lane{
-		Sweeper: s, Request: req, spec: spec, id: id, batch: batch, objects: s.shelf(), start: time.Now(),
-		summary: Summary{Sweep: id, Lane: true, Batch: batch},
-	}
+	l := &lane{stint: s.stint(spec, id, req), batch: batch}
+	l.summary.Lane, l.summary.Batch = true, batch
 	l.Log = l.Log.With().Str("sweep", id).Int("batch", batch).Logger()
 	err := l.run(ctx)
 	l.summary.Elapsed = time.Since(l.start)
@@ -121,7 +112,6 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	}
 	l.header.envelope, l.header.Batch, l.header.Last = envelope{format, l.id}, l.batch, last
 	l.header.At = time.Now().UTC()
-	l.header.Until = l.header.At.Add(handover + l.Deadline.Sub(l.start))
 	l.header.Short, l.header.Long = b.short.next, b.long.next
 	l.header.Tally.join(b.tally)
 	l.header.Failures.join(b.failures)
@@ -149,34 +139,28 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	}
 }
 
-// handOver publishes the next batch. A crash right after it: the redelivered event publishes it once more, and one of
-// the two finds its result taken.
+// handOver publishes the next batch, unless the sweep has had its turn.
 func (l *lane) handOver(ctx context.Context) error {
-	l.hint(ctx)
-	if err := l.publish(ctx, l.spec, Continuation{ID: l.id, Batch: new(l.header.Batch + 1)}); err != nil {
-		return fmt.Errorf("publish the lane's continuation: %w", err)
-	}
-	l.summary.Outcome = Continued
-	return nil
+	return l.goOn(ctx, Continued, &Continuation{ID: l.id, Batch: new(l.header.Batch + 1)}, l.tell)
 }
 
 // finish ends the lane with the sweep's report.
 func (l *lane) finish(ctx context.Context) error {
-	l.summary.Outcome = Complete
-	l.hint(ctx)
 	var plan planObject
 	if err := l.objects.readJSON(ctx, layout.SweepPlan(l.id), &plan); err != nil {
 		return err
 	}
 	plan.Report.conclude(&l.header)
-	return l.objects.report(ctx, plan.Report)
+	if err := l.objects.report(ctx, plan.Report); err != nil {
+		return err
+	}
+	return l.goOn(ctx, Complete, nil, l.tell)
 }
 
-// hint says how far the lane is. A crash right before or after it: whoever wants to know looks on from here.
-func (l *lane) hint(ctx context.Context) {
-	if err := l.objects.overwriteJSON(ctx, layout.SweepLane(), hintOf(&l.header)); err != nil {
-		l.Log.Warn().Err(err).Msg("hint of the lane is out of date; the next sweep looks further for its newest result")
-	}
+// tell notes how far the lane is: whoever wants to know looks on from there.
+func (l *lane) tell(b *base) {
+	b.started(l.id)
+	b.heard(&l.header)
 }
 
 // owner names the lane in the leases of streams: the same in all of its batches, so that none is stopped by another.

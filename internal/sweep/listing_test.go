@@ -102,10 +102,7 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 		if batch == 100 {
 			t.Fatal("the listing does not end")
 		}
-		v := &survey{
-			Sweeper: s, spec: spec, id: baseID, start: time.Now(), objects: s.shelf(), seen: newSnapshot(),
-			Request: Request{Deadline: time.Now().Add(limit), Log: zerolog.Nop()},
-		}
+		v := &survey{stint: s.stint(spec, baseID, Request{Deadline: time.Now().Add(limit), Log: zerolog.Nop()}), seen: newSnapshot()}
 		if _, err := v.resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -32,8 +32,8 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		}
 		w, err = l.close(resultHeader{envelope: envelope{format, baseID}})
 		s.write(layout.SweepResult(baseID, 0), w, err)
-		v, l1 := s.batchOf(baseID), &lane{Sweeper: s.Sweeper, id: baseID, batch: 1, objects: s.shelf()}
-		v.pointer.Base.ID, v.prior = baseID, &prior{laneHint: laneHint{Results: 1}}
+		v, l1 := s.batchOf(baseID), &lane{stint: s.stint(Spec{}, baseID, Request{}), batch: 1}
+		v.prior = base{ID: baseID, Results: 1}
 		done, err := v.verdicts(s.t.Context())
 		if err != nil || len(done.rows) != 1 {
 			t.Errorf("verdicts %+v, %v", done, err)
@@ -57,7 +57,7 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, false, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{id: baseID, objects: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).shelf()}}
+	b := &board{lane: &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}}
 	if err := b.fill(t.Context(), &b.short); err != nil || len(b.short.waiting) != 1 || b.short.waiting[0].Group != "g" || !b.short.next.Ended {
 		t.Errorf("%+v, %v", b.short, err)
 	}

@@ -205,7 +205,7 @@ func (p *planner) vanished(r *record, s *sight, why string) bool {
 func (p *planner) missed(r *record) bool {
 	s := &sight{Facts: chat.Facts{Stream: r.stream(), Type: r.Type}}
 	switch {
-	case !p.spec.wants(r.Group) || !p.spec.covers(r.Type):
+	case !p.spec.wants(r.Group) || !p.spec.listsType(r.Type):
 	case !p.overlooked(r):
 		return p.vanished(r, s, "not listed any more")
 	case r.Outcome != "" && p.rests(r, s):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"chatexport/internal/archive"
@@ -22,76 +23,147 @@ const (
 	// maxSkew is how far clocks may differ: a sweep that begins later than that has a forged id, or was begun by a broken
 	// clock. Ids are ordered by time, so such a one would be the latest for ever.
 	maxSkew = 10 * time.Minute
+
+	// stale is how old a sweep may be and still cover the tasks of others.
+	stale = 20 * time.Hour
+	// maxWaiting bounds the pointer. The task {} always finds room: it covers all others.
+	maxWaiting = 16
+	// longWait is worth a warning: a night's sweep should have begun by the morning.
+	longWait = 6 * time.Hour
 )
 
+// errTooMany means that a task cannot be noted. Later it may be.
+var errTooMany = errors.New("too many sweeps wait for their turn")
+
 // pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
-// stale, streams are looked at once more that need not be.
+// stale, streams are looked at once more that need not be. Whoever writes it has just read it, and never puts an earlier
+// sweep in the place of a later one.
 type pointer struct {
 	envelope
 
 	Current current   `json:"current"`
 	Base    base      `json:"base"`
+	Waiting []waiting `json:"waiting,omitempty"` // in the order in which they get their turn; none covers another
 	At      time.Time `json:"updated_at"`
 }
 
-// current is the sweep that is being listed and planned, or was last.
+// current is the sweep under way, or the last one.
 type current struct {
 	ID    string    `json:"id,omitempty"`
-	Owner string    `json:"owner,omitempty"` // the event that began it; empty once it is planned
-	Until time.Time `json:"until,omitzero"`  // of the lease
+	Spec  Spec      `json:"task"`
+	Owner string    `json:"owner,omitempty"` // the event that began it
+	Until time.Time `json:"until,omitzero"`  // one that has shown nothing more by then is lost; zero once it has ended
 }
 
 // base is the last sweep that was planned: what it knew, and the results of its lane, are what the next one begins with.
 type base struct {
-	ID    string    `json:"id,omitempty"`
-	Lane  bool      `json:"lane,omitempty"` // something was due
-	Until time.Time `json:"until,omitzero"` // until then a lane without a result may still be waiting for its first batch
+	ID      string    `json:"id,omitempty"`
+	At      time.Time `json:"at,omitzero"`        // when its lane was begun
+	Results int       `json:"results,omitempty"`  // of the lane; there are at least so many
+	Done    int       `json:"done,omitempty"`     // streams that they tell of
+	Last    bool      `json:"last,omitempty"`     // the lane is at its end, or nothing was due
+	GaveWay bool      `json:"gave_way,omitempty"` // the lane has made place for a sweep that waited
+}
+
+// started makes a sweep the base whose lane begins, or has begun.
+func (b *base) started(id string) {
+	if b.ID != id {
+		*b = base{ID: id, At: time.Now().UTC()}
+	}
+}
+
+// heard takes what the newest result of the lane tells.
+func (b *base) heard(h *resultHeader) {
+	if b.Results <= h.Batch {
+		b.Results, b.Done, b.Last = h.Batch+1, sum(h.Tally.Outcomes), h.Last
+	}
+}
+
+// waiting is a task that gets its turn.
+type waiting struct {
+	Spec  Spec      `json:"task"`
+	Since time.Time `json:"since"`
 }
 
 // loadPointer reads the pointer; the zero one if there is none, or none that can be read.
-func (v *survey) loadPointer(ctx context.Context) error {
+func (s *stint) loadPointer(ctx context.Context) error {
+	s.pointer = pointer{}
 	var p pointer
-	err := v.objects.readJSON(ctx, layout.SweepLatest(), &p)
+	err := s.objects.readJSON(ctx, layout.SweepLatest(), &p)
 	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
 		err = fmt.Errorf("%w: it names no sweep", errObject)
 	}
 	switch {
 	case err == nil:
-		v.pointer = p
+		s.pointer = p
 	case unreadable(err):
-		v.Log.Warn().Err(err).Msg("pointer is unreadable and ignored; every stream is looked at")
+		s.Log.Warn().Err(err).Msg("pointer is unreadable and ignored; every stream is looked at")
 	case !errors.Is(err, objstore.ErrNotExist):
 		return err
+	}
+	for _, w := range s.pointer.Waiting {
+		if waited := time.Since(w.Since); waited > longWait {
+			s.Log.Warn().Int64("waited_ms", waited.Milliseconds()).Msg("a sweep has waited for its turn for long; sweep less often, or raise CHAT_QPS")
+		}
 	}
 	return nil
 }
 
 // savePointer overwrites the pointer.
-func (v *survey) savePointer(ctx context.Context) error {
-	v.pointer.Format, v.pointer.At = format, time.Now().UTC()
-	return v.objects.overwriteJSON(ctx, layout.SweepLatest(), v.pointer)
+func (s *stint) savePointer(ctx context.Context) error {
+	s.pointer.Format, s.pointer.At = format, time.Now().UTC()
+	return s.objects.overwriteJSON(ctx, layout.SweepLatest(), s.pointer)
 }
 
-// leased reports whether another event's sweep is under way.
-func (p pointer) leased(owner string, now time.Time) bool {
-	c := p.Current
-	return c.Owner != "" && c.Owner != owner && now.Before(c.Until) && !c.Until.After(now.Add(maxBatch))
+// begin puts a sweep into the place of the one under way. What it covers need not wait any more.
+func (p *pointer) begin(id string, spec Spec, owner string, until time.Time) {
+	p.Current = current{ID: id, Spec: spec, Owner: owner, Until: until.UTC()}
+	p.Waiting = slices.DeleteFunc(p.Waiting, func(w waiting) bool { return spec.covers(w.Spec) })
+}
+
+// note has a task wait, in the place of the first one that it covers. It reports whether it did already.
+func (p *pointer) note(spec Spec, now time.Time) bool {
+	covered := func(w waiting) bool { return spec.covers(w.Spec) }
+	if slices.ContainsFunc(p.Waiting, func(w waiting) bool { return w.Spec.covers(spec) }) {
+		return true
+	}
+	at, since := len(p.Waiting), now.UTC()
+	if n := slices.IndexFunc(p.Waiting, covered); n >= 0 {
+		at, since = n, p.Waiting[n].Since
+	}
+	p.Waiting = slices.Insert(slices.DeleteFunc(p.Waiting, covered), at, waiting{spec, since})
+	return false
+}
+
+// alive reports whether a sweep is, or may be, under way.
+func (p *pointer) alive(now time.Time) bool {
+	return now.Before(p.Current.Until) && !p.Current.Until.After(now.Add(handover+maxBatch+time.Minute))
+}
+
+// covers reports whether the sweep under way exports all that a task asks for. One that is old does not: it knows nothing
+// of what came since.
+func (p *pointer) covers(spec Spec, now time.Time) bool {
+	started, ok := archive.RunStart(p.Current.ID)
+	return ok && now.Sub(started) < stale && p.Current.Spec.covers(spec)
+}
+
+// shown reports whether the lane of a sweep is known to work, or to be over.
+func (p *pointer) shown(id string) bool {
+	return p.Base.ID == id && (p.Base.Results > 0 || p.Base.Last)
 }
 
 // unfinished reports whether an event's own earlier delivery began a sweep and did not come to its end. What was listed
 // long ago is not worth going on with: a person's event may have the same bytes every time.
-func (p pointer) unfinished(owner string, now time.Time) bool {
+func (p *pointer) unfinished(owner string, now time.Time) bool {
 	c := p.Current
 	started, ok := archive.RunStart(c.ID)
-	return owner != "" && c.Owner == owner && c.ID != p.Base.ID && ok && now.Sub(started) < freshFor && !ahead(c.ID, now)
+	return owner != "" && c.Owner == owner && !p.shown(c.ID) && ok && now.Sub(started) < freshFor && !ahead(c.ID, now)
 }
 
-// overtook reports whether a sweep need not go on: it was planned and its lane was started, or a later one was, or is
-// about to be. Ids are ordered by time. One of a time to come is not later: what it knew is as good as any, though.
-func (p pointer) overtook(id string, now time.Time) bool {
-	planned := p.Base.ID >= id && !ahead(p.Base.ID, now)
-	begun := p.Current.ID > id && !ahead(p.Current.ID, now) && p.leased("", now)
-	return planned || begun
+// overtook reports whether a later sweep has begun than the one that an id names. Ids are ordered by time. One of a time
+// to come is not later: what it knew is as good as any, though.
+func (p *pointer) overtook(id string, now time.Time) bool {
+	return p.Current.ID > id && !ahead(p.Current.ID, now)
 }
 
 // ahead reports whether a sweep's id is of a time to come.

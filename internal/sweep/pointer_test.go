@@ -69,25 +69,13 @@ func TestPointer_ASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 func TestPointer_WhichSweepIsTheLater(t *testing.T) {
 	t.Parallel()
 	const id, later, future = "20261122T110000Z-01020304", "20261122T115500Z-00000000", "20261122T130000Z-00000000"
-	leased := func(id string) current { return current{ID: id, Owner: "a", Until: noon().Add(time.Minute)} }
-	for n, tc := range []struct {
-		pointer  pointer
-		overtook bool
-	}{
-		{pointer{}, false},
-		{pointer{Base: base{ID: id}}, true},
-		{pointer{Base: base{ID: later}}, true},
-		{pointer{Base: base{ID: future}}, false},
-		{pointer{Current: leased(id)}, false},
-		{pointer{Current: leased(later)}, true},
-		{pointer{Current: current{ID: later}}, false},
-		{pointer{Current: leased(future)}, false},
-	} {
-		if got := tc.pointer.overtook(id, noon()); got != tc.overtook {
-			t.Errorf("%d: %+v overtook: %v", n, tc.pointer, got)
+	for other, want := range map[string]bool{"": false, id: false, later: true, future: false} {
+		p := pointer{Current: current{ID: other, Owner: "a"}}
+		if got := p.overtook(id, noon()); got != want {
+			t.Errorf("%q overtook: %v", other, got)
 		}
-	}
-	if p := (pointer{Current: leased(future)}); p.unfinished("a", noon()) {
-		t.Error("a redelivery goes on with a sweep of a time to come")
+		if other == future && p.unfinished("a", noon()) {
+			t.Error("a redelivery goes on with a sweep of a time to come")
+		}
 	}
 }

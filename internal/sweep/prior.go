@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/panics"
 )
@@ -21,63 +20,31 @@ const (
 	maxVerdicts = 1 << 20
 )
 
-// laneHint is lane.json, which is overwritten after each result of the latest sweep's lane: whoever wants to know how far
-// that is need not read them all.
-type laneHint struct {
-	envelope
-
-	Results int       `json:"results"` // there are at least so many
-	Done    int       `json:"done"`    // streams that they tell of
-	Until   time.Time `json:"until"`   // a lane that has shown nothing more by then is lost
-	Last    bool      `json:"last"`    // the lane is at its end
-}
-
-func hintOf(h *resultHeader) laneHint {
-	return laneHint{envelope{format, h.Sweep}, h.Batch + 1, sum(h.Tally.Outcomes), h.Until, h.Last}
-}
-
-// prior is what became of the lane of the sweep before.
-type prior struct {
-	laneHint
-
-	alive bool // the lane is, or may be, under way
-}
-
-// lookAtLane finds out, once, whether the lane of the base sweep is still at it. It looks for its newest result from the
-// hint on: they are numbered without a gap. Where the hint is lost, all are read, or as many as a quarter of the batch
-// allows: what is not found is looked at again.
-func (v *survey) lookAtLane(ctx context.Context) error {
-	if v.prior != nil {
-		return nil
+// lookBack finds the newest result of the base sweep's lane, from what the pointer tells on: they are numbered without a
+// gap. Where the pointer tells nothing, all are read, or as many as a quarter of the batch allows: what is not found is
+// looked at again.
+func (v *survey) lookBack(ctx context.Context) error {
+	b := v.pointer.Base
+	if b.Results < 0 || b.Results > v.Settings.MaxHops+1 {
+		b.Results = 0
 	}
-	id, now := v.pointer.Base.ID, time.Now()
-	p := &prior{laneHint: laneHint{Until: v.pointer.Base.Until, Last: !v.pointer.Base.Lane}}
-	if !p.Last {
-		var hint laneHint
-		switch err := v.objects.readJSON(ctx, layout.SweepLane(), &hint); {
-		case err != nil && !lost(err):
-			return err
-		case err == nil && hint.Sweep == id && hint.Results > 0 && hint.Results <= v.Settings.MaxHops+1:
-			p.laneHint = hint
-		}
-	}
-	for until := now.Add(v.Deadline.Sub(now) / 4); time.Now().Before(until) && !p.Last; {
+	now := time.Now()
+	for until := now.Add(v.Deadline.Sub(now) / 4); time.Now().Before(until) && b.ID != "" && !b.Last; {
 		var h resultHeader
-		_, err := readResult(ctx, v.objects, id, p.Results, &h)
+		_, err := readResult(ctx, v.objects, b.ID, b.Results, &h)
 		if errors.Is(err, objstore.ErrNotExist) {
 			break
 		}
 		switch {
 		case err == nil:
-			p.laneHint = hintOf(&h)
+			b.heard(&h)
 		case unreadable(err):
-			p.Results++
+			b.Results++
 		default:
 			return err
 		}
 	}
-	p.alive = !p.Last && now.Before(p.Until) && !p.Until.After(now.Add(handover+maxBatch+time.Minute))
-	v.prior = p
+	v.prior = b
 	return nil
 }
 
@@ -92,13 +59,13 @@ func (v *survey) verdicts(ctx context.Context) (*table[verdict], error) {
 	group.SetLimit(readers)
 	for batch := v.prior.Results - 1; batch >= 0; batch-- {
 		if !time.Now().Before(until) {
-			v.Log.Warn().Str("base", v.pointer.Base.ID).
+			v.Log.Warn().Str("base", v.prior.ID).
 				Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
 			break
 		}
 		group.Go(func() error {
 			return panics.Logged(v.Log, func() error {
-				others, err := readResult(joint, v.objects, v.pointer.Base.ID, batch, new(resultHeader))
+				others, err := readResult(joint, v.objects, v.prior.ID, batch, new(resultHeader))
 				if err == nil {
 					mu.Lock()
 					defer mu.Unlock()

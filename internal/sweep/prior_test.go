@@ -21,64 +21,34 @@ func (s *scene) results(n int, ended bool) {
 	for batch := range n {
 		l := newLines()
 		l.add(resultLine{Done: &outcome{Group: fmt.Sprint("g", batch), verdict: verdict{Outcome: "complete", Frontier: 10, Began: 1, At: 2}}})
-		w, err := l.close(resultHeader{
-			envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1,
-			Until: time.Now().Add(time.Duration(batch-n+1)*time.Minute + 5*time.Minute),
-		})
+		w, err := l.close(resultHeader{envelope: envelope{format, baseID}, Batch: batch, Last: ended && batch == n-1})
 		s.write(layout.SweepResult(baseID, batch), w, err)
 	}
 	s.hint(n, ended)
 }
 
-// hint says that the base sweep's lane has so many results.
+// hint says that the base sweep's lane has so many results, and is at its end or at work for a minute.
 func (s *scene) hint(results int, last bool) {
 	s.t.Helper()
-	w, err := encodeJSON(laneHint{envelope: envelope{format, baseID}, Results: results, Last: last, Until: time.Now().Add(time.Minute)})
-	s.write(layout.SweepLane(), w, err)
-}
-
-func TestPrior_ATickReadsFewResultsOfALaneThatIsAlive(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{0, 1, 2, 9, 300} {
-		for _, behind := range []int{0, 1, 3} {
-			inScene(t, func(s *scene) {
-				s.based(baseID)
-				s.results(n, false)
-				s.hint(n-behind, false)
-				sum, err := s.sweep(nil, "tick", time.Minute)
-				if alive := sum.Outcome == AlreadyRunning; err != nil || alive != (n > 0) || s.gets > 5+behind {
-					t.Errorf("%d results, hint %d behind: %q, %v, %d reads", n, behind, sum.Outcome, err, s.gets)
-				}
-			})
-		}
+	p := pointer{Base: base{ID: baseID, Results: results, Last: last}, Current: current{ID: baseID}}
+	if !last {
+		p.Current.Until = time.Now().Add(time.Minute)
 	}
+	s.point(p)
 }
 
-// The hint may be of another sweep, lost, or wrong.
+// Whatever the pointer tells of the lane is a hint.
 func TestPrior_AHintThatIsWrongHidesNoResult(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(s *scene){
-		"lost":     func(s *scene) { s.store.Lose(layout.SweepLane()) },
-		"broken":   func(s *scene) { s.corrupt[layout.SweepLane()] = true },
-		"too high": func(s *scene) { s.hint(1<<30, false) },
-		"negative": func(s *scene) { s.hint(-7, false) },
-		"of another sweep": func(s *scene) {
-			w, err := encodeJSON(laneHint{envelope: envelope{format, "x"}, Results: 7})
-			s.write(layout.SweepLane(), w, err)
-		},
-	} {
+	for _, hint := range []int{0, 4, 1 << 30, -7} {
 		inScene(t, func(s *scene) {
 			s.based(baseID)
 			s.results(9, false)
-			change(s)
-			sum, err := s.sweep(nil, "tick", time.Minute)
-			if err != nil || sum.Outcome != AlreadyRunning {
-				t.Errorf("%s: %q, %v", name, sum.Outcome, err)
-			}
+			s.hint(hint, false)
 			time.Sleep(time.Hour)
-			sum, err = s.sweep(nil, "later", time.Minute)
+			sum, err := s.sweep(nil, "later", time.Minute)
 			if known := s.known(sum.Sweep); err != nil || len(known) != 9 {
-				t.Errorf("%s: %q, %v, %d known", name, sum.Outcome, err, len(known))
+				t.Errorf("%d: %q, %v, %d known", hint, sum.Outcome, err, len(known))
 			}
 		})
 	}
@@ -211,29 +181,17 @@ func TestPrior_ABrokenResultHidesNoOther(t *testing.T) {
 	}
 }
 
-func TestPrior_ABrokenPlanIsNotTakenUp(t *testing.T) {
-	t.Parallel()
-	inScene(t, func(s *scene) {
-		w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Current: current{ID: baseID}})
-		s.write(layout.SweepLatest(), w, err)
-		w, err = encodeJSON(planObject{envelope: envelope{format, baseID}})
-		s.write(layout.SweepPlan(baseID), w, err)
-		s.corrupt[layout.SweepPlan(baseID)] = true
-		if sum, err := s.sweep(nil, "tick", time.Minute); err != nil || sum.Outcome != Complete {
-			t.Errorf("%q, %v", sum.Outcome, err)
-		}
-	})
-}
-
 // However little time is left once the parts are read: the next batch would have no more.
 func TestPlan_IsMadeByABatchThatListsNothing(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		id := archive.NewRunID(time.Now())
-		w, err := newLines().close(partHeader{envelope: envelope{format, id}, At: time.Now(), Next: place{Done: true}})
-		s.write(layout.SweepInfo(id, 0), w, err)
-		s.slow = 16 * time.Second
-		sum, err := s.sweep(&Continuation{ID: id, Part: 1}, "next", 2*time.Minute)
+		for part := range 2 {
+			w, err := newLines().close(partHeader{envelope: envelope{format, id}, Part: part, At: time.Now(), Next: place{Done: part == 1}})
+			s.write(layout.SweepInfo(id, part), w, err)
+		}
+		s.slow = 13 * time.Second
+		sum, err := s.sweep(&Continuation{ID: id, Part: 2}, "next", 2*time.Minute)
 		if err != nil || sum.Outcome != Complete {
 			t.Errorf("%q, %v", sum.Outcome, err)
 		}

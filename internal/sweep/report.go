@@ -17,7 +17,7 @@ type Report struct {
 
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	PlannedAt  time.Time `json:"planned_at,omitzero"`
-	FinishedAt time.Time `json:"finished_at,omitzero"` // missing where the lane was lost
+	FinishedAt time.Time `json:"finished_at,omitzero"` // missing where the lane was lost, or made place for another sweep
 	Previous   string    `json:"previous,omitempty"`   // the sweep whose results this one began with
 
 	Groups    groupCounts `json:"groups"`
@@ -118,14 +118,14 @@ func (s shelf) report(ctx context.Context, r Report) error {
 
 // settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will.
 func (v *survey) settlePrior(ctx context.Context) error {
-	if v.prior.Last {
+	if v.prior.ID == "" || v.prior.Last {
 		return nil
 	}
 	var plan planObject
 	var newest resultHeader
-	err := v.objects.readJSON(ctx, layout.SweepPlan(v.pointer.Base.ID), &plan)
+	err := v.objects.readJSON(ctx, layout.SweepPlan(v.prior.ID), &plan)
 	if err == nil && v.prior.Results > 0 {
-		_, err = readResult(ctx, v.objects, v.pointer.Base.ID, v.prior.Results-1, &newest)
+		_, err = readResult(ctx, v.objects, v.prior.ID, v.prior.Results-1, &newest)
 	}
 	if lost(err) && plan.Format == 0 {
 		v.Log.Warn().Err(err).Msg("the sweep before has no report: its plan is lost")
@@ -135,7 +135,9 @@ func (v *survey) settlePrior(ctx context.Context) error {
 		return err
 	}
 	plan.Report.conclude(&newest)
-	v.Log.Warn().Str("lost_sweep", plan.Sweep).Int("unreached", plan.Report.Unreached).
-		Msg("the lane of the sweep before was lost; its streams are taken up again")
+	if !v.prior.GaveWay {
+		v.Log.Warn().Str("lost_sweep", plan.Sweep).Int("unreached", plan.Report.Unreached).
+			Msg("the lane of the sweep before was lost; its streams are taken up again")
+	}
 	return v.objects.report(ctx, plan.Report)
 }

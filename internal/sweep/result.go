@@ -17,7 +17,6 @@ type resultHeader struct {
 
 	Batch int        `json:"batch"`
 	At    time.Time  `json:"at"`
-	Until time.Time  `json:"until"` // a lane that has shown nothing more by then is lost
 	Short piecePlace `json:"short"` // of the plan, where the next batch reads on
 	Long  piecePlace `json:"long"`
 	Last  bool       `json:"last,omitempty"`

@@ -155,9 +155,7 @@ func (s *scene) write(key string, w objstore.Write, err error) {
 
 // batchOf returns a batch of a sweep.
 func (s *scene) batchOf(id string) *survey {
-	return &survey{
-		Sweeper: s.Sweeper, Request: s.request("survey", time.Minute), id: id, start: time.Now(), objects: s.shelf(), seen: newSnapshot(),
-	}
+	return &survey{stint: s.stint(Spec{}, id, s.request("survey", time.Minute)), seen: newSnapshot()}
 }
 
 // based makes a sweep the last that was planned. The records are in order.
@@ -167,7 +165,14 @@ func (s *scene) based(id string, known ...record) {
 	if err := writePieces(s.t.Context(), s.shelf(), id, key, knownRecords, inOrder(known)); err != nil {
 		s.t.Fatal(err)
 	}
-	w, err := encodeJSON(pointer{envelope: envelope{Format: format}, Base: base{ID: id, Lane: true}})
+	s.point(pointer{Base: base{ID: id}})
+}
+
+// point stores a pointer.
+func (s *scene) point(p pointer) {
+	s.t.Helper()
+	p.Format = format
+	w, err := encodeJSON(p)
 	s.write(layout.SweepLatest(), w, err)
 }
 

@@ -31,8 +31,6 @@ type Spec struct {
 	// whichever comes first; never beyond half of the retention.
 	MinNew int64    `json:"min_new,omitempty"`
 	MaxAge Duration `json:"max_age,omitzero"`
-	// Takeover begins although the lane of the sweep before seems to be alive.
-	Takeover bool `json:"takeover,omitempty"`
 }
 
 // Duration is a time.Duration that is written as "90m", "6h" or "2d".
@@ -147,8 +145,21 @@ func (s Spec) wants(id string) bool {
 	return (len(s.Include) == 0 || slices.ContainsFunc(s.Include, match)) && !slices.ContainsFunc(s.Exclude, match)
 }
 
-// covers reports whether a group of a type would be listed. A type that is not known might be.
-func (s Spec) covers(kind string) bool {
+// covers reports whether a sweep exports at once all that another would.
+func (s Spec) covers(other Spec) bool {
+	within := func(wide, narrow []string) bool { // every id that narrow lets in, wide does
+		return !slices.ContainsFunc(narrow, func(n string) bool {
+			return !slices.ContainsFunc(wide, func(w string) bool { return w == n || !strings.Contains(w, "?") && glob(w, n) })
+		})
+	}
+	return (s.MinNew == 0 && s.MaxAge == 0 || s.MinNew == other.MinNew && s.MaxAge == other.MaxAge) &&
+		(len(s.Types) == 0 || len(other.Types) > 0 && !slices.ContainsFunc(other.Types, func(kind string) bool { return !slices.Contains(s.Types, kind) })) &&
+		(len(s.Include) == 0 || len(other.Include) > 0 && within(s.Include, other.Include)) &&
+		within(other.Exclude, s.Exclude)
+}
+
+// listsType reports whether a group of a type would be listed. A type that is not known might be.
+func (s Spec) listsType(kind string) bool {
 	listed, _ := listType(kind)
 	return kind == "" || len(s.Types) == 0 || slices.Contains(s.Types, listed)
 }

@@ -18,7 +18,7 @@ func TestParseSpec(t *testing.T) {
 	}{
 		{`{}`, Spec{}},
 		{`{"types":["Public","Work","Private"]}`, Spec{Types: []string{"Private", "Public"}}},
-		{`{"include":["a*"],"exclude":["*z"],"min_new":3,"max_age":"90m","takeover":true}`, Spec{Include: []string{"a*"}, Exclude: []string{"*z"}, MinNew: 3, MaxAge: Duration(90 * time.Minute), Takeover: true}},
+		{`{"include":["a*"],"exclude":["*z"],"min_new":3,"max_age":"90m"}`, Spec{Include: []string{"a*"}, Exclude: []string{"*z"}, MinNew: 3, MaxAge: Duration(90 * time.Minute)}},
 		{`{"max_age":"2d"}`, Spec{MaxAge: Duration(48 * time.Hour)}},
 	} {
 		got, err := ParseSpec([]byte(tc.raw))

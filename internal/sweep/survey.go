@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
@@ -26,31 +25,19 @@ var errNoProgress = errors.New("batch of the sweep made no progress")
 
 // survey is one batch of a sweep before its lane begins: it lists, and plans when all is listed.
 type survey struct {
-	*Sweeper
-	Request
-
-	spec    Spec
-	objects shelf
-	start   time.Time
-
-	pointer pointer
-	id      string
+	stint
 
 	part  int // the part that comes next
 	place place
 	at    time.Time // of the newest part: what the plan is made by
 	seen  *snapshot
 
-	prior *prior // what became of the base sweep's lane; nil until it was looked at
-
-	summary Summary
+	prior base // what the plan begins with
 }
 
 // survey does one batch: c is nil for a tick.
 func (s *Sweeper) survey(ctx context.Context, spec Spec, c *Continuation, req Request) (Summary, error) {
-	v := &survey{
-		Sweeper: s, Request: req, spec: spec, objects: s.shelf(), start: time.Now(), seen: newSnapshot(),
-	}
+	v := &survey{stint: s.stint(spec, "", req), seen: newSnapshot()}
 	err := v.run(ctx, c)
 	v.summary.Sweep, v.summary.Batch, v.summary.Groups = v.id, v.part, v.seen.counts.Total
 	v.summary.Elapsed = time.Since(v.start)
@@ -58,10 +45,11 @@ func (s *Sweeper) survey(ctx context.Context, spec Spec, c *Continuation, req Re
 }
 
 func (v *survey) run(ctx context.Context, c *Continuation) error {
-	if err := v.loadPointer(ctx); err != nil {
-		return err
+	begin := v.tick
+	if c != nil {
+		v.id, begin = c.ID, v.continued
 	}
-	done, err := v.begin(ctx, c)
+	done, err := begin(ctx)
 	if done || err != nil {
 		return err
 	}
@@ -79,60 +67,63 @@ func (v *survey) run(ctx context.Context, c *Continuation) error {
 	return v.makePlan(ctx)
 }
 
-// begin finds out which sweep this batch belongs to and how far that is. It reports true if there is nothing to do.
-func (v *survey) begin(ctx context.Context, c *Continuation) (bool, error) {
-	now := time.Now()
+// tick begins a sweep, unless one is under way. It reports true if there is nothing to do.
+func (v *survey) tick(ctx context.Context) (bool, error) {
+	if err := v.loadPointer(ctx); err != nil {
+		return false, err
+	}
+	p, now := &v.pointer, time.Now()
 	switch {
-	case c != nil && ahead(c.ID, now):
+	case p.unfinished(v.Owner, now):
+		v.id, v.spec = p.Current.ID, p.Current.Spec // a redelivery goes on where its predecessor died
+		if err := v.take(ctx); err != nil {
+			return false, err
+		}
+		return v.resume(ctx)
+	case p.alive(now) && p.covers(v.spec, now):
+		v.id, v.summary.Outcome = p.Current.ID, AlreadyRunning
+		return true, nil
+	case p.alive(now):
+		return true, v.wait(ctx)
+	}
+	asked := v.spec
+	p.note(asked, now) // behind those that nobody was left to begin
+	if v.id, v.spec = laterID(p.Current.ID, now), p.Waiting[0].Spec; !v.spec.covers(asked) {
+		v.Log.Info().Str("under_way", v.id).Msg("another sweep has waited for longer and begins; this one waits for its turn")
+	}
+	return false, v.take(ctx)
+}
+
+// continued finds out whether a continuation is to go on, and how far its sweep is. It reports true if there is nothing
+// to do.
+func (v *survey) continued(ctx context.Context) (bool, error) {
+	if ahead(v.id, time.Now()) {
 		v.Log.Warn().Msg("the continuation names a sweep that has not begun; the next sweep goes on")
 		v.summary.Outcome = Lost
 		return true, nil
-	case c != nil:
-		v.id = c.ID
-		if v.pointer.overtook(v.id, now) {
-			v.summary.Outcome = LostRace
-			return true, nil
-		}
-	case v.pointer.leased(v.Owner, now):
-		v.summary.Outcome = AlreadyRunning
-		return true, nil
-	case v.pointer.unfinished(v.Owner, now):
-		v.id = v.pointer.Current.ID // a redelivery goes on where its predecessor died
-	default:
-		if err := v.adopt(ctx); err != nil {
-			return false, err
-		}
-		if err := v.lookAtLane(ctx); err != nil {
-			return false, err
-		}
-		if v.prior.alive && !v.spec.Takeover {
-			v.summary.Outcome = AlreadyRunning
-			return true, nil
-		}
-		v.id = archive.NewRunID(now)
 	}
-	fresh := v.pointer.Current.ID != v.id
-	if err := v.lease(ctx, v.Deadline); err != nil {
+	overtaken, err := v.overtaken(ctx)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if fresh && c == nil {
-		return false, nil // nothing of it can be there yet
+	case overtaken:
+		return true, v.giveIn(ctx, false)
+	case v.pointer.shown(v.id):
+		v.summary.Outcome = LostRace
+		return true, nil
+	case v.pointer.Current.ID != v.id, v.pointer.Current.Until.Before(v.Deadline):
+		// Lost, or written over by who had read it before this sweep began; or this is a late delivery.
+		if err := v.take(ctx); err != nil {
+			return false, err
+		}
 	}
 	return v.resume(ctx)
 }
 
-// lease keeps other ticks away. A crash right after it: the redelivered event has the same owner and goes on with the
-// same sweep; others wait at most until it ends.
-func (v *survey) lease(ctx context.Context, until time.Time) error {
-	c := v.pointer.Current
-	if c.ID == v.id && c.Owner != "" && !c.Until.Before(until) {
-		return nil // the hand-over's lease lasts long enough
-	}
-	owner := v.Owner
-	if c.ID == v.id && c.Owner != "" {
-		owner = c.Owner // a continuation keeps the lease of the tick
-	}
-	v.pointer.Current = current{ID: v.id, Owner: owner, Until: until.UTC()}
+// take makes the sweep the one under way. A crash right after it: the redelivered event has the same owner and goes on
+// with the same sweep; others wait, at most until the batch would have ended.
+func (v *survey) take(ctx context.Context) error {
+	v.pointer.begin(v.id, v.spec, v.Owner, v.Deadline)
 	return v.savePointer(ctx)
 }
 
@@ -220,16 +211,7 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	return true, v.handOver(ctx)
 }
 
-// handOver continues the sweep in another invocation.
+// handOver continues the sweep in another invocation: one of two that go on at the same part loses the next.
 func (v *survey) handOver(ctx context.Context) error {
-	// A crash right after this: the redelivered event goes on at the same part, and one of the two loses the next.
-	if err := v.publish(ctx, v.spec, Continuation{ID: v.id, Part: v.part}); err != nil {
-		return fmt.Errorf("publish the sweep's continuation: %w", err)
-	}
-	v.summary.Outcome = Continued
-	// Without it a tick may begin a second sweep beside this one, which costs calls and nothing else.
-	if err := v.lease(ctx, time.Now().Add(handover)); err != nil {
-		v.Log.Warn().Err(err).Msg("lease of the sweep is not extended")
-	}
-	return nil
+	return v.goOn(ctx, Continued, &Continuation{ID: v.id, Part: v.part}, func(*base) {})
 }

@@ -95,7 +95,9 @@ const (
 	Complete       Outcome = "complete"        // the sweep found nothing to do, or the lane is at its end
 	Continued      Outcome = "continued"       // handed on to the next batch
 	Planned        Outcome = "planned"         // the lane has been started
-	AlreadyRunning Outcome = "already_running" // another event sweeps, or the lane of the sweep before is alive
+	GaveWay        Outcome = "gave_way"        // the lane has had its turn; a sweep that waited begins
+	AlreadyRunning Outcome = "already_running" // the sweep under way exports all that was asked for
+	Waiting        Outcome = "waiting"         // the sweep under way does not; this one gets its turn
 	LostRace       Outcome = "lost_race"       // another delivery did this batch and goes on
 	Lost           Outcome = "lost"            // the continuation names nothing that exists; the next sweep sees to it
 )

@@ -36,6 +36,7 @@ type scene struct {
 	gets   int
 	sweeps []Continuation
 	lanes  []Continuation
+	queue  platform
 	logs   strings.Builder
 }
 
@@ -55,6 +56,9 @@ func inScene(t *testing.T, f func(s *scene)) {
 				s.gets++
 			}
 			s.mu.Unlock()
+			if dead, lost := s.queue.meet(ctx, c.Write != nil); dead {
+				return memstore.Fault{Lost: lost, Err: errDead}, nil
+			}
 			if s.corrupt[c.Key] && c.Op == memstore.OpGet {
 				return memstore.Fault{Err: objstore.ErrCorrupt}, nil
 			}
@@ -90,8 +94,18 @@ func (s *scene) Run(_ context.Context, req export.Request) (export.Result, error
 	return s.engine(req)
 }
 
-func (s *scene) ContinueSweep(_ context.Context, _ Spec, next []byte) error {
+func (s *scene) ContinueSweep(ctx context.Context, spec Spec, next []byte) error {
+	dead, lost := s.queue.meet(ctx, true)
+	if lost {
+		return errDead
+	}
+	s.queue.push(event{spec: spec, next: next})
 	c, err := parseContinuation(next)
+	if dead {
+		err = errDead
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c.Batch != nil {
 		s.lanes = append(s.lanes, c)
 	} else {

@@ -98,3 +98,34 @@ func TestGlobsChooseGroups(t *testing.T) {
 		}
 	}
 }
+
+func TestSpec_CoversWhatItExportsAtOnce(t *testing.T) {
+	t.Parallel()
+	some := Spec{Types: []string{"Private", "Public"}, Include: []string{"a*", "b?"}, Exclude: []string{"*x", "b1"}}
+	for n, tc := range []struct {
+		sweep, other Spec
+		want         bool
+	}{
+		{Spec{}, Spec{}, true},
+		{Spec{}, some, true},
+		{some, Spec{}, false},
+		{some, some, true},
+		{Spec{Types: some.Types}, Spec{Types: []string{"Public"}}, true},
+		{Spec{Types: []string{"Public"}}, Spec{Types: some.Types}, false},
+		{Spec{Include: []string{"a*"}}, Spec{Include: []string{"a1", "ab*"}}, true},
+		{Spec{Include: []string{"a*"}}, Spec{Include: []string{"a1", "b"}}, false},
+		{Spec{Include: []string{"a?"}}, Spec{Include: []string{"a?"}}, true},
+		{Spec{Include: []string{"a?"}}, Spec{Include: []string{"a*"}}, false}, // ? is one byte, * may be many
+		{Spec{Exclude: []string{"ab"}}, Spec{Exclude: []string{"a*"}}, true},
+		{Spec{Exclude: []string{"a*"}}, Spec{Exclude: []string{"ab"}}, false},
+		{Spec{Exclude: []string{"a*"}}, Spec{}, false},
+		{Spec{}, Spec{MinNew: 5, MaxAge: Duration(time.Hour)}, true},
+		{Spec{MinNew: 5}, Spec{}, false},
+		{Spec{MinNew: 5}, Spec{MinNew: 5}, true},
+		{Spec{MaxAge: Duration(time.Hour)}, Spec{MinNew: 5, MaxAge: Duration(time.Hour)}, false},
+	} {
+		if got := tc.sweep.covers(tc.other); got != tc.want {
+			t.Errorf("%d: %+v covers %+v: %v", n, tc.sweep, tc.other, got)
+		}
+	}
+}

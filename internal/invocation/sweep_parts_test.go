@@ -159,6 +159,23 @@ func TestSweepLog_LinesAreFlat(t *testing.T) {
 	})
 }
 
+// A second one of an event is no redelivery of the first, although both have the event's owner.
+func TestSweepTask_OfTwoInOneEventBothAreDone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{})
+		active := app(t, s.World, 20, 1, 0, func(int) int { return 4 })
+		s.Push(cmq(`{"sweep":{"include":["@TGS#0000?"]}}`, `{"sweep":{"include":["@TGS#0001?"]}}`))
+		s.drain()
+		for _, stream := range active {
+			s.Verify(stream)
+		}
+		if logs := s.Logs.String(); !strings.Contains(logs, `"outcome":"waiting"`) || strings.Contains(logs, "already_running") {
+			t.Error("the second sweep did not wait for the first")
+		}
+	})
+}
+
 // A lane in which nothing works at all must not fail for every stream of its plan.
 func TestLane_ThatIsRefusedEverythingStops(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,10 @@ func (v *survey) tick(ctx context.Context) (bool, error) {
 		v.id, v.summary.Outcome = p.Current.ID, AlreadyRunning
 		return true, nil
 	case p.alive(now):
-		return true, v.wait(ctx)
+		if err := v.wait(ctx); err != nil || !v.reported(ctx) {
+			return true, err
+		}
+		// It ended between the read of the pointer and the write, and so begins nobody.
 	}
 	asked := v.spec
 	p.note(asked, now) // behind those that nobody was left to begin
@@ -92,6 +95,12 @@ func (v *survey) tick(ctx context.Context) (bool, error) {
 		v.Log.Info().Str("under_way", v.id).Msg("another sweep has waited for longer and begins; this one waits for its turn")
 	}
 	return false, v.take(ctx)
+}
+
+// reported reports whether the sweep under way has come to its end, whatever the pointer tells.
+func (v *survey) reported(ctx context.Context) bool {
+	_, _, err := v.objects.read(ctx, layout.SweepReport(v.pointer.Current.ID))
+	return err == nil
 }
 
 // continued finds out whether a continuation is to go on, and how far its sweep is. It reports true if there is nothing

@@ -106,12 +106,16 @@ func (b *busy) wantOneLane() {
 
 func only(pattern string) Spec { return Spec{Include: []string{pattern}} }
 
-// Two sweeps have nothing in common, and a tick comes every 10 minutes, while a listing takes half an hour.
+// Two sweeps have nothing in common, and a tick comes every 10 minutes, while a listing takes 18.
 func TestWaiting_TwoDisjointSweepsBothMakeProgress(t *testing.T) {
 	t.Parallel()
-	inBusyScene(t, map[string]int{"a": 500, "b": 500}, func(b *busy) {
-		b.describe, b.export = 3*time.Minute, time.Minute
-		b.play(200*time.Hour, func(at time.Duration) (Spec, time.Duration) {
+	lasts := 200 * time.Hour
+	if testing.Short() {
+		lasts = 50 * time.Hour
+	}
+	inBusyScene(t, map[string]int{"a": 300, "b": 300}, func(b *busy) {
+		b.describe, b.export = 3*time.Minute, 2*time.Minute
+		b.play(lasts, func(at time.Duration) (Spec, time.Duration) {
 			return only([]string{"a*", "b*"}[int(at/(10*time.Minute))%2]), 10 * time.Minute
 		})
 		for _, g := range b.groups {
@@ -150,8 +154,8 @@ func TestWaiting_ALongBackfillKeepsNobodyFromTheNightlySweep(t *testing.T) {
 func TestWaiting_ACrashAtAnyWriteForgetsNobody(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, kill int, after bool) (writes int) {
-		inBusyScene(t, map[string]int{"a": 36, "b": 3}, func(b *busy) {
-			b.describe, b.export = time.Second, 7*time.Minute
+		inBusyScene(t, map[string]int{"a": 18, "b": 3}, func(b *busy) {
+			b.describe, b.export = time.Second, 13*time.Minute
 			b.queue.kill, b.queue.after = kill, after
 			ticks := []Spec{only("a*"), only("b*"), only("a*")}
 			pauses := []time.Duration{10 * time.Minute, 3 * time.Hour, 4 * time.Hour}
@@ -160,7 +164,7 @@ func TestWaiting_ACrashAtAnyWriteForgetsNobody(t *testing.T) {
 				n++
 				return ticks[n], pauses[n]
 			})
-			if len(b.done) != 39 || len(b.done["b0000"]) == 0 || b.done["b0000"][0].Sub(noon()) > 3*time.Hour {
+			if len(b.done) != 21 || len(b.done["b0000"]) == 0 || b.done["b0000"][0].Sub(noon()) > 3*time.Hour {
 				t.Errorf("killed at %d (after: %v): %d groups are archived, one of the waiting sweep's at %v; %v", kill, after, len(b.done), b.done["b0000"], b.queue.outcomes)
 			}
 			if kill == 0 && (b.queue.outcomes[Waiting] != 1 || b.queue.outcomes[GaveWay] != 1 || b.queue.outcomes[Complete] != 2) {
@@ -170,18 +174,14 @@ func TestWaiting_ACrashAtAnyWriteForgetsNobody(t *testing.T) {
 		})
 		return writes
 	}
-	step := 1
-	if testing.Short() {
-		step = 3
-	}
-	for kill, writes := 1, run(t, 0, false); kill <= writes; kill += step {
-		run(t, kill, false)
-		run(t, kill, true)
+	for kill := range run(t, 0, false) {
+		run(t, kill+1, false)
+		run(t, kill+1, true)
 	}
 }
 
 // underWay makes a sweep of a task the one under way, planned as it began.
-func (s *scene) underWay(began time.Duration, spec Spec, lasts time.Duration, waits ...Spec) {
+func (s *scene) underWay(began time.Duration, spec Spec, lasts time.Duration, waits ...Spec) (id string) {
 	s.t.Helper()
 	p := pointer{Current: current{ID: laterID("", time.Now().Add(-began)), Spec: spec, Until: time.Now().Add(lasts)}}
 	p.Base = base{ID: p.Current.ID, At: time.Now().Add(-began)}
@@ -189,6 +189,7 @@ func (s *scene) underWay(began time.Duration, spec Spec, lasts time.Duration, wa
 		p.Waiting = append(p.Waiting, waiting{w, time.Now().Add(-7 * time.Hour)})
 	}
 	s.point(p)
+	return p.Current.ID
 }
 
 // waits returns what waits, each by its first glob.
@@ -219,6 +220,7 @@ func TestTick_EndsOrWaitsByWhatIsUnderWay(t *testing.T) {
 		want       Outcome
 		left       string
 		fails      bool
+		ended      bool
 	}{
 		"covered":                   {lasts: time.Minute, tick: only("a"), want: AlreadyRunning},
 		"the same":                  {lasts: time.Minute, under: only("a"), tick: only("a"), want: AlreadyRunning},
@@ -228,6 +230,7 @@ func TestTick_EndsOrWaitsByWhatIsUnderWay(t *testing.T) {
 		"covers what waits":         {lasts: time.Minute, under: only("b"), waits: []Spec{only("a"), only("c"), only("a1")}, tick: only("a*"), want: Waiting, left: "a* c"},
 		"young enough":              {age: 19 * time.Hour, lasts: time.Minute, tick: Spec{}, want: AlreadyRunning},
 		"old":                       {age: 21 * time.Hour, lasts: time.Minute, tick: Spec{}, want: Waiting, left: "all"},
+		"ended just now":            {lasts: time.Minute, under: only("b"), tick: only("a"), want: Complete, ended: true},
 		"lost":                      {lasts: -time.Minute, under: only("b"), tick: only("b"), want: Complete},
 		"lost, and another waits":   {lasts: -time.Minute, under: only("b"), waits: []Spec{only("c"), only("d")}, tick: only("a"), want: Complete, left: "a"},
 		"of a broken clock":         {lasts: 3 * time.Hour, tick: only("a"), want: Complete},
@@ -236,7 +239,11 @@ func TestTick_EndsOrWaitsByWhatIsUnderWay(t *testing.T) {
 		"too many, but one is free": {lasts: time.Minute, under: only("b"), waits: many[1:], tick: only("g0"), want: Waiting, left: "g1 g2 g3 g4 g5 g6 g7 g8 g9 g10 g11 g12 g13 g14 g15 g0"},
 	} {
 		inScene(t, func(s *scene) {
-			s.underWay(tc.age, tc.under, tc.lasts, tc.waits...)
+			id := s.underWay(tc.age, tc.under, tc.lasts, tc.waits...)
+			if tc.ended {
+				w, err := encodeJSON(Report{})
+				s.write(layout.SweepReport(id), w, err)
+			}
 			ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 			defer cancel()
 			sum, err := s.Sweeper.Run(ctx, tc.tick, nil, s.request("tick", time.Minute))

@@ -80,6 +80,33 @@ func addMade(t testing.TB, s *site, id string, n int) chat.Stream {
 	return chat.Stream{GroupID: id}
 }
 
+// A sweep that waits begins once the lane has worked for an hour, and takes up what that leaves, though half a run is done.
+func TestSweep_ALongBackfillMakesPlace(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		s := newSite(t, world.Options{TimeLimit: 15 * time.Minute, Env: map[string]string{"CHAT_QPS": "1"}})
+		big := addMade(t, s, "@TGS#big", 100_000)
+		active := app(t, s.World, 20, 1, 0, func(int) int { return 4 })
+		s.Push(sweepTask(t, `{"include":["@TGS#big"]}`, 1))
+		s.serveNext()
+		s.Push(sweepTask(t, `{}`, 2))
+		s.drain()
+		all := reports(t, s.World)
+		if len(all) != 2 || all[0].Unreached != 1 || !all[0].FinishedAt.IsZero() || all[1].Tally.Outcomes["complete"] != 21 {
+			t.Errorf("reports: %+v", all)
+		}
+		for _, stream := range append(active, big) {
+			if err := s.sound(stream); err != nil {
+				t.Error(err)
+			}
+		}
+		logs := s.Logs.String()
+		if !strings.Contains(logs, `"outcome":"gave_way"`) || strings.Contains(logs, "already_running") || strings.Contains(logs, "was lost") {
+			t.Error("the first lane did not make place, or the second one was stopped by what it left")
+		}
+	})
+}
+
 // What happens to groups between the sweep that sees them and the lane that comes to them.
 func TestSweep_GroupsMayChangeMeanwhile(t *testing.T) {
 	t.Parallel()

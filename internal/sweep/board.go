@@ -111,7 +111,7 @@ func (b *board) one(ctx context.Context, o open, concurrency int) error {
 	stream := o.stream()
 	log := b.Log.With().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Logger()
 	req := export.Request{
-		Stream: stream, Continuation: o.Continuation, Owner: b.owner(), RequestID: b.RequestID, Deadline: b.end, Log: log,
+		Stream: stream, Continuation: o.Continuation, Owner: laneOwner, RequestID: b.RequestID, Deadline: b.end, Log: log,
 		Keep: true, Concurrency: concurrency,
 	}
 	if o.CreateTime > 0 && o.Attempts == 0 {

@@ -2,8 +2,6 @@ package sweep
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -14,6 +12,10 @@ import (
 
 // errStuck means that everything a lane tried failed: nothing is gained by failing for the rest of the plan, too.
 var errStuck = errors.New("the lane stands still: every stream that it began failed")
+
+// laneOwner names every lane in the leases of streams: there is one at a time, and what one began, the next takes up at
+// once.
+const laneOwner = "sweep"
 
 // lane is one batch of a lane.
 type lane struct {
@@ -161,10 +163,4 @@ func (l *lane) finish(ctx context.Context) error {
 func (l *lane) tell(b *base) {
 	b.started(l.id)
 	b.heard(&l.header)
-}
-
-// owner names the lane in the leases of streams: the same in all of its batches, so that none is stopped by another.
-func (l *lane) owner() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "sweep %s", l.id))
-	return hex.EncodeToString(sum[:16])
 }

@@ -31,6 +31,8 @@ type platform struct {
 	events   int
 	writes   int
 	outcomes map[Outcome]int
+	lanes    map[string]int // batches under way, by sweep
+	beside   int            // batches that began beside another lane's
 }
 
 type process struct{ dead bool }
@@ -41,7 +43,7 @@ type processKey struct{}
 func (s *scene) play(lasts time.Duration, ticks func(at time.Duration) (Spec, time.Duration)) {
 	s.t.Helper()
 	q := &s.queue
-	q.scene, q.limit, q.outcomes, q.until = s, 15*time.Minute, make(map[Outcome]int), time.Now().Add(lasts)
+	q.scene, q.limit, q.outcomes, q.lanes, q.until = s, 15*time.Minute, make(map[Outcome]int), make(map[string]int), time.Now().Add(lasts)
 	began := time.Now()
 	for time.Now().Before(q.until) {
 		spec, pause := ticks(time.Since(began))
@@ -62,8 +64,10 @@ func (q *platform) push(e event) {
 	q.wg.Go(func() {
 		for range 5 {
 			ctx, cancel := context.WithTimeout(context.WithValue(q.scene.t.Context(), processKey{}, new(process)), q.limit)
+			leave := q.enter(e)
 			sum, err := q.scene.Sweeper.Run(ctx, e.spec, e.next, q.scene.request(owner, q.limit))
 			cancel()
+			leave()
 			if err == nil {
 				q.mu.Lock()
 				q.outcomes[sum.Outcome]++
@@ -77,6 +81,26 @@ func (q *platform) push(e event) {
 		}
 		q.scene.t.Errorf("%s is never done with", owner)
 	})
+}
+
+// enter counts the batches of lanes until the function is called.
+func (q *platform) enter(e event) func() {
+	c, err := parseContinuation(e.next)
+	if err != nil || c.Batch == nil {
+		return func() {}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.lanes[c.ID]++; len(q.lanes) > 1 {
+		q.beside++
+	}
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.lanes[c.ID]--; q.lanes[c.ID] == 0 {
+			delete(q.lanes, c.ID)
+		}
+	}
 }
 
 // meet reports whether a process dies at a call, or has died before, and whether the call has no effect.

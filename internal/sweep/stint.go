@@ -53,25 +53,37 @@ func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation, n
 		p.begin(s.id, s.spec, s.Owner, now)
 	}
 	note(&p.Base)
-	p.Current.Until = time.Time{}
-	giveWay := next != nil && p.Base.ID == s.id && now.Sub(p.Base.At) >= turn
-	if len(p.Waiting) > 0 && (giveWay || next == nil) {
-		if giveWay {
+	if len(p.Waiting) > 0 {
+		switch {
+		case next == nil:
+			return s.beginNext(ctx)
+		case p.Base.ID == s.id && now.Sub(p.Base.At) >= turn:
 			s.summary.Outcome, p.Base.GaveWay = GaveWay, true
+			return s.beginNext(ctx)
 		}
-		p.begin(laterID(s.id, now), p.Waiting[0].Spec, s.Owner, now)
-		next = &Continuation{ID: p.Current.ID}
-		s.Log.Info().Str("next_sweep", next.ID).Msg("the sweep that waits begins")
 	}
-	if next != nil {
-		p.Current.Until = now.Add(s.lifetime()).UTC()
+	if p.Current.Until = now.Add(s.lifetime()).UTC(); next == nil {
+		p.Current.Until = time.Time{}
 	}
-	// A crash right after this write: the redelivered event publishes what the pointer names, the sweep's next batch or the
-	// sweep that it began. Without a redelivery the sweep is lost when its time is over, and the next tick begins another.
+	// A crash right after this write: the redelivered event publishes the next batch. Without a redelivery the sweep is lost
+	// when its time is over, and the next tick begins another.
 	if err := s.savePointer(ctx); err != nil || next == nil {
 		return err
 	}
-	return s.publish(ctx, p.Current.Spec, *next)
+	return s.publish(ctx, s.spec, *next)
+}
+
+// beginNext begins the sweep that has waited for longest.
+func (s *stint) beginNext(ctx context.Context) error {
+	p, now := &s.pointer, time.Now()
+	p.begin(laterID(p.Current.ID, now), p.Waiting[0].Spec, s.Owner, now.Add(s.lifetime()))
+	s.Log.Info().Str("next_sweep", p.Current.ID).Msg("the sweep that waits begins")
+	// A crash right after this write: the redelivered event publishes the sweep that it began. Without a redelivery that is
+	// lost when its time is over, and the next tick begins another.
+	if err := s.savePointer(ctx); err != nil {
+		return err
+	}
+	return s.publish(ctx, p.Current.Spec, Continuation{ID: p.Current.ID})
 }
 
 // publish hands a sweep on. A crash right after it: the redelivered event publishes it once more, and of two batches that
@@ -104,7 +116,7 @@ func (s *stint) overtaken(ctx context.Context) (bool, error) {
 }
 
 // giveIn ends a sweep whose place a later one has. If that one was begun by this very event, it is published: the delivery
-// before died before it could. A sweep that was not planned yet waits for another turn, unless the later one covers it.
+// before died before it could. A sweep without a lane waits for another turn, unless the later one covers it.
 func (s *stint) giveIn(ctx context.Context, ended bool) error {
 	c := s.pointer.Current
 	switch {
@@ -117,7 +129,10 @@ func (s *stint) giveIn(ctx context.Context, ended bool) error {
 	if s.summary.Lane || c.Spec.covers(s.spec) {
 		return nil // what is left is planned again
 	}
-	return s.wait(ctx)
+	if err := s.wait(ctx); err != nil || s.pointer.alive(time.Now()) || len(s.pointer.Waiting) == 0 {
+		return err
+	}
+	return s.beginNext(ctx) // the later one has ended already
 }
 
 // wait notes the task in the pointer, so that it gets its turn. It reads again what it wrote: a hand-over that had read the

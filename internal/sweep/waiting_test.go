@@ -291,6 +291,19 @@ func TestWaiting_OfTwoSweepsThatBeginAtOnceNoneIsLost(t *testing.T) {
 	})
 }
 
+// The later one of two may be over before the other comes to its first hand-over.
+func TestWaiting_ASweepThatWasOvertakenByOneThatHasEndedBeginsAnew(t *testing.T) {
+	t.Parallel()
+	inBusyScene(t, map[string]int{"a": 300}, func(b *busy) {
+		b.describe, b.export = 3*time.Minute, time.Second
+		time.AfterFunc(time.Minute, func() { b.point(pointer{Current: current{ID: laterID("", time.Now()), Spec: only("b*")}}) })
+		b.play(5*time.Hour, func(time.Duration) (Spec, time.Duration) { return only("a*"), 5 * time.Hour })
+		if len(b.done) != 300 || b.queue.outcomes[Waiting] != 1 || b.queue.outcomes[Complete] != 1 {
+			t.Errorf("%d groups are archived; %v", len(b.done), b.queue.outcomes)
+		}
+	})
+}
+
 // A tick that read the pointer before a hand-over may write the sweep before into it again.
 func TestContinuation_TakesThePlaceThatItsSweepHad(t *testing.T) {
 	t.Parallel()

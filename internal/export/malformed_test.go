@@ -54,7 +54,10 @@ func TestMalformed_MessageStopsNothingAndTakesNobodyAlong(t *testing.T) {
 		"both ends":        {[]chat.Seq{1, 105}, []chat.Seq{106, 145}},
 		"nearly all":       {listed(2, 105), listed(106, 145)},
 	} {
-		for _, kind := range chatemu.Poisons() {
+		for n, kind := range chatemu.Poisons() {
+			if testing.Short() && n%4 != len(name)%4 {
+				continue // every place and every kind, but not with each other
+			}
 			act(t, fmt.Sprintf("%s, %s", kind, name), 105, func(s *scene) {
 				s.must(s.chat.Poison(s.stream, kind, bad.first...))
 				s.runs()

@@ -88,7 +88,7 @@ func TestQuirks_EveryCombinationGivesExactlyWhatIsRetained(t *testing.T) {
 	t.Parallel()
 	samples := 300
 	if testing.Short() {
-		samples = 40
+		samples = 20
 	}
 	for _, c := range combinations(samples) {
 		for _, g := range c.groups {

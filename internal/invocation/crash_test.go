@@ -158,7 +158,7 @@ func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
 	var points []point
 	step := 1
 	if testing.Short() {
-		step = 5
+		step = 15
 	}
 	total := 0
 	for service, calls := range want.calls {

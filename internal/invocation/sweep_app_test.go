@@ -14,6 +14,9 @@ import (
 )
 
 func TestSweep_BelowTheQuotaIsHardlyThrottled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many streams: the whole run has it")
+	}
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{
@@ -37,6 +40,9 @@ func TestSweep_BelowTheQuotaIsHardlyThrottled(t *testing.T) {
 }
 
 func TestSweep_AHugeGroupDoesNotStopTheSmallOnesBehindIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many streams: the whole run has it")
+	}
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{
@@ -82,6 +88,9 @@ func addMade(t testing.TB, s *site, id string, n int) chat.Stream {
 
 // A sweep that waits begins once the lane has worked for an hour, and takes up what that leaves, though half a run is done.
 func TestSweep_ALongBackfillMakesPlace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many streams: the whole run has it")
+	}
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 15 * time.Minute, Env: map[string]string{"CHAT_QPS": "1"}})

@@ -121,7 +121,11 @@ func TestWaiting_ALongBackfillKeepsNobodyFromTheNightlySweep(t *testing.T) {
 	t.Parallel()
 	inBusyScene(t, map[string]int{"endless": 1, "g": 30}, func(b *busy) {
 		b.describe, b.export = 20*time.Millisecond, time.Second
-		b.play(14*24*time.Hour, func(at time.Duration) (Spec, time.Duration) {
+		days := 14
+		if testing.Short() {
+			days = 4
+		}
+		b.play(time.Duration(days)*24*time.Hour, func(at time.Duration) (Spec, time.Duration) {
 			if int(at.Hours())%24 == 14 {
 				return Spec{}, time.Hour
 			}
@@ -164,9 +168,13 @@ func TestWaiting_ACrashAtAnyWriteForgetsNobody(t *testing.T) {
 		})
 		return writes
 	}
-	for kill := range run(t, 0, false) {
-		run(t, kill+1, false)
-		run(t, kill+1, true)
+	step := 1
+	if testing.Short() {
+		step = 6
+	}
+	for kill, writes := 1, run(t, 0, false); kill <= writes; kill += step {
+		run(t, kill, false)
+		run(t, kill, true)
 	}
 }
 

@@ -101,7 +101,7 @@ step 'known vulnerabilities'
 vulnerabilities
 
 step 'tests, race detector on, any order, the long ones shortened'
-go test -race -shuffle=on -short -p 1 ./... # one package after the other: some tests hold batches to short time limits
+go test -race -shuffle=on -short ./...
 
 step "fuzzing, $FUZZTIME a target"
 grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . >"$scratch/targets" || [ $? -eq 1 ]

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -10,7 +9,6 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/emulated"
@@ -71,7 +69,7 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 // compare holds what is archived against what the service has.
 func (c *checked) compare(ctx context.Context, w *world) (err error) {
 	state, err := catalog.State(ctx, w.store, c.stream)
-	if err != nil && !unreadable(err) {
+	if err != nil && !catalog.Damaged(err) { // which is a finding of the report already
 		return err
 	}
 	if state != nil {
@@ -82,15 +80,10 @@ func (c *checked) compare(ctx context.Context, w *world) (err error) {
 		return err
 	}
 	c.diff, err = verify.Compare(ctx, w.store, c.stream, truth)
-	if err != nil && !unreadable(err) {
+	if err != nil && !catalog.Damaged(err) { // which is a finding of the report already
 		return err
 	}
 	return nil
-}
-
-// unreadable means that an object is not what it should be, which is a finding of the report already.
-func unreadable(err error) bool {
-	return errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrFormat) || errors.Is(err, objstore.ErrCorrupt)
 }
 
 // truthOf yields the elements that the service has of a stream.

@@ -79,7 +79,7 @@ func (r *Result) line() string {
 	fmt.Fprintf(&b, "%s: %s", name, strings.ReplaceAll(r.Outcome, "_", " "))
 	if r.Hi >= r.Lo && r.Lo > 0 {
 		fmt.Fprintf(&b, ", %s to %s of %s: %s in %s, %s, %s", cli.Count(int64(r.Lo)), cli.Count(int64(r.Hi)), cli.Count(int64(r.Head)),
-			cli.Plural(r.Messages, "message"), cli.Plural(r.Chunks, "chunk"), cli.Bytes(r.Bytes), batches(r.Batches))
+			cli.Plural(r.Messages, "message"), cli.Plural(r.Chunks, "chunk"), cli.Bytes(r.Bytes), cli.Plural(r.Batches, "batch"))
 	} else if r.Outcome == string(export.Complete) {
 		b.WriteString(", nothing new")
 	}
@@ -87,11 +87,4 @@ func (r *Result) line() string {
 		b.WriteString(": " + r.Text)
 	}
 	return b.String()
-}
-
-func batches(n int) string {
-	if n == 1 {
-		return "1 batch"
-	}
-	return cli.Count(n) + " batches"
 }

@@ -18,6 +18,11 @@ const (
 	DataPrefix = "data/"
 	// ManifestPrefixRoot holds genesis objects and manifests.
 	ManifestPrefixRoot = "manifest/"
+	// MediaPrefixRoot and ChangePrefixRoot hold the receipts of the trails.
+	MediaPrefixRoot  = "media/"
+	ChangePrefixRoot = "change/"
+	// BlobPrefix holds the bytes of files, named by what they are: those of all streams.
+	BlobPrefix = "blob/"
 	// StatePrefix holds one state per stream and, below SweepPrefix, what sweeps leave.
 	StatePrefix = "state/"
 	// SweepPrefix holds plans, results and reports of sweeps.
@@ -29,25 +34,36 @@ const (
 )
 
 const (
-	chunkSuffix    = ".ndjson.gz"
+	linesSuffix    = ".ndjson.gz"
 	jsonSuffix     = ".json"
 	genesisName    = "genesis.json"
 	stateName      = "state.json"
 	dateForm       = "2006-01-02"
 	seqDigits      = 10 // enough for 4294967296, the frontier behind the last possible message
+	sha256Digits   = 64
 	maxRequestID   = 128
 	lowerHexDigits = "0123456789abcdef"
 )
 
 // Chunk returns the key of the chunk whose first seq is lo. It also names the chunk that cannot exist behind the last
 // possible seq (lo 4294967296), so that a frontier there can be looked up like any other; Parse refuses that key.
-func Chunk(s chat.Stream, lo chat.Seq) string { return ChunkPrefix(s) + digits(lo) + chunkSuffix }
+func Chunk(s chat.Stream, lo chat.Seq) string { return ChunkPrefix(s) + digits(lo) + linesSuffix }
 
 // Genesis returns the key of the stream's genesis.
 func Genesis(s chat.Stream) string { return ManifestPrefix(s) + genesisName }
 
 // Manifest returns the key of the manifest whose first seq is lo.
 func Manifest(s chat.Stream, lo chat.Seq) string { return ManifestPrefix(s) + digits(lo) + jsonSuffix }
+
+// Media returns the key of the receipt for links whose first seq is lo. Like Chunk it names the one behind the last seq, too.
+func Media(s chat.Stream, lo chat.Seq) string { return MediaPrefix(s) + digits(lo) + linesSuffix }
+
+// Change returns the key of the receipt of a look whose first seq is lo. Like Chunk it names the one behind the last seq, too.
+func Change(s chat.Stream, lo chat.Seq) string { return ChangePrefix(s) + digits(lo) + linesSuffix }
+
+// Blob returns the key of a file's bytes. sha256 is their sum in 64 lower-case hex digits; of anything else it makes a key
+// that Parse refuses.
+func Blob(sha256 string) string { return BlobPrefix + sha256[:min(2, len(sha256))] + "/" + sha256 }
 
 // State returns the key of the stream's state.
 func State(s chat.Stream) string { return StatePrefix + streamPath(s) + stateName }
@@ -64,6 +80,12 @@ func ChunkPrefix(s chat.Stream) string { return DataPrefix + streamPath(s) }
 
 // ManifestPrefix returns what the keys of the stream's genesis and manifests begin with, and no other key does.
 func ManifestPrefix(s chat.Stream) string { return ManifestPrefixRoot + streamPath(s) }
+
+// MediaPrefix returns what the keys of all receipts for the stream's links begin with, and no other key does.
+func MediaPrefix(s chat.Stream) string { return MediaPrefixRoot + streamPath(s) }
+
+// ChangePrefix returns what the keys of all receipts of looks at the stream begin with, and no other key does.
+func ChangePrefix(s chat.Stream) string { return ChangePrefixRoot + streamPath(s) }
 
 func streamPath(s chat.Stream) string {
 	topic := "-"

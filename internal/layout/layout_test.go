@@ -12,6 +12,8 @@ import (
 	"chatexport/internal/layout"
 )
 
+const sum = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" // of "test"
+
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	group := chat.Stream{GroupID: "@TGS#15ERQPAER"}
@@ -23,6 +25,12 @@ func TestKeys(t *testing.T) {
 		"data/gid=.40TGS.23_a/tid=.40TGS.23_a.40TOPIC.23_b/0000100001.ndjson.gz": layout.Chunk(topic, 100001),
 		"manifest/gid=.40TGS.2315ERQPAER/tid=-/genesis.json":                     layout.Genesis(group),
 		"manifest/gid=.40TGS.2315ERQPAER/tid=-/4294967295.json":                  layout.Manifest(group, chat.MaxSeq),
+		"media/gid=.40TGS.2315ERQPAER/tid=-/0000000801.ndjson.gz":                layout.Media(group, 801),
+		"media/gid=.40TGS.23_a/tid=.40TGS.23_a.40TOPIC.23_b/":                    layout.MediaPrefix(topic),
+		"change/gid=.40TGS.2315ERQPAER/tid=-/4294967296.ndjson.gz":               layout.Change(group, chat.MaxSeq+1),
+		"change/gid=.40TGS.2315ERQPAER/tid=-/":                                   layout.ChangePrefix(group),
+		"blob/" + sum[:2] + "/" + sum:                                            layout.Blob(sum),
+		"blob//":                                                                 layout.Blob(""),
 		"state/gid=.40TGS.23_a/tid=.40TGS.23_a.40TOPIC.23_b/state.json":          layout.State(topic),
 		"rejected/2026-11-22/0b2c-11ee-0.json":                                   layout.Rejected(day, "0b2c-11ee", 0),
 		"rejected/2026-11-22/.2e.2e.2f-7.json":                                   layout.Rejected(day, "../", 7),
@@ -60,6 +68,9 @@ func TestParseIsTheInverse(t *testing.T) {
 		{Kind: layout.KindChunk, Stream: topic, Lo: chat.MaxSeq},
 		{Kind: layout.KindGenesis, Stream: topic},
 		{Kind: layout.KindManifest, Stream: group, Lo: 500},
+		{Kind: layout.KindMedia, Stream: topic, Lo: 1},
+		{Kind: layout.KindChange, Stream: group, Lo: chat.MaxSeq},
+		{Kind: layout.KindBlob, SHA256: sum},
 		{Kind: layout.KindState, Stream: group},
 		{Kind: layout.KindSweep, Rest: "20261122/plan/0001.json"},
 		{Kind: layout.KindRejected, Date: day, RequestID: "0b2c-11ee", N: 12},
@@ -96,6 +107,10 @@ func TestParseRefusesForeignKeys(t *testing.T) {
 		"data/tid=-/gid=g/0000000001.ndjson.gz", "Data/gid=g/tid=-/0000000001.ndjson.gz",
 		"manifest/gid=g/tid=-/state.json", "manifest/gid=g/tid=-/0000000000.json", "manifest/gid=g/tid=-/genesis.json2",
 		"state/gid=g/tid=-/genesis.json", "state/gid=g/tid=-/0000000001.json",
+		"media/gid=g/tid=-/0000000001.json", "media/gid=g/tid=-/0000000000.ndjson.gz", "media/gid=g/tid=-/genesis.json", "media/" + sum,
+		"change/gid=g/tid=-/4294967296.ndjson.gz", "change/gid=g/tid=.2d/0000000001.ndjson.gz", "change/gid=g/tid=-/",
+		"blob/", "blob/9f/", "blob/9f", "blob/" + sum, "blob/9e/" + sum, "blob/9f/" + sum[:62], "blob/9f/" + sum + "00", "blob/9f/" + sum + "/",
+		"blob/9f/x/" + sum, "blob/9F/9F" + sum[2:], "blob/9f/9f" + sum[2:62] + "0G", "blob/9f/" + sum[:60] + "/../",
 		"state/sweep/", "state/sweep", "state/sweep/a//b", "state/sweep/../x", "state/sweep/a/./b", "state/sweep/a/",
 		"rejected/", "rejected/2026-11-22", "rejected/2026-11-22/", "rejected/2026-11-22/x.json", "rejected/2026-11-22/x-1",
 		"rejected/2026-11-22/x-01.json", "rejected/2026-11-22/x-+1.json", "rejected/2026-13-22/x-1.json", "rejected/2026-1-2/x-1.json",
@@ -119,7 +134,7 @@ func TestKeysOfTheLongestIDsFitIntoCOS(t *testing.T) {
 		t.Fatal("longer ids are valid: the bound must be tried with them")
 	}
 	// COS allows 850 bytes, prefix included.
-	for _, key := range []string{layout.Chunk(s, 1), layout.Genesis(s), layout.Manifest(s, 1), layout.State(s), layout.Rejected(time.Now(), longest+"#", 1<<31)} {
+	for _, key := range []string{layout.Chunk(s, 1), layout.Genesis(s), layout.Manifest(s, 1), layout.Change(s, 1), layout.State(s), layout.Rejected(time.Now(), longest+"#", 1<<31)} {
 		if len(key) > 850-32 {
 			t.Errorf("%d bytes leave no room for a prefix: %s", len(key), key)
 		}
@@ -132,7 +147,7 @@ func TestKindsHaveNames(t *testing.T) {
 	for k := layout.KindChunk; k <= layout.KindRejected+1; k++ {
 		got += k.String() + " "
 	}
-	if want := "chunk genesis manifest state sweep rejected kind 7 "; got != want {
+	if want := "chunk genesis manifest media change blob state sweep rejected kind 10 "; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if key := (layout.Name{}).Key(); key != "" {
@@ -154,6 +169,8 @@ func FuzzBuild(f *testing.F) {
 			{Kind: layout.KindChunk, Stream: s, Lo: chat.Seq(lo)},
 			{Kind: layout.KindGenesis, Stream: s},
 			{Kind: layout.KindManifest, Stream: s, Lo: chat.Seq(lo)},
+			{Kind: layout.KindMedia, Stream: s, Lo: chat.Seq(lo)},
+			{Kind: layout.KindChange, Stream: s, Lo: chat.Seq(lo)},
 			{Kind: layout.KindState, Stream: s},
 			{Kind: layout.KindRejected, Date: time.Unix(0, 0).UTC(), RequestID: gid, N: int(lo)},
 		} {
@@ -182,6 +199,8 @@ func FuzzBuild(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	f.Add("data/gid=.40TGS.23a/tid=-/0000000001.ndjson.gz")
 	f.Add("manifest/gid=a/tid=b/genesis.json")
+	f.Add("change/gid=a/tid=b/0000000002.ndjson.gz")
+	f.Add("blob/" + sum[:2] + "/" + sum)
 	f.Add("state/sweep/x/plan.json")
 	f.Add("rejected/2026-11-22/.2e-3.json")
 	f.Fuzz(func(t *testing.T, key string) {

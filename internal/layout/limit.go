@@ -28,6 +28,19 @@ const (
 	// A chunk is closed when its gzip has EXPORT_CHUNK_BYTES, 256 MiB at most: a segment of 320 messages or one line of 16 MB
 	// may be on top.
 	maxChunk = (256 + 32) << 20
+
+	// A receipt for links has 1,000 of them at most, in whole messages. A URL and a name are text of a message, which has 12
+	// KB at most, written twice as long where all of it must be escaped: 24 MB, of which gzip leaves a part. One message with
+	// a million short links stays below that, too.
+	maxMedia = 32 << 20
+
+	// A receipt of a look has 100,000 seqs at most, of one chunk. Each line repeats an element, as a chunk does; on top are a
+	// sum of 64 digits, which gzip halves, and some 100 bytes: 10 MB. The links of an element repeat what stands right before
+	// them, which gzip finds.
+	maxChange = maxChunk + 32<<20
+
+	// A file has MEDIA_MAX_BYTES, 480 MB at most, be they of 1,000 or of 1,024 each.
+	maxBlob = 480 << 20
 )
 
 // MaxBytes returns the most bytes that an object under this key can have. Of a key that is none of an archive nothing is
@@ -39,6 +52,12 @@ func MaxBytes(key string) int64 {
 		return maxSmall
 	case KindManifest:
 		return maxManifest
+	case KindMedia:
+		return maxMedia
+	case KindChange:
+		return maxChange
+	case KindBlob:
+		return maxBlob
 	case KindSweep:
 		if strings.HasSuffix(key, jsonSuffix) {
 			return maxSweepJSON

@@ -21,6 +21,9 @@ const (
 	KindChunk Kind = iota + 1
 	KindGenesis
 	KindManifest
+	KindMedia
+	KindChange
+	KindBlob
 	KindState
 	KindSweep // anything below SweepPrefix; its owner names it
 	KindRejected
@@ -35,6 +38,12 @@ func (k Kind) String() string {
 		return "genesis"
 	case KindManifest:
 		return "manifest"
+	case KindMedia:
+		return "media"
+	case KindChange:
+		return "change"
+	case KindBlob:
+		return "blob"
 	case KindState:
 		return "state"
 	case KindSweep:
@@ -49,8 +58,10 @@ func (k Kind) String() string {
 // Name is a parsed key. Which fields are set depends on Kind.
 type Name struct {
 	Kind   Kind
-	Stream chat.Stream // chunk, genesis, manifest, state
-	Lo     chat.Seq    // chunk, manifest
+	Stream chat.Stream // chunk, genesis, manifest, media, change, state
+	Lo     chat.Seq    // chunk, manifest, media, change
+
+	SHA256 string // blob: 64 lower-case hex digits
 
 	Date      time.Time // rejected: midnight UTC
 	RequestID string    // rejected
@@ -68,6 +79,12 @@ func (n Name) Key() string {
 		return Genesis(n.Stream)
 	case KindManifest:
 		return Manifest(n.Stream, n.Lo)
+	case KindMedia:
+		return Media(n.Stream, n.Lo)
+	case KindChange:
+		return Change(n.Stream, n.Lo)
+	case KindBlob:
+		return Blob(n.SHA256)
 	case KindState:
 		return State(n.Stream)
 	case KindSweep:
@@ -98,6 +115,10 @@ func parse(key string) (Name, bool) {
 	if rest, ok := strings.CutPrefix(key, RejectedPrefix); ok {
 		return parseRejected(rest)
 	}
+	if rest, ok := strings.CutPrefix(key, BlobPrefix); ok {
+		_, sum, _ := strings.Cut(rest, "/")
+		return Name{Kind: KindBlob, SHA256: sum}, len(sum) == sha256Digits && strings.Trim(sum, lowerHexDigits) == ""
+	}
 	root, rest, _ := strings.Cut(key, "/")
 	parts := strings.Split(rest, "/")
 	if len(parts) != 3 {
@@ -112,7 +133,13 @@ func parse(key string) (Name, bool) {
 	switch root + "/" {
 	case DataPrefix:
 		name.Kind = KindChunk
-		name.Lo, ok = parseLo(file, chunkSuffix)
+		name.Lo, ok = parseLo(file, linesSuffix)
+	case MediaPrefixRoot:
+		name.Kind = KindMedia
+		name.Lo, ok = parseLo(file, linesSuffix)
+	case ChangePrefixRoot:
+		name.Kind = KindChange
+		name.Lo, ok = parseLo(file, linesSuffix)
 	case ManifestPrefixRoot:
 		if file == genesisName {
 			name.Kind = KindGenesis

@@ -123,6 +123,8 @@ type Element struct {
 
 	HasGroupID bool // the element has a member "GroupId" of its own
 	HasTopicID bool // the element has a member "TopicId" of its own
+
+	Files bool // MsgBody may refer to files: Links looks closer
 }
 
 // Class returns the class of a returned element.

@@ -25,6 +25,7 @@ const (
 	memberIsSystemMsg  = "IsSystemMsg"
 	memberGroupID      = "GroupId"
 	memberTopicID      = "TopicId"
+	memberMsgBody      = "MsgBody"
 	memberMalformed    = "_malformed"
 )
 
@@ -259,6 +260,8 @@ func (s *scanner) elementMembers(e *Element, i, depth int) int {
 			e.HasGroupID = true
 		case memberTopicID:
 			e.HasTopicID = true
+		case memberMsgBody:
+			e.Files = mayHaveLinks(s.body[next:end])
 		case memberMalformed:
 			e.Malformed = true // element looks closer
 		}

@@ -29,7 +29,7 @@ func TestScanPage_ReadsTheOfficialSample(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	want := chat.Page{Finished: chat.FinishedInterval, Elements: []chat.Element{
-		{Seq: 7803321, Time: 1458721802, JSON: []byte(`{"From_Account":"144115197276518801","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Data":"\b\u0001\u0010\u0006\u001A\u0006猫瞳","Desc":"MIF","Ext":""},"MsgType":"TIMCustomElem"},{"MsgContent":{"Data":"","Index":15},"MsgType":"TIMFaceElem"}],"MsgPriority":1,"MsgRandom":51083293,"MsgSeq":7803321,"MsgTimeStamp":1458721802}`)},
+		{Seq: 7803321, Time: 1458721802, JSON: []byte(`{"From_Account":"144115197276518801","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Data":"\b\u0001\u0010\u0006\u001A\u0006猫瞳","Desc":"MIF","Ext":""},"MsgType":"TIMCustomElem"},{"MsgContent":{"Data":"","Index":15},"MsgType":"TIMFaceElem"}],"MsgPriority":1,"MsgRandom":51083293,"MsgSeq":7803321,"MsgTimeStamp":1458721802}`), Files: true},
 		{Seq: 7803320, Time: 1598942659, System: true, JSON: []byte(`{"From_Account":"@TIM#SYSTEM","IsPlaceMsg":0,"IsSystemMsg":1,"MsgPriority":3,"MsgRandom":1760178797,"MsgSeq":7803320,"MsgTimeStamp":1598942659,"MsgBody":{"OpType":1,"Operator_Account":"admin","List_Account":["u1"],"MsgMemberExtraInfo":[{"UserId":"u1","MsgSeq":9}]}}`)},
 		{Seq: 18, Time: 1700000018, Place: chat.PlaceRecalled, JSON: []byte(`{"From_Account":"u1","IsPlaceMsg":2,"MsgBody":[],"MsgPriority":2,"MsgRandom":4023456789,"MsgSeq":18,"MsgTimeStamp":1700000018}`)},
 	}}

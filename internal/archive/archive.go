@@ -57,7 +57,7 @@ const (
 )
 
 // Counts says how many seqs of a range are of each class. Every seq is in exactly one class; Repaired counts the
-// returned elements with bytes that were not UTF-8, whatever their class. The line of a malformed seq holds the answer
+// returned elements with bytes that were not UTF-8, whatever their class, and Links what chat.Links finds. The line of a malformed seq holds the answer
 // that could not be read (chat.NewMalformed).
 type Counts struct {
 	Messages     int64 `json:"messages"`
@@ -68,9 +68,10 @@ type Counts struct {
 	Expired      int64 `json:"expired"`
 	Absent       int64 `json:"absent"`
 	Repaired     int64 `json:"repaired"`
+	Links        int64 `json:"links"`
 }
 
-// Sum returns the number of seqs: that of all classes, without Repaired.
+// Sum returns the number of seqs: that of all classes, without Repaired and Links.
 func (c Counts) Sum() int64 { return c.Lines() + c.Expired + c.Absent }
 
 // Lines returns the number of lines of a chunk: one for every element, and one for every malformed seq.
@@ -89,6 +90,7 @@ func (c *Counts) Add(other Counts) {
 	c.Expired += other.Expired
 	c.Absent += other.Absent
 	c.Repaired += other.Repaired
+	c.Links += other.Links
 }
 
 // element counts one returned element.
@@ -104,6 +106,7 @@ func (c *Counts) element(e *chat.Element) {
 		c.System++
 	default:
 		c.Messages++
+		c.Links += int64(len(chat.Links(e)))
 	}
 	if e.Repaired {
 		c.Repaired++
@@ -112,13 +115,16 @@ func (c *Counts) element(e *chat.Element) {
 
 // validate refuses negative counts, and counts so large that their sum could overflow.
 func (c Counts) validate() error {
-	for _, n := range []int64{c.Messages, c.System, c.Recalled, c.Placeholders, c.Malformed, c.Expired, c.Absent, c.Repaired} {
+	for _, n := range []int64{c.Messages, c.System, c.Recalled, c.Placeholders, c.Malformed, c.Expired, c.Absent, c.Repaired, c.Links} {
 		if n < 0 || n > maxTotal {
 			return invalid("a count is %d", n)
 		}
 	}
 	if c.Repaired > c.Lines() {
 		return invalid("repaired is %d of %d lines", c.Repaired, c.Lines())
+	}
+	if c.Links > 0 && c.Messages == 0 {
+		return invalid("%d links of no message", c.Links)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ func manifest() archive.Manifest {
 	m := archive.Manifest{
 		Format: 1, SDKAppID: 1400000001, GroupID: group.GroupID, Head: 300, Status: archive.StatusComplete, StartedAt: moment(0), FinishedAt: moment(9),
 		Run: "20261122T083000Z-0a1b2c3d", ExpiredBelow: archive.ExpiredBelow{Seq: 1, Evidence: archive.EvidenceNone},
+		Trails:   archive.Trails{Media: &archive.Pin{Lo: 41, SHA256: hash("receipt")}},
 		Previous: archive.Link{Key: layout.Genesis(group), SHA256: hash("genesis")},
 	}
 	m.SetChunks([]archive.ChunkEntry{
@@ -39,8 +40,11 @@ func manifest() archive.Manifest {
 
 func state() archive.State {
 	return archive.State{
-		Format: 1, Frontier: 301, After: 201, ManifestAfter: &archive.ManifestHint{Lo: 101, SHA256: hash("manifest")}, Head: 300, Status: archive.StatusRunning,
+		Format: 1, Frontier: 301, After: 201, ManifestAfter: &archive.Pin{Lo: 101, SHA256: hash("manifest")}, Head: 300, Status: archive.StatusRunning,
 		Error: &archive.StateError{Code: "chat-60007", Text: "too many calls <&>", At: moment(3), Frontier: 301},
+		Media: &archive.TrailHint{
+			Frontier: 117, After: &archive.Pin{Lo: 101, SHA256: hash("receipt")}, Manifest: 101, Due: moment(40), Code: "AccessDenied", At: moment(4),
+		},
 		Lease: &archive.Lease{Owner: "0a1b", Until: moment(59)},
 		Counters: archive.Counters{
 			Batches: 2, Pages: 10, Calls: 11, Chunks: 2, Counts: archive.Counts{Messages: 95, Expired: 100}, RawBytes: 30000, Bytes: 4023, Unlisted: 2,

@@ -21,6 +21,20 @@ func encode(v any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// encodeLine returns v as one line of JSON with a newline at its end, of at most MaxLineBytes.
+func encodeLine(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: encode: %w", ErrInvalid, err)
+	}
+	if buf.Len() > MaxLineBytes {
+		return nil, invalid("a line of %d bytes", buf.Len())
+	}
+	return buf.Bytes(), nil
+}
+
 // parse checks the format first: of another format not even the types are known.
 func parse[T any](body []byte, validate func(T) error) (T, error) {
 	var zero, v T

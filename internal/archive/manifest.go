@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -32,7 +33,23 @@ type Manifest struct {
 	ExpiredBelow ExpiredBelow `json:"expired_below"`
 	Totals       Totals       `json:"totals"`
 	Chunks       ChunkList    `json:"chunks"`
+	Trails       Trails       `json:"trails,omitzero"`
 	Previous     Link         `json:"previous"` // the manifest before, or the genesis
+}
+
+// Trails are the last receipts that each trail had when a manifest was written. The trails never reach the manifest itself.
+type Trails struct {
+	Media  *Pin `json:"media,omitempty"`
+	Change *Pin `json:"change,omitempty"`
+}
+
+func (t Trails) validate(lo chat.Seq) error {
+	for _, pin := range []*Pin{t.Media, t.Change} {
+		if pin != nil && pin.Lo >= lo {
+			return invalid("trails name a receipt at %d, the manifest begins at %d", pin.Lo, lo)
+		}
+	}
+	return errors.Join(t.Media.validate("trails.media"), t.Change.validate("trails.change"))
 }
 
 // ChunkList is what a manifest lists.
@@ -176,6 +193,9 @@ func (m Manifest) validate() error {
 		return err
 	}
 	if err := m.validateChunks(); err != nil {
+		return err
+	}
+	if err := m.Trails.validate(m.Lo); err != nil {
 		return err
 	}
 	return m.validatePrevious()

@@ -46,6 +46,7 @@ func (m ChunkMeta) Metadata() map[string]string {
 		"expired":      decimal(m.Expired),
 		"absent":       decimal(m.Absent),
 		"repaired":     decimal(m.Repaired),
+		"links":        decimal(m.Links),
 		"raw-bytes":    decimal(m.RawBytes),
 		"raw-sha256":   m.RawSHA256,
 		"sha256":       m.SHA256,
@@ -93,6 +94,7 @@ func ParseChunkMeta(md map[string]string) (ChunkMeta, error) {
 		Expired:      r.number("expired"),
 		Absent:       r.number("absent"),
 		Repaired:     r.number("repaired"),
+		Links:        r.number("links"),
 	}
 	if _, ok := md["ts-min"]; ok {
 		m.TsMin = r.number("ts-min")

@@ -74,6 +74,8 @@ func TestManifest_IsRefusedUnlessItAddsUp(t *testing.T) {
 		"previous stream":     func(m *archive.Manifest) { m.Previous.Key = layout.Genesis(topic) },
 		"previous kind":       func(m *archive.Manifest) { m.Previous.Key = layout.State(group) },
 		"previous itself":     func(m *archive.Manifest) { m.Previous.Key = layout.Manifest(group, 101) },
+		"trails reach it":     func(m *archive.Manifest) { m.Trails.Media.Lo = m.Lo },
+		"trails sha256":       func(m *archive.Manifest) { m.Trails.Media.SHA256 = "x" },
 		"previous sha256":     func(m *archive.Manifest) { m.Previous.SHA256 = "x" },
 	} {
 		m := manifest()
@@ -93,6 +95,7 @@ func TestManifest_ListsAtMost500Chunks(t *testing.T) {
 	t.Parallel()
 	var chunks []archive.ChunkEntry
 	m := manifest()
+	m.Trails = archive.Trails{}
 	for i := range archive.MaxManifestChunks + 1 {
 		lo := chat.Seq(1 + 10*i)
 		chunks = append(chunks, archive.ChunkEntryOf(meta(lo, lo+9), layout.Chunk(group, lo), 900, 1<<64-1))

@@ -76,40 +76,39 @@ func (c Content) Describe(lo, hi chat.Seq) ChunkMeta {
 // Memory is bounded by MaxLineBytes. An error of visit is returned as it is; one of r wraps that error; everything else wraps ErrInvalid. The
 // metadata are not known here: see Content.Check.
 func ReadChunk(r io.Reader, s chat.Stream, lo, hi chat.Seq, visit func(chat.Element) error) (Content, error) {
-	src := &source{r: r, hash: sha256.New()}
-	in := bufio.NewReaderSize(src, readBuffer)
-	c, err := readChunk(in, src, s, lo, hi, visit)
+	l := lines{splice: newSplicer(s), lo: lo, hi: hi, visit: visit, hash: sha256.New()}
+	size, sum, err := readMember(r, l.read)
 	if err != nil {
 		return Content{}, err
 	}
-	c.Bytes = src.size
-	c.SHA256 = hex.EncodeToString(src.hash.Sum(nil))
-	return c, nil
+	l.content.Bytes, l.content.SHA256 = size, sum
+	l.content.RawSHA256 = hex.EncodeToString(l.hash.Sum(nil))
+	return l.content, nil
 }
 
-func readChunk(
-	in *bufio.Reader, src *source, s chat.Stream, lo, hi chat.Seq, visit func(chat.Element) error,
-) (Content, error) {
+// readMember reads an object that is one gzip member to its end, and returns its size and SHA-256. read must take all of the
+// member's content.
+func readMember(r io.Reader, read func(in *bufio.Reader, src *source) error) (size int64, sha256Hex string, err error) {
+	src := &source{r: r, hash: sha256.New()}
+	in := bufio.NewReaderSize(src, readBuffer)
 	if err := checkHeader(in, src); err != nil {
-		return Content{}, err
+		return 0, "", err
 	}
 	zip, err := gzip.NewReader(in)
 	if err != nil {
-		return Content{}, src.explain("gzip", err)
+		return 0, "", src.explain("gzip", err)
 	}
 	zip.Multistream(false)
-	l := lines{splice: newSplicer(s), lo: lo, hi: hi, visit: visit, hash: sha256.New()}
-	if err := l.read(bufio.NewReaderSize(zip, readBuffer), src); err != nil {
-		return Content{}, err
+	if err := read(bufio.NewReaderSize(zip, readBuffer), src); err != nil {
+		return 0, "", err
 	}
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return Content{}, src.explain("gzip", err)
+			return 0, "", src.explain("gzip", err)
 		}
-		return Content{}, invalid("bytes behind the gzip member")
+		return 0, "", invalid("bytes behind the gzip member")
 	}
-	l.content.RawSHA256 = hex.EncodeToString(l.hash.Sum(nil))
-	return l.content, nil
+	return src.size, hex.EncodeToString(src.hash.Sum(nil)), nil
 }
 
 // checkHeader demands the fixed part of the header with no flags and no time. What remains free is what a compressor
@@ -132,42 +131,40 @@ type lines struct {
 	visit   func(chat.Element) error
 	hash    hash.Hash
 	content Content
-	long    []byte // a line that did not fit into the reader's buffer
 }
 
 func (l *lines) read(in *bufio.Reader, src *source) error {
+	return eachLine(in, src, l.take)
+}
+
+// eachLine visits the lines with their ends, each valid during the call only.
+func eachLine(in *bufio.Reader, src *source, visit func(line []byte) error) error {
+	var long []byte // a line that did not fit into the reader's buffer
 	for {
-		line, err := l.next(in)
-		if errors.Is(err, io.EOF) && len(line) == 0 {
+		line, err := in.ReadSlice('\n')
+		for long = long[:0]; errors.Is(err, bufio.ErrBufferFull) && len(long) <= MaxLineBytes; {
+			long = append(long, line...)
+			line, err = in.ReadSlice('\n')
+		}
+		if len(long) > 0 {
+			long = append(long, line...)
+			line = long
+		}
+		if len(line) > MaxLineBytes {
+			return invalid("a line is longer than %d bytes", MaxLineBytes)
+		}
+		switch {
+		case errors.Is(err, io.EOF) && len(line) == 0:
 			return nil
-		}
-		if errors.Is(err, io.EOF) {
-			return invalid("the last line, after seq %d, does not end", l.content.Last)
-		}
-		if err != nil {
+		case errors.Is(err, io.EOF):
+			return invalid("the last line does not end")
+		case err != nil:
 			return src.explain("gzip", err)
 		}
-		if err := l.take(line); err != nil {
+		if err := visit(line); err != nil {
 			return err
 		}
 	}
-}
-
-// next returns the next line with its end. It is valid until the call after it.
-func (l *lines) next(in *bufio.Reader) ([]byte, error) {
-	line, err := in.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
-	}
-	l.long = append(l.long[:0], line...)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		line, err = in.ReadSlice('\n')
-		l.long = append(l.long, line...)
-		if len(l.long) > MaxLineBytes {
-			return nil, invalid("the line after seq %d is longer than %d bytes", l.content.Last, MaxLineBytes)
-		}
-	}
-	return l.long, err
 }
 
 func (l *lines) take(line []byte) error {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -10,23 +11,64 @@ import (
 // State is a stream's only overwritten object. It holds hints, never truth: it may be lost, stale or low at any moment
 // without harm to what is archived, so whoever reads it checks it against the chunks.
 type State struct {
-	Format        int           `json:"format"`
-	Frontier      chat.Seq      `json:"frontier"`                 // smallest seq that no chunk covers; 0 if unknown
-	After         chat.Seq      `json:"after"`                    // lo of the last chunk; 0 if there is none
-	ManifestAfter *ManifestHint `json:"manifest_after,omitempty"` // the last manifest
-	Head          chat.Seq      `json:"head"`                     // of the run; 0 if unknown
-	Status        string        `json:"status"`
-	Error         *StateError   `json:"error,omitempty"`
-	Lease         *Lease        `json:"lease,omitempty"`
-	Seen          *Seen         `json:"seen,omitempty"` // nil if unknown
-	Counters      Counters      `json:"counters"`
-	UpdatedAt     time.Time     `json:"updated_at"`
+	Format        int         `json:"format"`
+	Frontier      chat.Seq    `json:"frontier"`                 // smallest seq that no chunk covers; 0 if unknown
+	After         chat.Seq    `json:"after"`                    // lo of the last chunk; 0 if there is none
+	ManifestAfter *Pin        `json:"manifest_after,omitempty"` // the last manifest
+	Media         *TrailHint  `json:"media,omitempty"`          // where the trail of that name stands; nil if unknown
+	Look          *TrailHint  `json:"look,omitempty"`           // the same of the trail "change"
+	Head          chat.Seq    `json:"head"`                     // of the run; 0 if unknown
+	Status        string      `json:"status"`
+	Error         *StateError `json:"error,omitempty"`
+	Lease         *Lease      `json:"lease,omitempty"`
+	Seen          *Seen       `json:"seen,omitempty"` // nil if unknown
+	Counters      Counters    `json:"counters"`
+	UpdatedAt     time.Time   `json:"updated_at"`
 }
 
-// ManifestHint names the last manifest and what it must hash to.
-type ManifestHint struct {
+// Pin names an object of a chain by its first seq, and what it must hash to.
+type Pin struct {
 	Lo     chat.Seq `json:"lo"`
 	SHA256 string   `json:"sha256"`
+}
+
+// validate accepts nil, too.
+func (p *Pin) validate(what string) error {
+	if p != nil && (p.Lo < 1 || p.Lo > chat.MaxSeq || !isSHA256(p.SHA256)) {
+		return invalid("%s names no object", what)
+	}
+	return nil
+}
+
+// TrailHint is how far a trail has come. Like the frontier it may be low at any moment.
+type TrailHint struct {
+	Frontier chat.Seq  `json:"frontier"`           // smallest seq for which the trail has neither a receipt nor a reason to have none
+	After    *Pin      `json:"after,omitempty"`    // the last receipt; nil if there is none
+	Manifest chat.Seq  `json:"manifest,omitempty"` // lo of the manifest that lists the chunk at the frontier; 0 if unknown
+	Due      time.Time `json:"due,omitzero"`       // when what waits is worth another try; zero if nothing waits
+	Code     string    `json:"code,omitempty"`     // why the trail stands still
+	At       time.Time `json:"at,omitzero"`        // since when
+}
+
+func (h *TrailHint) normal() *TrailHint {
+	if h == nil {
+		return nil
+	}
+	n := *h
+	n.Due, n.At, n.Code = utc(n.Due), utc(n.At), cut(n.Code, maxValue)
+	return &n
+}
+
+func (h *TrailHint) validate(name string) error {
+	switch {
+	case h == nil:
+		return nil
+	case !isFrontier(h.Frontier), !isFrontier(h.Manifest), h.Manifest > h.Frontier:
+		return invalid("%s.frontier is %d, its manifest %d", name, h.Frontier, h.Manifest)
+	case h.Due.Year() > 9999 || h.At.Year() > 9999:
+		return invalid("%s.due or %s.at is out of range", name, name)
+	}
+	return h.After.validate(name + ".after")
 }
 
 // CodeChunkCorrupt is the code of a StateError: a chunk holds other bytes than were written, until somebody mends that.
@@ -83,6 +125,7 @@ func ParseState(body []byte) (State, error) { return parse(body, State.validate)
 
 func (s State) normal() State {
 	s.UpdatedAt = utc(s.UpdatedAt)
+	s.Media, s.Look = s.Media.normal(), s.Look.normal()
 	if s.Error != nil {
 		e := *s.Error
 		e.At, e.Code, e.Text = utc(e.At), cut(e.Code, maxValue), cut(e.Text, maxText)
@@ -117,10 +160,11 @@ func (s State) validate() error {
 		return invalid("head is %d", s.Head)
 	case !isStatus(s.Status):
 		return invalid("status is %q", s.Status)
-	case s.ManifestAfter != nil && (s.ManifestAfter.Lo < 1 || s.ManifestAfter.Lo > chat.MaxSeq || !isSHA256(s.ManifestAfter.SHA256)):
-		return invalid("manifest_after names no manifest")
 	}
-	if err := validateTime("updated_at", s.UpdatedAt); err != nil {
+	err := errors.Join(
+		s.ManifestAfter.validate("manifest_after"), s.Media.validate("media"), s.Look.validate("look"), validateTime("updated_at", s.UpdatedAt),
+	)
+	if err != nil {
 		return err
 	}
 	if s.Error != nil {

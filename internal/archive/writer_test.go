@@ -50,14 +50,14 @@ func TestChunk_IsGolden(t *testing.T) {
 		`{"MsgSeq":13,"IsPlaceMsg":1,"MsgTimeStamp":0}`,
 		`{"MsgSeq":15,"IsPlaceMsg":2,"GroupId":"own","x":1.0000000000000001}`,
 		"{ \"MsgSeq\" : 16, \"a\":\"\xff\"}",
-		`{"MsgSeq":18,"TopicId":"own"}`,
+		`{"MsgSeq":18,"TopicId":"own","MsgBody":[{"MsgType":"TIMSoundElem"}]}`,
 	), chat.NewMalformed(19, []byte("{\"ActionStatus\":\n")))...)
 	const want = `{"GroupId":"@TGS#<a>","MsgSeq":11,"MsgTimeStamp":1700000009,"MsgBody":[{"MsgContent":{"Text":"a <b> & \u2028 \ud83d\ude00"},"MsgType":"TIMTextElem"}]}
 {"GroupId":"@TGS#<a>","From_Account":"@TIM#SYSTEM","IsSystemMsg":1,"MsgSeq":12,"MsgTimeStamp":1700000003,"MsgBody":{"OpType":1}}
 {"GroupId":"@TGS#<a>","MsgSeq":13,"IsPlaceMsg":1,"MsgTimeStamp":0}
 {"MsgSeq":15,"IsPlaceMsg":2,"GroupId":"own","x":1.0000000000000001}
 {"GroupId":"@TGS#<a>","MsgSeq":16,"a":"` + "\uFFFD" + `"}
-{"GroupId":"@TGS#<a>","MsgSeq":18,"TopicId":"own"}
+{"GroupId":"@TGS#<a>","MsgSeq":18,"TopicId":"own","MsgBody":[{"MsgType":"TIMSoundElem"}]}
 {"GroupId":"@TGS#<a>","MsgSeq":19,"_malformed":{"bytes":17,"answer":"eyJBY3Rpb25TdGF0dXMiOgo="}}
 `
 	if diff := cmp.Diff(want, unzip(t, chunk.Body)); diff != "" {
@@ -65,7 +65,7 @@ func TestChunk_IsGolden(t *testing.T) {
 	}
 	wantMeta := map[string]string{
 		"format": "1", "lo": "11", "hi": "20",
-		"messages": "3", "system": "1", "recalled": "1", "placeholders": "1", "malformed": "1", "expired": "0", "absent": "3", "repaired": "1",
+		"messages": "3", "system": "1", "recalled": "1", "placeholders": "1", "malformed": "1", "expired": "0", "absent": "3", "repaired": "1", "links": "1",
 		"ts-min": "1700000003", "ts-max": "1700000009", "other-ids": "1",
 		"raw-bytes": strconv.Itoa(len(want)), "raw-sha256": hash(want), "sha256": hash(string(chunk.Body)),
 		"run": "20240102T083000Z-1f2e3d4c", "request-id": "request-1", "writer": "writer-1",

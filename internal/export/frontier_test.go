@@ -70,7 +70,7 @@ func (s *scene) list(chunks, perManifest int) {
 	}
 	s.setState(archive.State{
 		Format: archive.Format, Frontier: chat.Seq(chunks) + 1, After: chat.Seq(chunks), Head: chat.Seq(chunks), Status: archive.StatusComplete,
-		ManifestAfter: &archive.ManifestHint{Lo: chat.Seq(lo - perManifest), SHA256: link.SHA256}, UpdatedAt: time.Now(),
+		ManifestAfter: &archive.Pin{Lo: chat.Seq(lo - perManifest), SHA256: link.SHA256}, UpdatedAt: time.Now(),
 	})
 }
 

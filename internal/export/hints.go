@@ -105,7 +105,7 @@ func (h *hints) recheck(ctx context.Context, chunks *chunkChain) error {
 type place struct {
 	frontier, after chat.Seq // 0 as long as they are unknown
 	head            chat.Seq // of the run; 0 as long as it is unknown
-	manifest        *archive.ManifestHint
+	manifest        *archive.Pin
 	unlisted        int64
 }
 

@@ -29,7 +29,7 @@ type manifests struct {
 	moved bool         // this batch has found them to be further than its hint said
 	next  chat.Seq     // lo of the next manifest
 	link  archive.Link // of the manifest before it, or genesis
-	hint  *archive.ManifestHint
+	hint  *archive.Pin
 
 	seen   []archive.ChunkEntry // behind the manifests, in the order of the chain
 	before int64                // unlisted chunks that are not in seen, as far as hints tell
@@ -104,7 +104,7 @@ func (m *manifests) follow(manifest archive.Manifest, link archive.Link) error {
 	}
 	m.restart(manifest.Hi+1, link)
 	m.moved = true
-	m.hint = &archive.ManifestHint{Lo: manifest.Lo, SHA256: link.SHA256}
+	m.hint = &archive.Pin{Lo: manifest.Lo, SHA256: link.SHA256}
 	m.before = 0 // as far as is known: those that this batch has seen count by themselves
 	listed := 0
 	for listed < len(m.seen) && m.seen[listed].Lo <= manifest.Hi {

@@ -18,7 +18,7 @@ func TestHint_BehindIsNoFault(t *testing.T) {
 	older := func(b *builder) { // the hint of the first manifest, which is in the chain
 		first := layout.Manifest(group(), 1)
 		b.State(func(s *archive.State) {
-			s.ManifestAfter = &archive.ManifestHint{Lo: 1, SHA256: archivetest.Hash(b.store.objects[first].body)}
+			s.ManifestAfter = &archive.Pin{Lo: 1, SHA256: archivetest.Hash(b.store.objects[first].body)}
 		})
 	}
 	for name, tt := range map[string]struct {

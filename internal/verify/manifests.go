@@ -181,7 +181,7 @@ func (m *manifests) jump() {
 }
 
 // manifestAfter returns what the state says of the last manifest, nil if it says nothing.
-func (v *verifier) manifestAfter() *archive.ManifestHint {
+func (v *verifier) manifestAfter() *archive.Pin {
 	if v.state == nil {
 		return nil
 	}

@@ -120,7 +120,7 @@ func (b *Builder) State(change func(*archive.State)) {
 		Format: archive.Format, Frontier: b.Next, After: b.After, Head: b.Next - 1, Status: archive.StatusComplete, UpdatedAt: When(),
 	}
 	if name, err := layout.Parse(b.Link.Key); err == nil && name.Kind == layout.KindManifest {
-		s.ManifestAfter = &archive.ManifestHint{Lo: name.Lo, SHA256: b.Link.SHA256}
+		s.ManifestAfter = &archive.Pin{Lo: name.Lo, SHA256: b.Link.SHA256}
 	}
 	if change != nil {
 		change(&s)

@@ -184,7 +184,7 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 }
 
 // newest reads the manifest that the state names.
-func (s *Stream) newest(ctx context.Context, store catalog.Store, hint *archive.ManifestHint) error {
+func (s *Stream) newest(ctx context.Context, store catalog.Store, hint *archive.Pin) error {
 	if hint == nil {
 		return nil
 	}

@@ -108,8 +108,8 @@ func (f *Folder) ReadDir(name string) ([]fs.DirEntry, error) {
 	return fs.ReadDir(f.root.FS(), name)
 }
 
-// ReadFile returns the content of a file of at most so many bytes.
-func (f *Folder) ReadFile(name string, most int64) ([]byte, error) {
+// OpenFile opens a file of at most so many bytes for reading.
+func (f *Folder) OpenFile(name string, most int64) (*os.File, error) {
 	if _, err := f.Stat(name); err != nil {
 		return nil, err
 	}
@@ -117,26 +117,46 @@ func (f *Folder) ReadFile(name string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = file.Close() }() // read only
 	st, err := file.Stat()
 	switch {
 	case err != nil:
-		return nil, err
 	case !st.Mode().IsRegular():
-		return nil, fmt.Errorf("%q %w", name, ErrNotPlain)
+		err = fmt.Errorf("%q %w", name, ErrNotPlain)
 	case st.Size() > most:
-		return nil, fmt.Errorf("%q: %w: %d bytes, at most %d", name, ErrTooLarge, st.Size(), most)
+		err = fmt.Errorf("%q: %w: %d bytes, at most %d", name, ErrTooLarge, st.Size(), most)
+	default:
+		return file, nil
 	}
-	content := make([]byte, st.Size()+1) // one more, to see the end; a file that grows is cut
+	return nil, errors.Join(err, file.Close())
+}
+
+// ReadFile returns the content of a file of at most so many bytes.
+func (f *Folder) ReadFile(name string, most int64) ([]byte, error) {
+	file, err := f.OpenFile(name, most)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // read only
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	size := min(st.Size(), most)
+	content := make([]byte, size+1) // one more, to see the end; a file that grows is cut
 	n, err := io.ReadFull(file, content)
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return content[:min(int64(n), st.Size())], nil
+		return content[:min(int64(n), size)], nil
 	}
 	return nil, err
 }
 
 // Create makes a file that must not be there; if it is to be durable, its folder is to be synced, too.
-func (f *Folder) Create(name string, content []byte, durable bool) (err error) {
+func (f *Folder) Create(name string, content []byte, durable bool) error {
+	return f.CreateFrom(name, func(w io.Writer) error { _, err := w.Write(content); return err }, durable)
+}
+
+// CreateFrom makes a file of what write writes. When that fails, what was written so far is left.
+func (f *Folder) CreateFrom(name string, write func(io.Writer) error, durable bool) error {
 	if err := f.above(name); err != nil {
 		return err
 	}
@@ -144,7 +164,7 @@ func (f *Folder) Create(name string, content []byte, durable bool) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
+	err = write(file)
 	if err == nil && durable {
 		err = file.Sync()
 	}

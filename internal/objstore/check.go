@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"fmt"
+	"hash"
 	"hash/crc64"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,9 @@ const (
 
 // CRC64 is the checksum that COS keeps of every object: CRC-64/ECMA. The standard library makes the table once.
 func CRC64(body []byte) uint64 { return crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) }
+
+// NewCRC64 begins the checksum of what comes piece by piece.
+func NewCRC64() hash.Hash64 { return crc64.New(crc64.MakeTable(crc64.ECMA)) }
 
 // CheckKey accepts what every store holds. The error matches ErrInvalid.
 func CheckKey(key string) error {

@@ -5,9 +5,12 @@
 package objstore
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/md5" // Content-MD5
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -59,11 +62,45 @@ type Object struct {
 	Date         time.Time         // the store's clock when it answered, in whole seconds
 }
 
-// Write is the content of a new object.
+// Write is a new object: what File has, or Body where that is nil.
 type Write struct {
 	Body        []byte // must stay unchanged until the call returns and, as a transport may still read it, afterwards
+	File        *File
 	ContentType string
 	Metadata    map[string]string // names in lower case, without x-cos-meta-
+}
+
+// File is content that is too large for memory, such as an open *os.File. A store reads it again for every attempt, and
+// compares what it reads with the sums: other bytes are not stored, the error matches ErrCorrupt.
+type File struct {
+	Content io.ReaderAt // may be closed when the call has returned: an attempt that was given up then fails to read on
+	Size    int64       // bytes from the beginning of Content
+	MD5     [md5.Size]byte
+	CRC64   uint64
+}
+
+// Source returns the content as a file, whichever it is.
+func (w Write) Source() *File {
+	if w.File != nil {
+		return w.File
+	}
+	return &File{Content: bytes.NewReader(w.Body), Size: int64(len(w.Body)), MD5: md5.Sum(w.Body), CRC64: CRC64(w.Body)}
+}
+
+// Reader returns a new reader of the whole content. All of them may read at the same time.
+func (f *File) Reader() io.Reader { return io.NewSectionReader(f.Content, 0, f.Size) }
+
+// CopyTo writes the content and compares it with the sums: ErrCorrupt when it is other content.
+func (f *File) CopyTo(w io.Writer) error {
+	sum, crc := md5.New(), NewCRC64()
+	n, err := io.Copy(io.MultiWriter(w, sum, crc), f.Reader())
+	switch {
+	case err != nil:
+		return err
+	case n != f.Size || crc.Sum64() != f.CRC64 || [md5.Size]byte(sum.Sum(nil)) != f.MD5:
+		return fmt.Errorf("%w: the content is not what its sums were made of", ErrCorrupt)
+	}
+	return nil
 }
 
 // Error is a failed operation on one object or on the bucket.

@@ -25,7 +25,7 @@ type Store interface {
 }
 
 // Observed is a store as one batch sees it: it remembers what the store's clock said at its first answer, and how long
-// writes take. It is safe for concurrent use.
+// writes take: not those of files, which say nothing about the last writes of a batch. It is safe for concurrent use.
 type Observed struct {
 	store  Store
 	writes *WriteTimes
@@ -67,7 +67,9 @@ func (o *Observed) Head(ctx context.Context, key string) (Object, error) {
 func (o *Observed) Create(ctx context.Context, key string, w Write) (Object, error) {
 	start := time.Now()
 	object, err := o.store.Create(ctx, key, w)
-	o.writes.took(time.Since(start))
+	if w.File == nil {
+		o.writes.took(time.Since(start))
+	}
 	o.saw(object, err)
 	return object, err
 }

@@ -1,11 +1,9 @@
 package cosstore
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5" // Content-MD5
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,11 +46,13 @@ func (s *Store) MayGrant(ctx context.Context, prefix, uin string) (bool, error) 
 
 // mayPut sends a body with another one's MD5: who may write is told that they do not match, and nothing is stored.
 func (s *Store) mayPut(ctx context.Context, op, prefix string, createOnly bool, acl *cos.ACLHeaderOptions) (bool, error) {
-	other := md5.Sum([]byte("another body"))
-	opt := putOptions(objstore.Write{ContentType: "application/octet-stream"}, createOnly)
-	opt.ContentMD5, opt.ACLHeaderOptions = base64.StdEncoding.EncodeToString(other[:]), acl
+	w := objstore.Write{Body: []byte("a body"), ContentType: "application/octet-stream"}
+	content := w.Source()
+	content.MD5 = md5.Sum([]byte("another body"))
+	opt := putOptions(w, content, createOnly)
+	opt.ACLHeaderOptions = acl
 	return s.may(ctx, op, prefix, func(ctx context.Context, key string) (*cos.Response, error) {
-		resp, err := s.client.Object.Put(ctx, key, bytes.NewReader([]byte("a body")), opt)
+		resp, err := s.client.Object.Put(ctx, key, content.Reader(), opt)
 		if err == nil {
 			err = fmt.Errorf("%w: an object was stored as %s although its Content-MD5 is wrong; remove it", objstore.ErrCorrupt, key)
 		}

@@ -44,6 +44,46 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 	return body, object, nil
 }
 
+// Open reads an object piece by piece, for operators' commands: what has begun to be read is not tried again. It fails as
+// Get does, but for ErrCorrupt, which the reader returns at the end of bytes that COS has another checksum of, instead of
+// io.EOF.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	c := &call{op: "get", key: key}
+	full, err := s.fullKey(key)
+	if err != nil {
+		return nil, objstore.Object{}, c.refused(err)
+	}
+	var resp *cos.Response
+	var object objstore.Object
+	err = s.run(ctx, c, func(ctx context.Context) *failure {
+		var err error
+		resp, err = s.client.Object.Get(ctx, full, nil)
+		if f := s.failed(ctx, resp, err, true); f != nil {
+			return f
+		}
+		class := retry.Transient
+		object, err = describe(resp.Header, resp.ContentLength)
+		switch {
+		case err != nil:
+		case resp.Header.Get(crcHeader) == "" || resp.ContentLength < 0:
+			err = fmt.Errorf("%w: the answer has no checksum or no length", objstore.ErrCorrupt)
+		case object.Size > layout.MaxBytes(key):
+			class, err = retry.Permanent, fmt.Errorf("%w, of at most %d bytes", objstore.ErrTooLarge, layout.MaxBytes(key))
+		}
+		if err != nil {
+			_ = resp.Body.Close() // nothing of it was wanted
+		}
+		return s.failedAs(ctx, class, resp, err)
+	})
+	if err != nil {
+		return nil, objstore.Object{}, err
+	}
+	return objstore.Verified(resp.Body, object, func(err error) error {
+		c.last = s.failed(ctx, resp, err, true)
+		return c.failed(ctx, c.last)
+	}), object, nil
+}
+
 // receive reads and verifies the body of a GET.
 func receive(resp *cos.Response, limit int64) ([]byte, objstore.Object, error) {
 	defer func() { _ = resp.Body.Close() }() // only reading: its error says nothing more

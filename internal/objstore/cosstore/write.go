@@ -3,9 +3,9 @@ package cosstore
 import (
 	"bytes"
 	"context"
-	"crypto/md5" // Content-MD5
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 
@@ -41,22 +41,23 @@ func (s *Store) put(ctx context.Context, c *call, w objstore.Write, createOnly b
 	if err != nil {
 		return objstore.Object{}, c.refused(err)
 	}
-	crc := objstore.CRC64(w.Body)
+	content := w.Source()
+	opt := putOptions(w, content, createOnly)
 	var object objstore.Object
 	err = s.run(ctx, c, func(ctx context.Context) *failure {
 		ctx, sent := traced(ctx)
 		// A new reader for every attempt: the transport of a failed one may still be reading its own.
-		resp, err := s.client.Object.Put(ctx, full, bytes.NewReader(w.Body), putOptions(w, createOnly))
+		resp, err := s.client.Object.Put(ctx, full, body(content), opt)
 		f := s.failed(ctx, resp, err, sent.Load())
 		if f != nil {
 			judgeConflict(f, createOnly)
 			return f
 		}
-		object, err = describe(resp.Header, int64(len(w.Body)))
+		object, err = describe(resp.Header, content.Size)
 		switch {
 		case err != nil:
 			return s.failed(ctx, resp, err, true)
-		case object.CRC64 != crc:
+		case object.CRC64 != content.CRC64:
 			// COS has stored something: whether that is damaged, or its answer is, cannot be told from here.
 			return s.failed(ctx, resp, fmt.Errorf("%w: COS answered with another checksum than the body has", objstore.ErrCorrupt), true)
 		case resp.Header.Get("x-cos-version-id") != "":
@@ -68,18 +69,26 @@ func (s *Store) put(ctx context.Context, c *call, w objstore.Write, createOnly b
 	return object, err
 }
 
+// body returns a reader of the content, and for none the one that the SDK knows to have no end to wait for.
+func body(content *objstore.File) io.Reader {
+	if content.Size == 0 {
+		return bytes.NewReader(nil)
+	}
+	return content.Reader()
+}
+
 // putOptions asks COS to check the body before it stores it (Content-MD5) and, for createOnly, to refuse a taken key.
 // Never a Content-Encoding: readers, this SDK among them, would then get inflated bytes that match no checksum.
-func putOptions(w objstore.Write, createOnly bool) *cos.ObjectPutOptions {
-	sum := md5.Sum(w.Body)
+func putOptions(w objstore.Write, content *objstore.File, createOnly bool) *cos.ObjectPutOptions {
 	meta := http.Header{}
 	for name, value := range w.Metadata {
 		meta.Set(metaPrefix+name, value)
 	}
 	opt := &cos.ObjectPutOptions{ObjectPutHeaderOptions: &cos.ObjectPutHeaderOptions{
-		ContentType: w.ContentType,
-		ContentMD5:  base64.StdEncoding.EncodeToString(sum[:]),
-		XCosMetaXXX: &meta,
+		ContentType:   w.ContentType,
+		ContentLength: content.Size, // the SDK would send it in pieces of untold length
+		ContentMD5:    base64.StdEncoding.EncodeToString(content.MD5[:]),
+		XCosMetaXXX:   &meta,
 	}}
 	if createOnly {
 		opt.XOptionHeader = &http.Header{"X-Cos-Forbid-Overwrite": {"true"}}

@@ -2,6 +2,7 @@ package dirstore_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,14 @@ func TestDamage_ChangedBytesAreFound(t *testing.T) {
 		body, _, err := s.Get(t.Context(), "data/a.gz")
 		if !errors.Is(err, objstore.ErrCorrupt) || string(body) != there {
 			t.Errorf("get of %q: %q, %v", there, body, err)
+		}
+		r, _, err := s.Open(t.Context(), "data/a.gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err = io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); !errors.Is(err, objstore.ErrCorrupt) || string(body) != there {
+			t.Errorf("read of %q piece by piece: %q, %v", there, body, err)
 		}
 		o, err := s.Head(t.Context(), "data/a.gz")
 		if err != nil || o.Metadata["lo"] != "1" || o.Size != int64(len(there)) || o.CRC64 != objstore.CRC64([]byte("hello")) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"time"
@@ -54,6 +55,26 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, objstore.Object, e
 	return body, s.object(v), err
 }
 
+// Open reads an object piece by piece. Other than Get it returns bytes that are not those that were written before it can
+// know: what the reader returns at their end tells, io.EOF or an error that matches objstore.ErrCorrupt.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	name, err := s.begin(ctx, "get", key)
+	if err != nil {
+		return nil, objstore.Object{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, err := s.measure(key, name)
+	if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+		return nil, objstore.Object{}, s.failed("get", key, err)
+	}
+	file, err := s.dir.OpenFile(s.at(name), s.limit(key))
+	if err != nil {
+		return nil, objstore.Object{}, s.failed("get", key, explain(err, true))
+	}
+	return objstore.Verified(file, s.object(v), func(err error) error { return s.failed("get", key, err) }), s.object(v), nil
+}
+
 // Head describes an object, whether or not its bytes are still what they were: the size is that of the file that is
 // there, all else what was recorded. It matches objstore.ErrNotExist when there is no such file.
 func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
@@ -72,11 +93,10 @@ func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {
 		v.Size = st.Size()
 		return s.object(v), nil
 	}
-	body, v, err := s.read(key, name) // only the bytes can tell
+	v, err := s.measure(key, name) // only the bytes can tell
 	if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
 		return objstore.Object{}, s.failed("head", key, err)
 	}
-	v.Size = int64(len(body))
 	return s.object(v), nil
 }
 
@@ -97,34 +117,64 @@ func (s *Store) find(key, name string) (fs.FileInfo, *record, error) {
 }
 
 // read returns the bytes and the version that they are. With objstore.ErrCorrupt that is the newest version.
-func (s *Store) read(key, name string) ([]byte, version, error) {
+func (s *Store) read(key, name string) (body []byte, v version, err error) {
+	v, err = s.match(key, name, func() (size int64, crc uint64, err error) {
+		body, err = s.dir.ReadFile(s.at(name), s.limit(key))
+		return int64(len(body)), objstore.CRC64(body), err
+	})
+	if err != nil && !errors.Is(err, objstore.ErrCorrupt) {
+		return nil, version{}, err
+	}
+	return body, v, err
+}
+
+// measure returns the version that the bytes are, and for objstore.ErrCorrupt the newest, with the size of the bytes.
+func (s *Store) measure(key, name string) (version, error) {
+	var size int64
+	v, err := s.match(key, name, func() (int64, uint64, error) {
+		file, err := s.dir.OpenFile(s.at(name), s.limit(key))
+		if err != nil {
+			return 0, 0, err
+		}
+		crc := objstore.NewCRC64()
+		size, err = io.Copy(crc, file)
+		return size, crc.Sum64(), errors.Join(err, file.Close())
+	})
+	v.Size = size
+	return v, err
+}
+
+// match finds out which version the bytes are, whose size and checksum sum tells. For objstore.ErrCorrupt it returns the
+// newest version.
+func (s *Store) match(key, name string, sum func() (size int64, crc uint64, err error)) (version, error) {
 	for attempt := 1; ; attempt++ {
 		st, rec, err := s.find(key, name)
 		if err != nil {
-			return nil, version{}, err
+			return version{}, err
 		}
-		body, err := s.dir.ReadFile(s.at(name), min(maxObjectBytes, s.Limit(key)))
+		size, crc, err := sum()
 		if err != nil {
-			return nil, version{}, explain(err, true)
+			return version{}, explain(err, true)
 		}
-		crc := objstore.CRC64(body)
 		if rec == nil {
-			v := version{Size: int64(len(body)), CRC64: crc, LastModified: s.now()}
+			v := version{Size: size, CRC64: crc, LastModified: s.now()}
 			if modified := st.ModTime().UTC().Truncate(time.Second); modified.Before(v.LastModified) {
 				v.LastModified = modified
 			}
-			return body, v, nil
+			return v, nil
 		}
 		for _, v := range rec.Versions {
-			if v.Size == int64(len(body)) && v.CRC64 == crc {
-				return body, v, nil
+			if v.Size == size && v.CRC64 == crc {
+				return v, nil
 			}
 		}
 		if attempt == readAttempts {
-			return body, rec.Versions[0], fmt.Errorf("%w: the file is not what was written", objstore.ErrCorrupt)
+			return rec.Versions[0], fmt.Errorf("%w: the file is not what was written", objstore.ErrCorrupt)
 		}
 	}
 }
+
+func (s *Store) limit(key string) int64 { return min(maxObjectBytes, s.Limit(key)) }
 
 // recordName is where the record of a key lies.
 func recordName(key string) string {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"path"
 	"strings"
@@ -32,18 +33,19 @@ func (s *Store) put(ctx context.Context, op, key string, w objstore.Write) (objs
 	if err := objstore.CheckMetadata(w.Metadata); err != nil {
 		return objstore.Object{}, s.failed(op, key, err)
 	}
+	content := w.Source()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := version{
-		Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: s.now(),
+		Size: content.Size, CRC64: content.CRC64, ContentType: w.ContentType, Metadata: maps.Clone(w.Metadata), LastModified: s.now(),
 	}
-	if err := s.store(op == "create", key, name, w.Body, v); err != nil {
+	if err := s.store(op == "create", key, name, content, v); err != nil {
 		return objstore.Object{}, s.failed(op, key, explain(err, false))
 	}
 	return s.object(v), nil
 }
 
-func (s *Store) store(createOnly bool, key, name string, body []byte, v version) error {
+func (s *Store) store(createOnly bool, key, name string, content *objstore.File, v version) error {
 	if err := s.hold(); err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func (s *Store) store(createOnly bool, key, name string, body []byte, v version)
 		return err
 	}
 	// A crash right after this: the object is written.
-	return s.replace(name, body)
+	return s.replace(name, content.CopyTo)
 }
 
 // Remove deletes an object; a missing one is no error.
@@ -114,13 +116,13 @@ func (s *Store) replaceRecord(rec record) error {
 	if err != nil {
 		return err
 	}
-	return s.replace(recordName(rec.Key), append(text, '\n'))
+	return s.replace(recordName(rec.Key), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err })
 }
 
 // replace puts a file in place in one step, so that it is there whole or not at all, even after a power failure.
-func (s *Store) replace(name string, content []byte) error {
+func (s *Store) replace(name string, write func(io.Writer) error) error {
 	tmp := tmpFolder + "/" + rand.Text()
-	err := s.dir.Create(tmp, content, !s.NoSync)
+	err := s.dir.CreateFrom(tmp, write, !s.NoSync)
 	if err == nil {
 		err = s.dir.Rename(tmp, s.at(name))
 	}

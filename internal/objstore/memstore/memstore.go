@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -95,6 +96,11 @@ func (s *Store) Overwrite(ctx context.Context, key string, w objstore.Write) (ob
 }
 
 func (s *Store) plain() *View { return &View{store: s} }
+
+// Open reads an object piece by piece, as it is now.
+func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	return s.plain().Open(ctx, key)
+}
 
 // List yields the objects whose keys begin with prefix and sort behind after, as they are when it begins.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objstore.Entry, error] {

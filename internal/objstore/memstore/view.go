@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	"chatexport/internal/layout"
@@ -91,6 +92,12 @@ func (v *View) Get(ctx context.Context, key string) ([]byte, objstore.Object, er
 	return bytes.Clone(found.body), object, nil
 }
 
+// Open reads an object piece by piece, as it is now.
+func (v *View) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	body, object, err := v.Get(ctx, key)
+	return io.NopCloser(bytes.NewReader(body)), object, err
+}
+
 // Head describes an object.
 func (v *View) Head(ctx context.Context, key string) (objstore.Object, error) {
 	_, object, err := v.read(ctx, OpHead, key)
@@ -130,6 +137,11 @@ func (v *View) Overwrite(ctx context.Context, key string, w objstore.Write) (obj
 
 func (v *View) write(ctx context.Context, op Op, key string, w objstore.Write) (objstore.Object, error) {
 	n, fault, err := v.begin(ctx, op, key, &w)
+	if err == nil && w.File != nil {
+		if w, err = inMemory(w); err != nil {
+			err = v.store.refusal(op, key, n, http.StatusBadRequest, "BadDigest", err)
+		}
+	}
 	if err != nil {
 		return objstore.Object{}, err
 	}
@@ -153,4 +165,14 @@ func (v *View) write(ctx context.Context, op Op, key string, w objstore.Write) (
 		return objstore.Object{}, v.store.taken(op, key, n)
 	}
 	return objstore.Object{Size: int64(len(w.Body)), CRC64: objstore.CRC64(w.Body), Metadata: cloned(w.Metadata), Date: v.store.date()}, nil
+}
+
+// inMemory reads the file of a write.
+func inMemory(w objstore.Write) (objstore.Write, error) {
+	var b bytes.Buffer
+	if err := w.File.CopyTo(&b); err != nil {
+		return w, err
+	}
+	w.Body, w.File = b.Bytes(), nil
+	return w, nil
 }

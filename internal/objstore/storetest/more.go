@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -88,10 +87,7 @@ func errorsTellOperationAndKey(t *testing.T, s Store) {
 }
 
 func largeObjectReadsBack(t *testing.T, s Store) {
-	body := make([]byte, 3<<20+17)
-	random := rand.NewChaCha8([32]byte{1})
-	_, _ = random.Read(body) // never fails
-	w := objstore.Write{Body: body, ContentType: "application/gzip", Metadata: map[string]string{"lo": "1"}}
+	w := random(3<<20 + 17)
 	create(t, s, "large", w)
 	expect(t, s, "large", w)
 }

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,12 @@ type Store interface {
 	Overwrite(ctx context.Context, key string, w objstore.Write) (objstore.Object, error)
 }
 
+// Opener is what the stores offer that operators' commands read files from.
+type Opener interface {
+	// Open is Get, piece by piece: the reader fails with objstore.ErrCorrupt where Get would.
+	Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error)
+}
+
 // Run proves that a store keeps the contract. open returns a store that holds nothing; it is called for every subtest.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
@@ -46,6 +53,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"KeysOfOneAnotherStayApart":                keysOfOneAnotherStayApart,
 		"ErrorsTellOperationAndKey":                errorsTellOperationAndKey,
 		"LargeObjectReadsBack":                     largeObjectReadsBack,
+		"FileIsKeptAsABodyIs":                      fileIsKeptAsABodyIs,
+		"FileThatIsNotItsSumsIsNotStored":          fileThatIsNotItsSumsIsNotStored,
+		"ObjectIsReadPieceByPiece":                 objectIsReadPieceByPiece,
 		"ObjectLargerThanItsKindIsNotRead":         objectLargerThanItsKindIsNotRead,
 		"ReadersOfAnOverwrittenKeySeeAWholeObject": readersSeeWholeObjects,
 	} {

@@ -22,6 +22,7 @@ const maxSkew = time.Minute
 const (
 	groupService = "group_open_http_svc"
 	topicService = "million_group_open_http_svc"
+	fileService  = "im_cos_msg"
 )
 
 // Client reads from the Chat service. It is safe for concurrent use. Every method makes one attempt and returns

@@ -43,6 +43,14 @@ type Trails struct {
 	Change *Pin `json:"change,omitempty"`
 }
 
+// Of returns the last receipt of a trail, to be read or set.
+func (t *Trails) Of(trail Trail) **Pin {
+	if trail.Name == Media().Name {
+		return &t.Media
+	}
+	return &t.Change
+}
+
 func (t Trails) validate(lo chat.Seq) error {
 	for _, pin := range []*Pin{t.Media, t.Change} {
 		if pin != nil && pin.Lo >= lo {

@@ -50,6 +50,14 @@ type TrailHint struct {
 	At       time.Time `json:"at,omitzero"`        // since when
 }
 
+// Of returns the hint of a trail, to be read or set.
+func (s *State) Of(t Trail) **TrailHint {
+	if t.Name == Media().Name {
+		return &s.Media
+	}
+	return &s.Look
+}
+
 func (h *TrailHint) normal() *TrailHint {
 	if h == nil {
 		return nil

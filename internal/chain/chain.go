@@ -154,12 +154,24 @@ func (c *Chain[E]) Look(ctx context.Context, lo chat.Seq) (E, error) {
 }
 
 func (c *Chain[E]) look(ctx context.Context, lo chat.Seq) (entry E, modified time.Time, err error) {
-	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: c.Jitter}
+	key := c.Key(lo)
+	object, err := Head(ctx, c.Store, key, c.Jitter)
+	if err != nil {
+		return entry, time.Time{}, err
+	}
+	entry, err = c.Parse(key, lo, object)
+	return entry, object.LastModified, err
+}
+
+// Head describes an object that should be there. ErrNotExist was asked again until it can be believed; where there is no
+// time for that, the error is retry.ErrNoTime.
+func Head(ctx context.Context, store *objstore.Observed, key string, jitter func(bound time.Duration) time.Duration) (object objstore.Object, err error) {
+	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: jitter}
 	asked := 0
 	err = policy.Do(ctx, func(ctx context.Context, n int) error {
 		var err error
 		asked = n
-		if entry, modified, err = c.head(ctx, lo); errors.Is(err, objstore.ErrNotExist) {
+		if object, err = store.Head(ctx, key); errors.Is(err, objstore.ErrNotExist) {
 			return staleError{err}
 		}
 		return err
@@ -167,7 +179,7 @@ func (c *Chain[E]) look(ctx context.Context, lo chat.Seq) (entry E, modified tim
 	if asked < goneAfter && errors.Is(err, objstore.ErrNotExist) {
 		err = fmt.Errorf("%w: a 404 is not yet believed: %s", retry.ErrNoTime, err.Error()) // no longer ErrNotExist
 	}
-	return entry, modified, err
+	return object, err
 }
 
 // staleError marks a 404 that may come from a replica that is behind.

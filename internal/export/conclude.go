@@ -8,6 +8,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chain"
 	"chatexport/internal/chat"
+	"chatexport/internal/trail"
 )
 
 // errNoProgress is wrapped by the error of a batch that was out of time before it moved anything: a continuation of it
@@ -23,6 +24,9 @@ type batch struct {
 	goal  head
 	haul  haul
 
+	stands     map[string]trail.Stand // of the trails, by name
+	trailsGoOn bool                   // a continuation is to follow them
+
 	outcome Outcome
 	code    string // of a standing verdict
 	handed  []byte // the continuation that was published, or left to the caller
@@ -34,6 +38,9 @@ func (b *batch) conclude(ctx context.Context, stopped error) error {
 	b.haul.warn(b.Log)
 	err := b.tail.judge(ctx, b.list(ctx, stopped))
 	found := verdictOf(err)
+	if err == nil || found != nil && found.status == archive.StatusGone {
+		b.follow(ctx)
+	}
 	handOver := b.tail.progressed() && (stopped != nil && errors.Is(err, stopped) || timeUp(err)) // a failed listing is an error
 	switch {
 	case errors.Is(err, errHeld):
@@ -41,6 +48,8 @@ func (b *batch) conclude(ctx context.Context, stopped error) error {
 	case errors.Is(err, chain.ErrLostRace):
 		b.outcome = LostRace
 		b.hints.yield(ctx)
+	case b.trailsGoOn && b.hops < b.Limits.MaxHops:
+		return b.goOn(ctx, found)
 	case err == nil:
 		b.outcome = Complete
 		b.hints.end(ctx, b.tail.place(), b.haul, archive.StatusComplete, nil, nil)
@@ -48,7 +57,7 @@ func (b *batch) conclude(ctx context.Context, stopped error) error {
 		b.outcome, b.code = Unknown, codeOf(err)
 		b.Log.Warn().Str("code", b.code).Err(err).Msg("the service knows no such group or topic, and nothing is archived of it: no state is kept")
 	case found != nil:
-		b.stand(ctx, found)
+		b.stand(ctx, found, nil)
 	case handOver && b.hops+1 > b.Limits.MaxHops:
 		b.outcome = HopLimit
 		text := fmt.Sprintf("the run has had %d batches (EXPORT_MAX_HOPS); the next tick goes on from here", b.hops+1)
@@ -87,15 +96,15 @@ func (b *batch) list(ctx context.Context, stopped error) error {
 	return stopped
 }
 
-// stand records a verdict and ends the run.
-func (b *batch) stand(ctx context.Context, v *verdict) {
+// stand records a verdict and ends the run, but for the trails of a stream that is gone.
+func (b *batch) stand(ctx context.Context, v *verdict, lease *archive.Lease) {
 	b.outcome, b.code = Outcome(v.status), v.code
 	b.Log.Warn().Str("status", v.status).Str("code", v.code).Msg(v.text)
 	failure := b.hints.failure(v.code, v.text, b.tail.frontier)
 	if v.crc64 != "" {
 		failure.Frontier, failure.CRC64 = v.lo, v.crc64
 	}
-	b.hints.end(ctx, b.tail.place(), b.haul, v.status, failure, nil)
+	b.hints.end(ctx, b.tail.place(), b.haul, v.status, failure, lease)
 }
 
 // handOver publishes the continuation, then writes the state. Whatever stopped the batch, the next one tries again from
@@ -104,22 +113,47 @@ func (b *batch) handOver(ctx context.Context, stopped error) error {
 	if !timeUp(stopped) {
 		b.Log.Warn().Str("code", codeOf(stopped)).Err(stopped).Msg("the batch stopped early; the next one goes on")
 	}
-	next := Continuation{
-		Cursor: b.tail.frontier, After: b.tail.after, Head: b.tail.head, Run: b.runID, Hop: b.hops + 1, Writer: b.writer,
+	if err := b.publish(ctx, Continuation{Head: b.tail.head, Run: b.runID}); err != nil {
+		return b.fail(ctx, err)
 	}
+	b.hints.end(ctx, b.tail.place(), b.haul, archive.StatusRunning, nil, b.hints.handedOver())
+	return nil
+}
+
+// goOn publishes a continuation for the trails of a stream whose messages are listed; it begins a new run. Should that fail,
+// the next tick follows them.
+func (b *batch) goOn(ctx context.Context, gone *verdict) error {
+	err := b.publish(ctx, Continuation{})
+	var lease *archive.Lease
+	if err == nil {
+		lease = b.hints.handedOver()
+	} else {
+		b.outcome = Complete
+		b.Log.Warn().Err(err).Msg("the trails are left to the next tick")
+	}
+	if gone != nil {
+		b.stand(ctx, gone, lease)
+		return nil
+	}
+	b.hints.end(ctx, b.tail.place(), b.haul, archive.StatusComplete, nil, lease)
+	return nil
+}
+
+// publish hands on to the next batch, which continues from the frontier.
+func (b *batch) publish(ctx context.Context, next Continuation) error {
+	next.Cursor, next.After, next.Hop, next.Writer = b.tail.frontier, b.tail.after, b.hops+1, b.writer
 	raw, err := next.encode()
 	if err != nil {
-		return b.fail(ctx, err)
+		return err
 	}
 	if !b.Keep {
 		// A crash right after this: the redelivered event hops to the cursor and pulls beside the new batch; one of them
 		// loses the next PUT and ends.
 		if err := b.Requeuer.Continue(ctx, b.Stream, raw); err != nil {
-			return b.fail(ctx, fmt.Errorf("publish the continuation: %w", err))
+			return fmt.Errorf("publish the continuation: %w", err)
 		}
 	}
 	b.handed, b.outcome = raw, Continued
-	b.hints.end(ctx, b.tail.place(), b.haul, archive.StatusRunning, nil, b.hints.handedOver())
 	return nil
 }
 

@@ -24,7 +24,7 @@ type Continuation struct {
 	Cursor chat.Seq `json:"cursor,omitempty"` // the frontier that the batch reached
 	After  chat.Seq `json:"after,omitempty"`  // lo of the chunk that ends below Cursor
 	Head   chat.Seq `json:"head,omitempty"`   // the run's head
-	Run    string   `json:"run,omitempty"`    // the run's id
+	Run    string   `json:"run,omitempty"`    // the run's id; empty if the run is listed and only trails are left: a new run begins
 	Hop    int      `json:"hop,omitempty"`    // how many batches of this run went before
 	Writer string   `json:"writer,omitempty"` // of the batch that hands on: a chunk of it that arrives late is no other delivery's
 }

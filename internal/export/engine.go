@@ -17,6 +17,7 @@ import (
 	"chatexport/internal/objstore"
 	"chatexport/internal/pull"
 	"chatexport/internal/retry"
+	"chatexport/internal/trail"
 )
 
 // Source answers questions about streams, one attempt a call: the engine paces and repeats them.
@@ -51,6 +52,7 @@ type Engine struct {
 	Requeuer Requeuer
 	Caller   *retry.Caller // of the app's Chat API; each batch counts its own calls
 	Limits   Limits
+	Trails   []trail.Kind         // that are followed behind the messages, in this order
 	Writes   *objstore.WriteTimes // shared by all batches of a process
 	Build    string               // the program's version, for manifests
 }
@@ -72,6 +74,8 @@ type Request struct {
 	Known *Known
 	// Keep leaves the continuation to the caller, who finds it in the result: nothing is published.
 	Keep bool
+	// MessagesOnly leaves the trails to a later batch, for callers that have messages of other streams to archive first.
+	MessagesOnly bool
 	// Concurrency replaces that of the engine's limits if it is not 0, for callers that serve streams side by side.
 	Concurrency int
 }
@@ -122,13 +126,17 @@ type Result struct {
 	Code           string   // why, for outcomes and errors that have a code
 	CreateTime     int64    // of the group, as genesis has it; 0 if unknown
 	Missed         chat.Seq // seqs that had expired before this batch began the stream's archive
+
+	Media trail.Done // what this batch did for files
+	Left  bool       // a trail has work that could be done at once
+	Due   time.Time  // when what a trail waits for is worth another try; zero if none waits
 }
 
 // Run does one batch. A nil error means that the event is done with: the run is complete or handed on, another delivery
 // does the work, or a standing verdict (gone, damaged, …) makes a repetition pointless. With an error the event must be
 // delivered again. The result is valid in both cases.
 func (e *Engine) Run(ctx context.Context, req Request) (Result, error) {
-	b := &batch{session: newSession(e, req), haul: haul{hi: -1}}
+	b := &batch{session: newSession(e, req), haul: haul{hi: -1}, stands: map[string]trail.Stand{}}
 	err := b.conclude(ctx, b.work(ctx))
 	result := b.result()
 	if err != nil {
@@ -197,6 +205,7 @@ func (b *batch) result() Result {
 		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
 		ManifestSHA256: b.tail.manifests.newest, Next: b.handed, Writer: b.writer, Elapsed: time.Since(b.budget.start),
 		Code: b.code, CreateTime: created, Missed: b.tail.missed,
+		Media: b.stands[archive.Media().Name].Done, Left: b.left(), Due: b.due(),
 	}
 }
 

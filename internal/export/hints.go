@@ -10,6 +10,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/trail"
 )
 
 const (
@@ -107,6 +108,7 @@ type place struct {
 	head            chat.Seq // of the run; 0 as long as it is unknown
 	manifest        *archive.Pin
 	unlisted        int64
+	trails          []*trail.Trail
 }
 
 // note takes over where the batch is. What it does not know yet stays as it was loaded.
@@ -117,6 +119,9 @@ func (h *hints) note(p place) {
 	}
 	if p.head > 0 {
 		h.state.Head = p.head
+	}
+	for _, t := range p.trails {
+		*h.state.Of(t.Form()) = t.Hint()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
+	"chatexport/internal/trail"
 )
 
 // manifests is the chain of manifests as far as this batch had to find it out, and the chunks behind it that this batch has
@@ -34,6 +35,9 @@ type manifests struct {
 	seen   []archive.ChunkEntry // behind the manifests, in the order of the chain
 	before int64                // unlisted chunks that are not in seen, as far as hints tell
 
+	trails   []*trail.Trail // told of each manifest
+	receipts archive.Trails // the last ones that the manifest before next names
+
 	wrote  bool   // this batch has written a manifest: that is progress
 	newest string // SHA-256 of the newest manifest that this batch wrote or found in its place
 }
@@ -48,6 +52,9 @@ type listing struct {
 
 func (m *manifests) begin(genesis archive.Genesis, link archive.Link) {
 	m.genesis, m.first = genesis, link
+	for _, t := range m.trails {
+		t.Begin(max(genesis.FirstLo, 1))
+	}
 }
 
 func (m *manifests) fromGenesis() { m.restart(m.genesis.FirstLo, m.first) }
@@ -103,6 +110,7 @@ func (m *manifests) follow(manifest archive.Manifest, link archive.Link) error {
 		return damaged("manifest_chain", "%s does not continue the chain of manifests after %s", link.Key, m.link.Key)
 	}
 	m.restart(manifest.Hi+1, link)
+	m.tell(manifest)
 	m.moved = true
 	m.hint = &archive.Pin{Lo: manifest.Lo, SHA256: link.SHA256}
 	m.before = 0 // as far as is known: those that this batch has seen count by themselves
@@ -112,6 +120,25 @@ func (m *manifests) follow(manifest archive.Manifest, link archive.Link) error {
 	}
 	m.seen = append([]archive.ChunkEntry(nil), m.seen[listed:]...)
 	return nil
+}
+
+// tell tells the trails of a manifest.
+func (m *manifests) tell(manifest archive.Manifest) {
+	m.receipts = manifest.Trails
+	for _, t := range m.trails {
+		t.Listed(manifest)
+	}
+}
+
+// named returns what the next manifest says of the trails.
+func (m *manifests) named() archive.Trails {
+	named := m.receipts
+	for _, t := range m.trails {
+		if hint := t.Hint(); hint != nil && hint.After != nil {
+			*named.Of(t.Form()) = hint.After
+		}
+	}
+	return named
 }
 
 // locate finds how far the manifests reach, from the state's hint where that holds, else from genesis. A hint may be
@@ -133,6 +160,7 @@ func (m *manifests) locate(ctx context.Context, to chat.Seq) error {
 			return damaged("manifest_chain", "%s is not the manifest that was written", link.Key)
 		}
 		m.restart(manifest.Hi+1, link)
+		m.tell(manifest)
 		if _, seen := m.find(m.next); seen {
 			return nil
 		}
@@ -263,7 +291,7 @@ func (m *manifests) write(ctx context.Context, entries []archive.ChunkEntry, sta
 	manifest := archive.Manifest{
 		Format: archive.Format, SDKAppID: m.Limits.SDKAppID, GroupID: m.Stream.GroupID, TopicID: m.Stream.TopicID,
 		Head: head, Status: status, Run: m.runID, Build: m.Build, StartedAt: started, FinishedAt: time.Now(),
-		ExpiredBelow: m.genesis.ExpiredBelow, Previous: m.link,
+		ExpiredBelow: m.genesis.ExpiredBelow, Trails: m.named(), Previous: m.link,
 	}
 	manifest.SetChunks(entries)
 	body, err := manifest.Encode()

@@ -37,8 +37,9 @@ func newSession(e *Engine, req Request) *session {
 	if c := req.continuation(); c != nil {
 		s.next, s.goesOn = *c, true
 	}
+	s.hops = s.next.Hop
 	if s.next.Run != "" {
-		s.runID, s.hops = s.next.Run, s.next.Hop
+		s.runID = s.next.Run
 	}
 	s.budget = newBudget(now, req.Deadline, e.Writes.Slowest())
 	s.store = objstore.Observe(e.Store, e.Writes)

@@ -37,7 +37,9 @@ type tail struct {
 func newTail(h *hints) *tail {
 	s := h.session
 	t := &tail{session: s, hints: h, head: s.next.Head, chunks: newChunkChain(s)}
-	t.manifests = &manifests{session: s, chunks: t.chunks, hint: h.state.ManifestAfter, before: h.state.Counters.Unlisted}
+	t.manifests = &manifests{
+		session: s, chunks: t.chunks, hint: h.state.ManifestAfter, before: h.state.Counters.Unlisted, trails: openTrails(h),
+	}
 	return t
 }
 
@@ -237,6 +239,7 @@ func (t *tail) findByManifest(ctx context.Context) (bool, error) {
 	t.stand(s.Frontier, s.After)
 	t.manifests.begin(*t.genesis, archive.Link{})
 	t.manifests.restart(s.Frontier, link)
+	t.manifests.tell(manifest)
 	t.unhopped = true
 	return true, nil
 }
@@ -325,5 +328,6 @@ func (t *tail) progressed() bool {
 func (t *tail) place() place {
 	return place{
 		frontier: t.frontier, after: t.after, head: t.head, manifest: t.manifests.hint, unlisted: t.manifests.unlisted(),
+		trails: t.manifests.trails,
 	}
 }

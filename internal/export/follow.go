@@ -1,0 +1,102 @@
+package export
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/trail"
+)
+
+// openTrails takes up the stream's trails where its state says that they stand.
+func openTrails(h *hints) []*trail.Trail {
+	trails := make([]*trail.Trail, 0, len(h.Trails))
+	for _, kind := range h.Trails {
+		trails = append(trails, trail.Open(kind, trail.Batch{
+			Stream: h.Stream, Store: h.store, Run: h.runID, Writer: h.writer, Earlier: h.earlier(), Jitter: h.Caller.Policy.Jitter, Log: h.Log,
+		}, *h.state.Of(kind.Form())))
+	}
+	return trails
+}
+
+// follow follows the trails in the time that is left, once all messages are listed. What goes wrong with them never fails
+// the run.
+func (b *batch) follow(ctx context.Context) {
+	if b.tail.genesis == nil {
+		return
+	}
+	to, began := b.tail.frontier, time.Now()
+	for _, t := range b.tail.manifests.trails {
+		name := t.Form().Name
+		if b.MessagesOnly {
+			b.stands[name] = t.Stand(to)
+			continue
+		}
+		stand := t.Follow(ctx, trail.Following{
+			To: to, Last: *b.tail.manifests.receipts.Of(t.Form()), Until: b.budget.lastStart, End: b.budget.pullEnd,
+			Half: b.budget.start.Add(b.budget.lastStart.Sub(b.budget.start) / 2),
+		})
+		if stand.Err != nil {
+			code := codeOf(stand.Err)
+			t.Fail(code)
+			b.Log.Warn().Str("trail", name).Str("code", code).Err(stand.Err).Msg("the trail stands still; messages are archived all the same")
+		}
+		b.stands[name] = stand
+	}
+	b.warnOfFiles()
+	b.trailsGoOn = b.handsOn(began)
+}
+
+// warnOfFiles tells what could not be had.
+func (b *batch) warnOfFiles() {
+	lost := maps.Clone(b.stands[archive.Media().Name].Counts)
+	for _, fine := range []string{archive.MediaStored, archive.MediaExternal, archive.MediaNoURL} {
+		delete(lost, fine)
+	}
+	line := b.Log.Warn()
+	for _, state := range slices.Sorted(maps.Keys(lost)) {
+		if lost[state] > 0 {
+			line = line.Int64("files_"+state, lost[state])
+		}
+	}
+	if len(lost) > 0 {
+		line.Msg("files could not be had")
+	} else {
+		line.Discard()
+	}
+}
+
+// handsOn reports whether a trail is worth a continuation: it has something to do, and either got on or had little of the
+// batch's time.
+func (b *batch) handsOn(began time.Time) bool {
+	late := began.After(b.budget.start.Add(b.budget.lastStart.Sub(b.budget.start) / 2))
+	for _, s := range b.stands {
+		if s.Left && (s.Advanced || late) {
+			return true
+		}
+	}
+	return false
+}
+
+// left reports whether a trail has something to do.
+func (b *batch) left() bool {
+	for _, s := range b.stands {
+		if s.Left {
+			return true
+		}
+	}
+	return false
+}
+
+// due is when the first of the trails that wait is worth another try.
+func (b *batch) due() time.Time {
+	var due time.Time
+	for _, s := range b.stands {
+		if !s.Due.IsZero() && (due.IsZero() || s.Due.Before(due)) {
+			due = s.Due
+		}
+	}
+	return due
+}

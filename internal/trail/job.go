@@ -1,0 +1,135 @@
+package trail
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
+)
+
+// readAttempts is how often a chunk that is missing or is not what was listed is asked for before that is believed.
+const readAttempts = 4
+
+// ErrUnread means that a chunk is missing or damaged, for certain.
+var ErrUnread = errors.New("the chunk cannot be read")
+
+// Job is the work on one chunk.
+type Job struct {
+	Following
+	Manifest *archive.Manifest // that lists the chunk
+	Chunk    archive.ChunkEntry
+	Whole    bool // the work began so early that what does not fit fits into no batch
+
+	trail *Trail
+}
+
+// From returns the first seq of the chunk that no receipt covers.
+func (j *Job) From() chat.Seq { return j.trail.hint.Frontier }
+
+// Batch tells in which batch the work is done.
+func (j *Job) Batch() Batch { return j.trail.Batch }
+
+// Read returns the chunk's object, as it was listed. Lost and damaged ones are ErrUnread.
+func (j *Job) Read(ctx context.Context) ([]byte, error) {
+	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: readAttempts, Jitter: j.trail.Jitter}
+	var body []byte
+	err := policy.Do(ctx, func(ctx context.Context, _ int) error {
+		var err error
+		body, _, err = j.trail.Store.Get(ctx, j.Chunk.Key)
+		if errors.Is(err, objstore.ErrNotExist) || errors.Is(err, objstore.ErrCorrupt) {
+			return unreadError{err}
+		}
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != j.Chunk.SHA256 {
+			return unreadError{errors.New("other bytes than were listed")}
+		}
+		return nil
+	})
+	if unread, ok := errors.AsType[unreadError](err); ok && ctx.Err() == nil {
+		j.trail.Log.Warn().Str("key", j.Chunk.Key).Str("trail", j.trail.Form().Name).Err(unread.error).Msg("a chunk cannot be read; the trail goes on behind it")
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnread, j.Chunk.Key, unread.error)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read chunk: %w", err)
+	}
+	return body, nil
+}
+
+// unreadError marks an answer that may come from a replica that is behind.
+type unreadError struct{ error }
+
+func (e unreadError) Unwrap() error           { return e.error }
+func (e unreadError) RetryClass() retry.Class { return retry.Transient }
+
+// Counted returns the sum of the counts of the receipts for this chunk below From.
+func (j *Job) Counted(ctx context.Context) (int64, error) {
+	var sum int64
+	next := j.Chunk.Lo
+	err := j.trail.chain.Hop(ctx, next, func() bool { return next >= j.From() }, func(_ context.Context, e archive.ReceiptEntry) error {
+		next, sum = e.Hi+1, sum+e.Sum()
+		return nil
+	})
+	if err == nil && next < j.From() {
+		err = damaged("receipt_missing", "%s does not exist", j.trail.chain.Key(next))
+	}
+	return sum, err
+}
+
+// Put writes the next receipt, from From up to hi. build makes it from what all receipts have in common. Its error ends the
+// work on the chunk.
+func (j *Job) Put(ctx context.Context, hi chat.Seq, bytes int64, build func(archive.ReceiptMeta) (archive.Receipt, error)) error {
+	t := j.trail
+	m := archive.ReceiptMeta{Lo: j.From(), Hi: hi, Run: t.Run, Writer: t.Writer}
+	var err error
+	if m.Previous, err = t.previous(ctx); err != nil {
+		return err
+	}
+	r, err := build(m)
+	if err != nil {
+		return fmt.Errorf("build receipt: %w", err)
+	}
+	own := archive.ReceiptEntry{ReceiptMeta: r.Meta, CRC64: strconv.FormatUint(objstore.CRC64(r.Body), 10)}
+	// A crash right after this write: the receipt counts, and whoever comes next hops over it.
+	stored, mine, err := t.chain.Put(ctx, own, objstore.Write{
+		Body: r.Body, ContentType: "application/gzip", Metadata: t.Form().Metadata(r.Meta),
+	})
+	if err != nil {
+		return fmt.Errorf("write receipt: %w", err)
+	}
+	if err := t.pass(ctx, stored); err != nil {
+		return err
+	}
+	if !mine {
+		t.alone = false // who left one receipt may have left more
+		return errMoved
+	}
+	for name, n := range r.Meta.Counts {
+		t.done.Counts[name] += n
+	}
+	t.done.Bytes += bytes
+	return nil
+}
+
+// previous is what the next receipt is chained to.
+func (t *Trail) previous(ctx context.Context) (string, error) {
+	if t.hint.After != nil {
+		return t.hint.After.SHA256, nil
+	}
+	body, _, err := t.Store.Get(ctx, layout.Genesis(t.Stream))
+	if err != nil {
+		return "", fmt.Errorf("read genesis: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -17,7 +17,7 @@ func BaseURL(raw string) (*url.URL, error) {
 		return nil, errors.New("is not a URL with scheme and host")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("has a user, a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !Loopback(u.Hostname()):
 		return nil, errors.New("is plain http, which is allowed for loopback hosts only; use https")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("has a scheme other than https")
@@ -25,11 +25,9 @@ func BaseURL(raw string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
 }
 
-// loopback reports whether a host, as it stands in a URL, is this machine, without asking a name server.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
+// Loopback reports whether a host, as it stands in a URL, is this machine, without asking a name server.
+func Loopback(host string) bool {
+	host = hostOf(host)
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -5,7 +5,12 @@
 // variable into an error: a secret may stand in the wrong one.
 package config
 
-import "errors"
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+)
 
 // Ways to hand a continuation to the next invocation.
 const (
@@ -45,8 +50,9 @@ type Config struct {
 	ChatQPS int
 	// ChatConcurrency (CHAT_CONCURRENCY, default 16, 1 to 200) is the calls in flight of this instance.
 	ChatConcurrency int
-	// ChatRetentionDays (CHAT_RETENTION_DAYS, default 7, 1 to 3650) is how long the app's plan stores messages. It is
-	// for warnings and for the order of sweeps only; it never decides what has expired.
+	// ChatRetentionDays (CHAT_RETENTION_DAYS, default 7, 1 to 3650) is how long the app's plan stores messages. It is for
+	// warnings, the order of sweeps, when chunks are looked at again, and how long a file is waited for; it never decides
+	// which messages have expired.
 	ChatRetentionDays int
 
 	// COSBucket (COS_BUCKET, required) is the bucket's full name, name-appid.
@@ -76,6 +82,18 @@ type Config struct {
 	ExportVoid string
 	// ExportMaxHops (EXPORT_MAX_HOPS, default 10000, 1 to 1000000) is the most continuations of one run.
 	ExportMaxHops int
+	// ExportMedia (EXPORT_MEDIA, default on) tells whether files are fetched; links are counted in any case.
+	ExportMedia bool
+	// ExportLook (EXPORT_LOOK: auto, off or a duration; default auto, three quarters of ChatRetentionDays) is how long after
+	// its oldest message a chunk is looked at again; 0 for never.
+	ExportLook time.Duration
+
+	// MediaHosts (MEDIA_HOSTS, default none) are hosts that files may be fetched from beside Tencent's own. This machine is
+	// one only where ChatEndpoint is this machine, too.
+	MediaHosts Hosts
+	// MediaMaxBytes (MEDIA_MAX_BYTES, default 104857600, 1 to 503316480) is the size of the largest file that is fetched.
+	MediaMaxBytes int64
+
 	// LanesSet tells that SWEEP_LANES is set, which versions before had. It is ignored.
 	LanesSet bool
 
@@ -117,8 +135,15 @@ func Load(getenv func(string) string) (Config, error) {
 		ExportChunkBytes:  int64(r.integer("EXPORT_CHUNK_BYTES", 16<<20, 1<<10, 256<<20)),
 		ExportVoid:        r.choice("EXPORT_VOID", VoidProbe, VoidProbe, VoidExhaustive),
 		ExportMaxHops:     r.integer("EXPORT_MAX_HOPS", 10_000, 1, 1_000_000),
+		ExportMedia:       r.choice("EXPORT_MEDIA", "on", "on", "off") == "on",
+		MediaHosts:        r.hosts("MEDIA_HOSTS"),
+		MediaMaxBytes:     int64(r.integer("MEDIA_MAX_BYTES", 100<<20, 1, 480<<20)),
 		LanesSet:          r.value("SWEEP_LANES") != "",
 		LogLevel:          r.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error"),
+	}
+	c.ExportLook = r.look("EXPORT_LOOK", c.retention())
+	if c.LoopbackMedia() && !c.loopbackChat() {
+		r.fail("MEDIA_HOSTS", "names this machine, where only tests have files", "name other hosts, or set CHAT_ENDPOINT to a loopback address, too")
 	}
 	if c.Requeue == RequeueCMQ && r.value("CMQ_TOPIC") == "" {
 		r.fail("CMQ_TOPIC", "is required when REQUEUE is cmq", "name the topic that triggers this function, or set REQUEUE to scf")
@@ -129,6 +154,16 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
+// LoopbackMedia reports whether files may be fetched from this machine, and over plain http there.
+func (c Config) LoopbackMedia() bool { return slices.ContainsFunc(c.MediaHosts, Loopback) }
+
+func (c Config) loopbackChat() bool {
+	u, err := url.Parse(c.ChatEndpoint)
+	return err == nil && Loopback(u.Hostname())
+}
+
+func (c Config) retention() time.Duration { return time.Duration(c.ChatRetentionDays) * 24 * time.Hour }
+
 // Warnings names settings that are allowed, but probably not meant.
 func (c Config) Warnings() []string {
 	var warnings []string
@@ -137,6 +172,9 @@ func (c Config) Warnings() []string {
 	}
 	if c.Requeue == RequeueSCF && c.CMQTopic != "" {
 		warnings = append(warnings, "CMQ_TOPIC is set but not used: REQUEUE is scf")
+	}
+	if c.ExportLook > c.retention()/8*7 {
+		warnings = append(warnings, "EXPORT_LOOK is above 7/8 of CHAT_RETENTION_DAYS: messages may expire before they are looked at again")
 	}
 	return warnings
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -40,6 +41,7 @@ func defaults() config.Config {
 		ChatQPS: 90, ChatConcurrency: 16, ChatRetentionDays: 7,
 		COSBucket: "archive-1250000000", COSRegion: "ap-guangzhou",
 		Requeue: "scf", ExportSpan: 100000, ExportChunkBytes: 16777216, ExportVoid: "probe", ExportMaxHops: 10000,
+		ExportMedia: true, ExportLook: 126 * time.Hour, MediaMaxBytes: 104857600,
 		LogLevel: "info",
 	}
 }
@@ -64,6 +66,7 @@ func TestVariables_AreAllRead(t *testing.T) {
 		"COS_BUCKET", "a-b-1250000000", "COS_REGION", "ap-shanghai-fsi", "COS_PREFIX", "chat/prod", "COS_ENDPOINT", "http://[::1]:9000/",
 		"REQUEUE", "cmq", "CMQ_TOPIC", "chat-export_1", "CLOUD_ENDPOINT", "https://cloud.example.com/cloud/",
 		"EXPORT_SPAN", "40", "EXPORT_CHUNK_BYTES", "1024", "EXPORT_VOID", "exhaustive", "EXPORT_MAX_HOPS", "1",
+		"EXPORT_MEDIA", "Off", "EXPORT_LOOK", "1h30m", "MEDIA_HOSTS", "Files.example.com., *.Example.org,127.0.0.1,[::1],", "MEDIA_MAX_BYTES", "503316480",
 		"SWEEP_LANES", "4", "LOG_LEVEL", "DEBUG",
 	))
 	if err != nil {
@@ -74,7 +77,9 @@ func TestVariables_AreAllRead(t *testing.T) {
 		ChatEndpoint: "http://127.0.0.1:8080", ChatQPS: 200, ChatConcurrency: 1, ChatRetentionDays: 90,
 		COSBucket: "a-b-1250000000", COSRegion: "ap-shanghai-fsi", COSPrefix: "chat/prod/", COSEndpoint: "http://[::1]:9000",
 		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://cloud.example.com/cloud",
-		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1, LanesSet: true, LogLevel: "debug",
+		ExportSpan: 40, ExportChunkBytes: 1024, ExportVoid: "exhaustive", ExportMaxHops: 1,
+		ExportMedia: false, ExportLook: 90 * time.Minute, MediaHosts: config.Hosts{"files.example.com", "*.example.org", "127.0.0.1", "::1"}, MediaMaxBytes: 503316480,
+		LanesSet: true, LogLevel: "debug",
 	}, got)
 	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES is set but not used") {
 		t.Errorf("warnings %q", w)
@@ -113,8 +118,8 @@ func TestProblems_AreReportedTogether(t *testing.T) {
 		t.Errorf("an empty environment (-want +got):\n%s", diff)
 	}
 	_, err = config.Load(func(string) string { return "hunter2 \x01" })
-	if got := problems(t, err); len(got) != 20 {
-		t.Errorf("%d of 20 variables were refused: %q", len(got), got)
+	if got := problems(t, err); len(got) != 24 {
+		t.Errorf("%d of 24 variables were refused: %q", len(got), got)
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("an error repeats a value: %v", err)
@@ -143,6 +148,10 @@ func TestProblems_AreWhatCannotWork(t *testing.T) {
 		"EXPORT_CHUNK_BYTES":  {"1023", "268435457"},
 		"EXPORT_VOID":         {"none"},
 		"EXPORT_MAX_HOPS":     {"0", "1000001"},
+		"EXPORT_MEDIA":        {"yes", "1"},
+		"EXPORT_LOOK":         {"never", "72", "0s", "-1h", "1e9h", "100000h"},
+		"MEDIA_HOSTS":         {"https://files.example.com", "files.example.com:443", "127.0.0.1", "localhost", "::1", "files.example.com,[::1]", "*", "*.", "*.127.0.0.1", "*.*.example.com", "a..b", "-a.example", "10.0.0", "8080", "fe80::1%eth0", "exämple.com", "a b"},
+		"MEDIA_MAX_BYTES":     {"0", "503316481", "100MB"},
 		"LOG_LEVEL":           {"trace", "loud"},
 	} {
 		for _, value := range values {
@@ -167,6 +176,67 @@ func TestProblems_AreCMQWithoutATopic(t *testing.T) {
 	got, err := config.Load(env("CMQ_TOPIC", "topic"))
 	if err != nil || len(got.Warnings()) != 1 {
 		t.Errorf("error %v, warnings %q", err, got.Warnings())
+	}
+}
+
+func TestHosts_AreThoseListed(t *testing.T) {
+	t.Parallel()
+	hosts, err := config.ParseHosts(" Files.Example.com ,*.media.example.org, 203.0.113.7,2001:DB8:0::7,")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{
+		"files.example.com": true, "FILES.example.COM.": true, "x.files.example.com": false, "example.com": false, "files.example.com.evil.net": false,
+		"a.media.example.org": true, "a.b.media.example.org": true, "media.example.org": false, ".media.example.org": false, "xmedia.example.org": false,
+		"203.0.113.7": true, "::ffff:203.0.113.7": true, "203.0.113.70": false, "2001:db8::7": true, "": false,
+	} {
+		if got := hosts.Has(host); got != want {
+			t.Errorf("%q is listed: %t, want %t", host, got, want)
+		}
+	}
+	if _, err := config.ParseHosts("a.example,,b:80"); err == nil || !strings.Contains(err.Error(), "number 3,") || strings.Contains(err.Error(), "b:80") {
+		t.Errorf("error %v, want one that tells the third entry", err)
+	}
+}
+
+func TestHosts_AreThisMachineWhereTheChatServiceIs(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{"localhost", "127.0.0.1", "127.3.0.1", "a.example,[::1]", "LocalHost."} {
+		c, err := config.Load(env("MEDIA_HOSTS", list, "CHAT_ENDPOINT", "http://127.0.0.1:8080"))
+		if err != nil || !c.LoopbackMedia() {
+			t.Errorf("%s: %v", list, err)
+		}
+		_, err = config.Load(env("MEDIA_HOSTS", list, "CHAT_ENDPOINT", "https://chat.example"))
+		if diff := cmp.Diff([]string{"MEDIA_HOSTS"}, problems(t, err)); diff != "" {
+			t.Errorf("%s beside another service (-want +got):\n%s", list, diff)
+		}
+	}
+	if c, err := config.Load(env("MEDIA_HOSTS", "a.example", "CHAT_ENDPOINT", "http://localhost:1")); err != nil || c.LoopbackMedia() {
+		t.Errorf("another host: %v", err)
+	}
+}
+
+func TestLook_LeavesTimeBeforeMessagesExpire(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		look, days string
+		want       time.Duration
+		warns      bool
+	}{
+		{"", "", 126 * time.Hour, false},
+		{"AUTO", "28", 21 * 24 * time.Hour, false},
+		{"off", "", 0, false},
+		{"147h", "", 147 * time.Hour, false},
+		{"147h1s", "", 147*time.Hour + time.Second, true},
+		{"1s", "1", time.Second, false},
+	} {
+		c, err := config.Load(env("EXPORT_LOOK", test.look, "CHAT_RETENTION_DAYS", test.days))
+		if err != nil || c.ExportLook != test.want {
+			t.Errorf("%+v: %v, %v", test, c.ExportLook, err)
+		}
+		if w := c.Warnings(); (len(w) == 1 && strings.HasPrefix(w[0], "EXPORT_LOOK ")) != test.warns {
+			t.Errorf("%+v: warnings %q", test, w)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -23,6 +24,7 @@ const (
 	maxAdminBytes  = 32 // Chat documentation: UserID
 	maxSecretBytes = 256
 	maxRegionBytes = 32
+	maxLook        = 3650 * 24 * time.Hour
 )
 
 // reader reads variables and collects what is wrong with them.
@@ -75,6 +77,30 @@ func (r *reader) choice(variable, otherwise string, choices ...string) string {
 	}
 	r.fail(variable, "is not one of "+strings.Join(choices, ", "), "correct it, or leave it out for "+otherwise)
 	return ""
+}
+
+// look reads when to look again: never (0), after a part of the retention that leaves time for it, or as the operator says.
+func (r *reader) look(variable string, retention time.Duration) time.Duration {
+	switch v := strings.ToLower(r.value(variable)); v {
+	case "", "auto":
+		return retention / 4 * 3
+	case "off":
+		return 0
+	default:
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 || d > maxLook {
+			r.fail(variable, "is not auto, off, or a positive duration such as 72h", "correct it, or leave it out for auto")
+		}
+		return d
+	}
+}
+
+func (r *reader) hosts(variable string) Hosts {
+	hosts, err := ParseHosts(r.value(variable))
+	if err != nil {
+		r.fail(variable, err.Error(), "set it to names or addresses without port, with commas between, such as files.example.com,*.example.org")
+	}
+	return hosts
 }
 
 func (r *reader) sdkAppID(variable string) int {

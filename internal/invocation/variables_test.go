@@ -153,7 +153,8 @@ func TestVariables_ProblemsAreReportedTogether(t *testing.T) {
 			"CHAT_SDKAPPID": "app", "CHAT_SECRET_KEY": "", "CHAT_ADMIN": "two words", "CHAT_REGION": "atlantis", "CHAT_ENDPOINT": "http://example.com",
 			"CHAT_QPS": "0", "CHAT_CONCURRENCY": "1e3", "COS_BUCKET": "no-appid", "COS_REGION": "${env:REGION}", "COS_PREFIX": "../x",
 			"COS_ENDPOINT": "ftp://127.0.0.1", "REQUEUE": "kafka", "CMQ_TOPIC": "9", "CLOUD_ENDPOINT": "http://8.8.8.8", "EXPORT_SPAN": "-1",
-			"EXPORT_CHUNK_BYTES": "16 MB", "EXPORT_VOID": "maybe", "EXPORT_MAX_HOPS": "many", "CHAT_RETENTION_DAYS": "week", "LOG_LEVEL": "loud",
+			"EXPORT_CHUNK_BYTES": "16 MB", "EXPORT_VOID": "maybe", "EXPORT_MAX_HOPS": "many", "EXPORT_MEDIA": "maybe", "EXPORT_LOOK": "soon",
+			"MEDIA_HOSTS": "https://example.com", "MEDIA_MAX_BYTES": "1 GB", "CHAT_RETENTION_DAYS": "week", "LOG_LEVEL": "loud",
 		}
 		maps.Copy(s.Env, wrong)
 		h := s.Instance() // one instance: it must serve as soon as an operator has mended the variables

@@ -26,6 +26,7 @@ func everything(name string) string {
 		"CHAT_ADMIN": "administrator", "CHAT_REGION": "singapore", "CHAT_QPS": "200", "CHAT_CONCURRENCY": "200",
 		"CHAT_RETENTION_DAYS": "90", "COS_PREFIX": strings.Repeat("p", 127), "LOG_LEVEL": "debug",
 		"EXPORT_SPAN": "10000000", "EXPORT_CHUNK_BYTES": "268435456", "EXPORT_VOID": "exhaustive", "EXPORT_MAX_HOPS": "1000000",
+		"EXPORT_MEDIA": "off", "MEDIA_HOSTS": "files.example.com,*.example.org", "MEDIA_MAX_BYTES": "503316480", "EXPORT_LOOK": "72h",
 		"REQUEUE": "cmq", "CMQ_TOPIC": "chatexport",
 		"CLS_LOGSET_ID": "00000000-0000-0000-0000-000000000000", "CLS_TOPIC_ID": "00000000-0000-0000-0000-000000000000",
 	}

@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/guard"
 )
-
-// errBroken stands for failures of the connection whose own text may quote what the other side sent.
-var errBroken = errors.New("the connection broke, or the answer is not HTTP")
 
 // newTransport makes the client's own pool. Go's default of two idle connections a host would open a new one for
 // nearly every call. There is no proxy: the only egress of a function is its own network, and a proxy would see the
@@ -74,32 +72,10 @@ func callerCause(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// connectionCause keeps of a transport's error what is safe to print. *url.Error prints the URL with the UserSig in
-// it, and errors about bytes that are not HTTP quote them; those that are kept name hosts, addresses, certificates and
-// system errors only.
+// connectionCause keeps of a transport's error what is safe to print.
 func connectionCause(err error) error {
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return e
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return e
-	}
-	switch {
-	case errors.Is(err, chat.ErrMalformed):
+	if errors.Is(err, chat.ErrMalformed) {
 		return err // our own: readAnswer
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return http.ErrSchemeMismatch
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the connection was closed early: %w", io.ErrUnexpectedEOF)
 	}
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return errors.New(e.Msg)
-	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return fmt.Errorf("timed out: %w", context.DeadlineExceeded)
-	}
-	return errBroken
+	return guard.Cause(err)
 }

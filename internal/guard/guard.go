@@ -1,7 +1,7 @@
 // Package guard holds clients back that carry credentials.
 //
-// It owns two rules that the SDKs leave to chance: no redirect is followed, and no answer is read without end. It must
-// never know whose client it is.
+// It owns three rules that the SDKs leave to chance: no redirect is followed, no answer is read without end, and no error
+// repeats a URL. It must never know whose client it is.
 package guard
 
 import (

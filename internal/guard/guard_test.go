@@ -71,6 +71,14 @@ func calls() map[string]call {
 			_, err := c.Topics(ctx, "g")
 			return err
 		}),
+		"Chat signatures": ask(func(ctx context.Context, c *chatapi.Client) error {
+			_, err := c.Signatures(ctx, []string{"https://files.example.com/a"})
+			return err
+		}),
+		"COS open": store(func(ctx context.Context, s *cosstore.Store) error {
+			_, _, err := s.Open(ctx, layout.State(stream))
+			return err
+		}),
 		"COS get": store(func(ctx context.Context, s *cosstore.Store) error {
 			_, _, err := s.Get(ctx, layout.State(stream))
 			return err

@@ -42,6 +42,10 @@ type visit struct {
 	deadline  time.Time
 	log       zerolog.Logger
 
+	// While several streams are served, their trails are left until no stream has messages left.
+	messagesOnly bool
+	trails       []unit // that are to be followed then
+
 	summary summary
 	longest time.Duration // of the batches so far
 }
@@ -61,12 +65,11 @@ func (v *visit) serve(ctx context.Context) ([]byte, error) {
 	v.summary.RequestID, v.summary.Event = v.platform.RequestID, string(v.event.Kind)
 	units := v.units()
 	failure := v.reject(ctx)
-	for i, u := range units {
-		if i > 0 && v.timeIsShort() {
-			failure = errors.Join(failure, v.handOn(ctx, units[i:]))
-			break
-		}
-		failure = errors.Join(failure, v.serveOne(ctx, u, len(units) == 1))
+	v.messagesOnly = len(units) > 1
+	failure = errors.Join(failure, v.serveAll(ctx, units, len(units) == 1))
+	if trails := v.trails; len(trails) > 0 { // when no stream has messages left
+		v.messagesOnly, v.trails = false, nil
+		failure = errors.Join(failure, v.serveAll(ctx, trails, false))
 	}
 	v.summary.ElapsedMS = time.Since(v.start).Milliseconds()
 	if failure != nil && v.summary.HandedOn == 0 {
@@ -81,6 +84,18 @@ func (v *visit) serve(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("encode summary: %w", err)
 	}
 	return body, nil
+}
+
+// serveAll serves one thing after the other, and hands on what there is no time for.
+func (v *visit) serveAll(ctx context.Context, units []unit, alone bool) error {
+	var failure error
+	for i, u := range units {
+		if v.longest > 0 && v.timeIsShort() {
+			return errors.Join(failure, v.handOn(ctx, units[i:]))
+		}
+		failure = errors.Join(failure, v.serveOne(ctx, u, alone))
+	}
+	return failure
 }
 
 // units lists what there is to do. A sweep that cannot be understood is refused like an event that cannot.
@@ -172,6 +187,9 @@ func (v *visit) export(ctx context.Context, u unit, deadline time.Time) (attempt
 	if result.Outcome == archive.StatusFailed {
 		v.checked = false // perhaps the bucket has changed: look at it again before the next write
 	}
+	if v.messagesOnly && err == nil && result.Left {
+		v.trails = append(v.trails, unit{task: event.For(u.stream), stream: u.stream})
+	}
 	if err != nil {
 		err = fmt.Errorf("export %s: %w", u.stream, err)
 	}
@@ -183,7 +201,7 @@ func (v *visit) request(u unit, deadline time.Time) export.Request {
 		Stream: u.stream, Continuation: u.task.Continue, RequestID: v.platform.RequestID, Deadline: deadline,
 		Log: v.log.With().Str("group_id", u.stream.GroupID).Str("topic_id", u.stream.TopicID).Logger(),
 		// What failed before may have left its lease, and writes that are still under way.
-		Owner: cmp.Or(u.attempt.Owner, v.owner), Predecessors: u.attempt.Failed,
+		Owner: cmp.Or(u.attempt.Owner, v.owner), Predecessors: u.attempt.Failed, MessagesOnly: v.messagesOnly,
 	}
 }
 

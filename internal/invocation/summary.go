@@ -3,6 +3,7 @@ package invocation
 import (
 	"github.com/rs/zerolog"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
 )
@@ -36,6 +37,8 @@ type streamSummary struct {
 	Absent     int64    `json:"absent,omitempty"`
 	Malformed  int64    `json:"malformed,omitempty"`
 	Chunks     int      `json:"chunks"`
+	Files      int64    `json:"files,omitempty"`
+	FileBytes  int64    `json:"file_bytes,omitempty"`
 	NextCursor chat.Seq `json:"next_cursor,omitempty"`
 	Error      string   `json:"error,omitempty"`
 }
@@ -54,7 +57,7 @@ func summaryOf(r export.Result, err error) streamSummary {
 	s := streamSummary{
 		GroupID: r.Stream.GroupID, TopicID: r.Stream.TopicID, Outcome: string(r.Outcome), Done: r.Outcome == export.Complete,
 		Run: r.Run, Hop: r.Hop, Lo: r.Lo, Hi: r.Hi, Head: r.Head, Messages: r.Counts.Elements(), Absent: r.Counts.Absent,
-		Malformed: r.Counts.Malformed, Chunks: r.Chunks,
+		Malformed: r.Counts.Malformed, Chunks: r.Chunks, Files: r.Media.Counts[archive.MediaStored], FileBytes: r.Media.Bytes,
 	}
 	if r.Outcome == export.Continued {
 		s.NextCursor = r.Frontier
@@ -78,6 +81,7 @@ func logBatch(log zerolog.Logger, outcome string, r export.Result, err error) {
 		Int64("messages", r.Counts.Elements()).Int64("expired", r.Counts.Expired).Int64("absent", r.Counts.Absent).
 		Int64("malformed", r.Counts.Malformed).
 		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
-		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
+		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).
+		Int64("files", r.Media.Counts[archive.MediaStored]).Int64("file_bytes", r.Media.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
 		Str("outcome", outcome).Msg("batch")
 }

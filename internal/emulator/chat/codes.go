@@ -4,11 +4,13 @@ package chatemu
 const (
 	serviceGroup   = "group_open_http_svc"
 	serviceMillion = "million_group_open_http_svc"
+	serviceFiles   = "im_cos_msg"
 
 	commandPage      = "group_msg_get_simple"
 	commandGroupInfo = "get_group_info"
 	commandGroupList = "get_appid_group_list"
 	commandTopics    = "get_topic"
+	commandSignURLs  = "get_cos_sig"
 )
 
 // Error codes of the service (Chat documentation, error codes).
@@ -41,7 +43,9 @@ const (
 	codeNoTopic        = 110003
 )
 
-func knownService(service string) bool { return service == serviceGroup || service == serviceMillion }
+func knownService(service string) bool {
+	return service == serviceGroup || service == serviceMillion || service == serviceFiles
+}
 
 // ErrorText is the ErrorInfo of a code. The service's own texts vary; only 60002 and 60008 are known word for word.
 func ErrorText(code int) string {

@@ -46,6 +46,10 @@ type Options struct {
 	MaxBadSigs      int           // more bad signatures than this in a minute are answered with 70050; 0 off
 	MaxSigAge       time.Duration // signatures made longer ago are answered with 70001, however long they say they last; 0 off
 
+	// SignURL answers get_cos_sig for one URL: the signed URL with its status, 0 normal, 1 banned, 2 does not exist. An
+	// empty URL with status 0 is an error of that one URL. Without the function no URL exists. It must not use the server.
+	SignURL func(rawURL string) (signed string, status int)
+
 	Quirks Quirks
 	Fault  FaultFunc  // decides each call's fault; nil for none
 	OnCall func(Call) // runs before each call is worked on; may change the app
@@ -217,6 +221,8 @@ func (s *Server) work(x *exchange) reply {
 		return s.groupList(x)
 	case serviceMillion + "/" + commandTopics:
 		return s.topics(x)
+	case serviceFiles + "/" + commandSignURLs:
+		return s.signURLs(x)
 	default:
 		return refuse(codeUnknownCommand)
 	}

@@ -65,13 +65,7 @@ func (l logLine) message() Message {
 	if l.System != nil {
 		return Message{Kind: KindSystem, Time: l.Time, Body: tip(*l.System)}
 	}
-	return Message{From: l.From, Time: l.Time, Body: textBody(l.Text)}
-}
-
-// textBody is the MsgBody of a text message.
-func textBody(value string) []byte {
-	content := object([]member{text("Text", value)})
-	return array([][]byte{object([]member{{"MsgContent", content}, text("MsgType", "TIMTextElem")})})
+	return Message{From: l.From, Time: l.Time, Body: MsgBody(TextElem(l.Text))}
 }
 
 // tip is the MsgBody of a system message: an object, with OpType 1 for somebody who joins, 2 for one who leaves and 7

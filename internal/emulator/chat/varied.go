@@ -56,6 +56,6 @@ func variedBody(seq chat.Seq) json.RawMessage {
 	case 6:
 		return json.RawMessage(`[ {"MsgType" : "TIMTextElem",` + "\n\t" + `"MsgContent" : {"Text" : "white  space"} } ]`)
 	default:
-		return textBody("message " + n + " " + strings.Repeat("lorem ipsum ", int(seq%40)))
+		return MsgBody(TextElem("message " + n + " " + strings.Repeat("lorem ipsum ", int(seq%40))))
 	}
 }

@@ -1,5 +1,5 @@
-// Package world puts the emulators of the Chat service, COS and the cloud API together into one place where the
-// function can live: what a test needs to run the production path over real HTTP and to look at what came of it.
+// Package world puts the emulators of the Chat service, the files of its messages, COS and the cloud API together into one
+// place where the function can live: what a test needs to run the production path over real HTTP and to look at what came of it.
 //
 // It is for tests only. It owns no behaviour of its own: faults and quirks are the emulators'.
 package world
@@ -18,6 +18,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
 	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/event"
 	"chatexport/internal/invocation"
@@ -38,8 +39,9 @@ const (
 
 // Options change the world before it begins. The zero value is a world without latency, quota or faults.
 type Options struct {
-	Chat chatemu.Options
-	COS  cosemu.Options
+	Chat  chatemu.Options
+	Media mediaemu.Options
+	COS   cosemu.Options
 	// Cloud is the cloud API's fault function.
 	Cloud func(*cloudemu.Call) *cloudemu.Fault
 	Queue cloudemu.QueueOptions
@@ -51,13 +53,14 @@ type Options struct {
 	Env map[string]string
 	// Virtual puts the world on a network without sockets, for tests in a bubble of testing/synctest.
 	Virtual bool
-	// Wrap, if set, stands in front of a service: "chat", "cos" or "cloud".
+	// Wrap, if set, stands in front of a service: "chat", "media", "cos" or "cloud".
 	Wrap func(service string, next http.Handler) http.Handler
 }
 
 // World is the emulated surroundings of one function.
 type World struct {
 	Chat  *chatemu.Server
+	Media *mediaemu.Server // signs for the Chat service
 	COS   *cosemu.Server
 	Cloud *cloudemu.Server
 	Queue *cloudemu.Queue
@@ -82,7 +85,7 @@ func New(t testing.TB, o Options) *World {
 	chatURL, cosURL, cloudURL := w.begin(o)
 	w.Env = map[string]string{
 		"CHAT_SDKAPPID": strconv.Itoa(SDKAppID), "CHAT_SECRET_KEY": SecretKey, "CHAT_ENDPOINT": chatURL, "CHAT_QPS": "200",
-		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL,
+		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL, "MEDIA_HOSTS": "127.0.0.1",
 		"TENCENTCLOUD_SECRETID": SecretID, "TENCENTCLOUD_SECRETKEY": CloudKey, "TENCENTCLOUD_SESSIONTOKEN": Token,
 	}
 	maps.Copy(w.Env, o.Env)
@@ -100,12 +103,15 @@ func (w *World) begin(o Options) (chatURL, cosURL, cloudURL string) {
 	if o.Wrap == nil {
 		o.Wrap = func(_ string, next http.Handler) http.Handler { return next }
 	}
-	o.Chat.SDKAppID, o.Chat.SecretKey = SDKAppID, SecretKey
+	w.Media = mediaemu.New(o.Media)
+	o.Chat.SDKAppID, o.Chat.SecretKey, o.Chat.SignURL = SDKAppID, SecretKey, w.Media.Sign
 	w.Chat = chatemu.New(o.Chat)
 	if own {
 		chatURL = w.serve(o.Wrap("chat", w.Chat))
+		w.Media.ServedAt(w.serve(o.Wrap("media", w.Media)))
 	} else {
 		chatURL = w.Chat.StartT(w.t)
+		w.Media.StartT(w.t)
 	}
 
 	if o.COS.Root == "" {

@@ -118,6 +118,9 @@ func (s *Server) OffListURL(path string) string {
 	return strings.Replace(s.baseURL(), "127.0.0.1", "localhost", 1) + "/" + path
 }
 
+// NowhereURL returns a URL of this server where no file is, so that a client that asks it is seen (Counters.Unknown).
+func (s *Server) NowhereURL(path string) string { return s.baseURL() + "/nowhere/" + path }
+
 // linkLocalURL is where machines of a cloud are told their keys.
 const linkLocalURL = "http://169.254.0.23/latest/meta-data/"
 

@@ -113,7 +113,7 @@ func (e *Event) deduplicate() {
 	kept := e.Tasks[:0]
 	for _, t := range e.Tasks {
 		several := len(t.Groups) > 0
-		t.Groups = slices.DeleteFunc(t.Groups, func(g Group) bool { return again(Task{GroupID: g.GroupID, TopicID: g.TopicID}) })
+		t.Groups = slices.DeleteFunc(t.Groups, func(s chat.Stream) bool { return again(For(s)) })
 		if several && len(t.Groups) > 0 || !several && !again(t) {
 			kept = append(kept, t)
 		}

@@ -48,7 +48,7 @@ func golden() map[string]outcome {
 		"cmq-continuation.json": one(event.KindCMQ, event.Task{GroupID: plain, V: 1, Continue: []byte(`{"cursor":100001,"after":1,"head":4294967295,"run":"20261121T114900Z-0badcafe","hop":1}`)}),
 		"cmq-several.json": {
 			Kind:     event.KindCMQ,
-			Tasks:    []event.Task{{GroupID: "one"}, {Groups: []event.Group{{GroupID: "two"}}, Record: 2}},
+			Tasks:    []event.Task{{GroupID: "one"}, {Groups: []chat.Stream{{GroupID: "two"}}, Record: 2}},
 			Rejected: map[int]string{1: "broken JSON"},
 		},
 		"ckafka.json": one(event.KindCKafka, group),
@@ -59,7 +59,7 @@ func golden() map[string]outcome {
 		},
 		"task.json":                   one(event.KindInvoke, group),
 		"task-topic.json":             one(event.KindInvoke, event.Task{GroupID: comm, TopicID: topic}),
-		"task-groups.json":            one(event.KindInvoke, event.Task{Groups: []event.Group{{GroupID: "a"}, {GroupID: "b", TopicID: "b@TOPIC#_1"}}}),
+		"task-groups.json":            one(event.KindInvoke, event.Task{Groups: []chat.Stream{{GroupID: "a"}, {GroupID: "b", TopicID: "b@TOPIC#_1"}}}),
 		"task-sweep.json":             one(event.KindInvoke, event.Task{Sweep: []byte(sweep)}),
 		"task-bare.json":              one(event.KindInvoke, group),
 		"task-quoted.json":            one(event.KindInvoke, group),
@@ -298,7 +298,7 @@ func TestTask_IsReadBackUnchanged(t *testing.T) {
 
 func TestTask_IsRefusedWhereNoEventCouldHoldIt(t *testing.T) {
 	t.Parallel()
-	task := event.Task{Groups: make([]event.Group, 5000)}
+	task := event.Task{Groups: make([]chat.Stream, 5000)}
 	for i := range task.Groups {
 		task.Groups[i].GroupID = strings.Repeat("g", 40)
 	}

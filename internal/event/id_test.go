@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/event"
 )
 
@@ -31,7 +32,7 @@ func TestByteOrderMark_IsNoPartOfATask(t *testing.T) {
 		"in a task that is encoded twice": {`{"Records":[{"Ckafka":{"msgBody":"\"\ufeff{\\\"group_id\\\":\\\"g\\\"}\""}}]}`, event.KindCKafka, group},
 		"in front of records":             {bom + `{"Records":[{"CMQ":{"msgBody":"g"}}]}`, event.KindCMQ, group},
 		"in front of a timer's event":     {bom + `{"Type":"Timer","TriggerName":"t","Message":"g"}`, event.KindTimer, group},
-		"in a list of groups":             {`{"groups":["` + bom + `g"]}`, event.KindInvoke, event.Task{Groups: []event.Group{{GroupID: "g"}}}},
+		"in a list of groups":             {`{"groups":["` + bom + `g"]}`, event.KindInvoke, event.Task{Groups: []chat.Stream{{GroupID: "g"}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

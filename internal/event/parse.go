@@ -36,38 +36,37 @@ func ParseTask(body []byte) (Task, error) {
 			return Task{}, fmt.Errorf("%w: broken JSON", ErrInvalid)
 		}
 		task, err := parseObject([]byte(quoted)) // JSON that was encoded once more on its way
-		if errors.Is(err, errNoObject) {
-			return parseBare(quoted)
+		if !errors.Is(err, errNoObject) {
+			return task, err
 		}
-		return task, err
+		body = []byte(quoted)
 	case '[':
 		return Task{}, errNoTask
 	}
-	switch id := string(body); id {
-	case "null", "true", "false":
+	if id := string(body); id == "null" || id == "true" || id == "false" {
 		return Task{}, errNoTask
-	default:
-		return parseBare(id)
 	}
+	s, err := parseBare(string(body))
+	if err != nil {
+		return Task{}, err
+	}
+	return For(s), nil
 }
 
 var errNoTask = fmt.Errorf("%w: a task is a JSON object or a group id", ErrInvalid)
 
 // parseBare refuses ids that nothing says are ids: what was a task on its way here must not be taken for a group that
 // does not exist. A group that is really called so can be named as group_id.
-func parseBare(id string) (Task, error) {
+func parseBare(id string) (chat.Stream, error) {
 	id = string(trim([]byte(id)))
 	switch {
 	case id != "" && strings.IndexByte(`{["`, id[0]) >= 0:
-		return Task{}, fmt.Errorf("%w: broken JSON, or JSON within JSON; a group whose id begins so is named as {\"group_id\": \"...\"}", ErrInvalid)
+		return chat.Stream{}, fmt.Errorf("%w: broken JSON, or JSON within JSON; a group whose id begins so is named as {\"group_id\": \"...\"}", ErrInvalid)
 	case strings.ContainsFunc(id, func(r rune) bool { return unicode.Is(unicode.Cf, r) }):
-		return Task{}, fmt.Errorf("%w: a bare group id with invisible characters (such as a byte order mark or a zero width space)", ErrInvalid)
+		return chat.Stream{}, fmt.Errorf("%w: a bare group id with invisible characters (such as a byte order mark or a zero width space)", ErrInvalid)
 	}
-	t := Task{GroupID: id}
-	if err := checkID(t.GroupID, ""); err != nil {
-		return Task{}, err
-	}
-	return t, nil
+	s := chat.Stream{GroupID: id}
+	return s, checkID(s)
 }
 
 func parseObject(body []byte) (Task, error) {
@@ -99,7 +98,7 @@ func parseObject(body []byte) (Task, error) {
 		t.Sweep = bytes.Clone(m["sweep"])
 		return t, nil
 	default:
-		if err := checkID(t.GroupID, t.TopicID); err != nil {
+		if err := checkID(chat.Stream{GroupID: t.GroupID, TopicID: t.TopicID}); err != nil {
 			return Task{}, err
 		}
 		return t, nil
@@ -131,12 +130,12 @@ func checkShape(t Task, m members) error {
 }
 
 // parseGroups returns the possible groups, and an error that tells of the others.
-func parseGroups(raw json.RawMessage) ([]Group, error) {
+func parseGroups(raw json.RawMessage) ([]chat.Stream, error) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
 		return nil, fmt.Errorf("%w: groups is not an array of groups", ErrInvalid)
 	}
-	var groups []Group
+	var groups []chat.Stream
 	var refused []error
 	for n, item := range list {
 		g, err := parseGroup(item)
@@ -153,29 +152,28 @@ func parseGroups(raw json.RawMessage) ([]Group, error) {
 	return groups, errors.Join(refused...)
 }
 
-func parseGroup(item json.RawMessage) (Group, error) {
+func parseGroup(item json.RawMessage) (chat.Stream, error) {
 	if id, ok := text(item); ok {
-		t, err := parseBare(id)
-		return Group{GroupID: t.GroupID}, err
+		return parseBare(id)
 	}
 	m, err := object(item)
 	if err != nil {
-		return Group{}, err
+		return chat.Stream{}, err
 	}
-	var g Group
-	if err := errors.Join(m.id("group_id", &g.GroupID), m.id("topic_id", &g.TopicID)); err != nil {
-		return Group{}, err
+	var s chat.Stream
+	if err := errors.Join(m.id("group_id", &s.GroupID), m.id("topic_id", &s.TopicID)); err != nil {
+		return chat.Stream{}, err
 	}
-	return g, checkID(g.GroupID, g.TopicID)
+	return s, checkID(s)
 }
 
 // checkID refuses ids that no group can have. U+FFFD is what is left of bytes that were damaged on their way: such an
 // id would name another group.
-func checkID(groupID, topicID string) error {
-	if err := (chat.Stream{GroupID: groupID, TopicID: topicID}).Validate(); err != nil {
+func checkID(s chat.Stream) error {
+	if err := s.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	for _, r := range groupID + topicID {
+	for _, r := range s.GroupID + s.TopicID {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return fmt.Errorf("%w: %w: control characters or damaged bytes", ErrInvalid, chat.ErrInvalidStream)
 		}

@@ -23,9 +23,9 @@ var ErrTooLarge = errors.New("task exceeds the size of an event")
 
 // Task is what one event, or one record of it, asks for: one group or topic, several of them, or a sweep.
 type Task struct {
-	GroupID string  `json:"group_id,omitempty"`
-	TopicID string  `json:"topic_id,omitempty"` // of GroupID; empty for a plain group
-	Groups  []Group `json:"groups,omitempty"`   // instead of GroupID
+	GroupID string        `json:"group_id,omitempty"`
+	TopicID string        `json:"topic_id,omitempty"` // of GroupID; empty for a plain group
+	Groups  []chat.Stream `json:"groups,omitempty"`   // instead of GroupID
 	// Sweep is the JSON object of a sweep as it came; its content is package sweep's. It is empty for other tasks.
 	Sweep json.RawMessage `json:"sweep,omitempty"`
 	// V is Version in tasks that the function wrote itself, usually 0 in others.
@@ -42,12 +42,6 @@ type Task struct {
 	Record int `json:"-"`
 }
 
-// Group is one element of Task.Groups.
-type Group struct {
-	GroupID string `json:"group_id"`
-	TopicID string `json:"topic_id,omitempty"`
-}
-
 // Own reports whether the task says that the function wrote it itself: a continuation, or a task that failed and is tried again.
 func (t Task) Own() bool { return len(t.Continue) > 0 || len(t.Attempt) > 0 }
 
@@ -59,11 +53,7 @@ func (t Task) Streams() []chat.Stream {
 	if t.GroupID != "" {
 		return []chat.Stream{{GroupID: t.GroupID, TopicID: t.TopicID}}
 	}
-	streams := make([]chat.Stream, 0, len(t.Groups))
-	for _, g := range t.Groups {
-		streams = append(streams, chat.Stream{GroupID: g.GroupID, TopicID: g.TopicID})
-	}
-	return streams
+	return t.Groups
 }
 
 // Encode returns the task as the payload of an event, at most MaxTaskBytes long; otherwise the error is ErrTooLarge.

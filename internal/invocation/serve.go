@@ -232,7 +232,7 @@ func (v *visit) tryAgain(ctx context.Context, u unit, next attempt) error {
 // handOn publishes the streams that there was no time for: ticks together, continuations each as it came.
 func (v *visit) handOn(ctx context.Context, units []unit) error {
 	var failure error
-	var groups []event.Group
+	var groups []chat.Stream
 	flush := func() {
 		if len(groups) > 0 {
 			// Without a continuation, which would belong to one group: it is a tick for those groups.
@@ -245,7 +245,7 @@ func (v *visit) handOn(ctx context.Context, units []unit) error {
 			failure = errors.Join(failure, v.publish(ctx, u.task))
 			continue
 		}
-		groups = append(groups, event.Group{GroupID: u.stream.GroupID, TopicID: u.stream.TopicID})
+		groups = append(groups, u.stream)
 		if len(groups) == groupsPerTask {
 			flush()
 		}

@@ -208,9 +208,7 @@ func (w *World) Timer(streams ...chat.Stream) []byte {
 	if len(streams) == 1 {
 		task = event.For(streams[0])
 	} else {
-		for _, s := range streams {
-			task.Groups = append(task.Groups, event.Group{GroupID: s.GroupID, TopicID: s.TopicID})
-		}
+		task.Groups = streams
 	}
 	message, err := task.Encode()
 	w.must(err)

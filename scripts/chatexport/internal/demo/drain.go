@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"chatexport/internal/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	scfemu "chatexport/internal/emulator/scf"
 	"chatexport/internal/event"
@@ -27,15 +26,6 @@ type drain struct {
 
 	invocations int
 	retries     int // deliveries again after an error
-}
-
-// naming is the task that names every stream.
-func naming(streams []chat.Stream) event.Task {
-	var task event.Task
-	for _, s := range streams {
-		task.Groups = append(task.Groups, event.Group{GroupID: s.GroupID, TopicID: s.TopicID})
-	}
-	return task
 }
 
 // tick queues what a timer sends. Every tick is another event, since the event's hash owns leases.

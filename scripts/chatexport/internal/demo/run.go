@@ -142,7 +142,7 @@ func (d *demo) export(ctx context.Context) error {
 	if err := d.lookBack(ctx); err != nil {
 		return err
 	}
-	task, what := naming(d.content.streams()), ""
+	task, what := event.Task{Groups: d.content.streams()}, ""
 	if d.options.groups > 0 {
 		task, what = event.Task{Sweep: json.RawMessage(`{}`)}, "a sweep of "
 	}

@@ -36,7 +36,7 @@ type Config struct {
 	SecretKey config.Secret // required; signs UserSigs and goes nowhere else
 	Admin     string        // account of an app administrator; "administrator" if empty
 
-	// BaseURL is the service's address without the path /v4, as BaseURL returns it for a region. Plain http is allowed
+	// BaseURL is the service's address without the path /v4 (config.Config.ChatEndpoint). Plain http is allowed
 	// for loopback hosts only, since the UserSig stands in the URL.
 	BaseURL string
 
@@ -48,35 +48,6 @@ type Config struct {
 	Transport http.RoundTripper
 	// Dial replaces the network below the client's own pool, for tests in virtual time; nil otherwise.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-}
-
-// BaseURL returns the service's address in a region: china, singapore, seoul, tokyo, frankfurt, mumbai, siliconvalley
-// or jakarta (Chat documentation, REST API overview; Mumbai stands in
-// older versions only). The error wraps ErrConfiguration.
-func BaseURL(region string) (string, error) {
-	var host string
-	switch region {
-	case "china":
-		host = "console.tim.qq.com"
-	case "singapore":
-		host = "adminapisgp.im.qcloud.com"
-	case "seoul":
-		host = "adminapikr.im.qcloud.com"
-	case "tokyo":
-		host = "adminapijpn.im.qcloud.com"
-	case "frankfurt":
-		host = "adminapiger.im.qcloud.com"
-	case "mumbai":
-		host = "adminapiind.im.qcloud.com"
-	case "siliconvalley":
-		host = "adminapiusa.im.qcloud.com"
-	case "jakarta":
-		host = "adminapiidn.im.qcloud.com"
-	default:
-		return "", fmt.Errorf("%w: region %q is none of china, singapore, seoul, tokyo, frankfurt, mumbai, siliconvalley, jakarta",
-			ErrConfiguration, region)
-	}
-	return "https://" + host, nil
 }
 
 // withDefaults fills what is empty and reports all that is wrong at once, without repeating a secret.

@@ -3,35 +3,12 @@ package chatapi_test
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 )
-
-func TestEveryRegionHasAnAddress(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for _, region := range []string{"china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"} {
-		base, err := chatapi.BaseURL(region)
-		if err != nil {
-			t.Errorf("%s: %v", region, err)
-		}
-		parsed, err := url.Parse(base)
-		if err != nil || parsed.Scheme != "https" || seen[base] {
-			t.Errorf("%s: base URL %q", region, base)
-		}
-		seen[base] = true
-		if _, err := chatapi.New(chatapi.Config{SDKAppID: 1, SecretKey: config.NewSecret("k"), BaseURL: base}); err != nil {
-			t.Errorf("%s: %v", region, err)
-		}
-	}
-	if _, err := chatapi.BaseURL("mars"); !errors.Is(err, chatapi.ErrConfiguration) || !strings.Contains(err.Error(), "mars") {
-		t.Errorf("unknown region: %v", err)
-	}
-}
 
 func TestBaseURLsThatWouldLeakTheUserSigAreRefused(t *testing.T) {
 	t.Parallel()

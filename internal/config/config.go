@@ -39,11 +39,8 @@ type Config struct {
 	ChatSecretKey Secret
 	// ChatAdmin (CHAT_ADMIN, default administrator) is an admin account of the app, at most 32 bytes.
 	ChatAdmin string
-	// ChatRegion (CHAT_REGION, default china) is the app's data centre: china, singapore, seoul, tokyo, frankfurt,
-	// mumbai, siliconvalley or jakarta.
-	ChatRegion string
-	// ChatEndpoint (CHAT_ENDPOINT, default by ChatRegion) is a base URL without a trailing slash; plain http for
-	// loopback hosts only. Empty for the default.
+	// ChatEndpoint (CHAT_ENDPOINT, or by CHAT_REGION, the app's data centre, default china) is a base URL without a trailing
+	// slash; plain http for loopback hosts only.
 	ChatEndpoint string
 	// ChatQPS (CHAT_QPS, default 90, 1 to 10000) is the calls a second of this instance. Above 200 it needs an app with a
 	// raised quota.
@@ -119,8 +116,7 @@ func Load(getenv func(string) string) (Config, error) {
 		ChatSDKAppID:      r.sdkAppID("CHAT_SDKAPPID"),
 		ChatSecretKey:     r.secretKey("CHAT_SECRET_KEY"),
 		ChatAdmin:         r.admin("CHAT_ADMIN", "administrator"),
-		ChatRegion:        r.choice("CHAT_REGION", "china", "china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"),
-		ChatEndpoint:      r.endpoint("CHAT_ENDPOINT"),
+		ChatEndpoint:      r.chatEndpoint("CHAT_ENDPOINT", "CHAT_REGION"),
 		ChatQPS:           r.integer("CHAT_QPS", 90, 1, maxQPS),
 		ChatConcurrency:   r.integer("CHAT_CONCURRENCY", 16, 1, 200),
 		ChatRetentionDays: r.integer("CHAT_RETENTION_DAYS", 7, 1, 3650),

@@ -37,7 +37,7 @@ func compare(t *testing.T, want, got config.Config) {
 
 func defaults() config.Config {
 	return config.Config{
-		ChatSDKAppID: 1400000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "administrator", ChatRegion: "china",
+		ChatSDKAppID: 1400000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "administrator", ChatEndpoint: "https://console.tim.qq.com",
 		ChatQPS: 90, ChatConcurrency: 16, ChatRetentionDays: 7,
 		COSBucket: "archive-1250000000", COSRegion: "ap-guangzhou",
 		Requeue: "scf", ExportSpan: 100000, ExportChunkBytes: 16777216, ExportVoid: "probe", ExportMaxHops: 10000,
@@ -73,7 +73,7 @@ func TestVariables_AreAllRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, config.Config{
-		ChatSDKAppID: 1600000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "root", ChatRegion: "singapore",
+		ChatSDKAppID: 1600000000, ChatSecretKey: config.NewSecret(secret), ChatAdmin: "root",
 		ChatEndpoint: "http://127.0.0.1:8080", ChatQPS: 200, ChatConcurrency: 1, ChatRetentionDays: 90,
 		COSBucket: "a-b-1250000000", COSRegion: "ap-shanghai-fsi", COSPrefix: "chat/prod/", COSEndpoint: "http://[::1]:9000",
 		Requeue: "cmq", CMQTopic: "chat-export_1", CloudEndpoint: "https://cloud.example.com/cloud",
@@ -83,6 +83,18 @@ func TestVariables_AreAllRead(t *testing.T) {
 	}, got)
 	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "SWEEP_LANES is set but not used") {
 		t.Errorf("warnings %q", w)
+	}
+}
+
+func TestRegions_AllHaveAnAddress(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, region := range []string{"china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"} {
+		got, err := config.Load(env("CHAT_REGION", region))
+		if _, wrong := config.BaseURL(got.ChatEndpoint); err != nil || wrong != nil || seen[got.ChatEndpoint] {
+			t.Errorf("%s: %q, %v", region, got.ChatEndpoint, err)
+		}
+		seen[got.ChatEndpoint] = true
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,21 @@ func (r *reader) hosts(variable string) Hosts {
 		r.fail(variable, err.Error(), "set it to names or addresses without port, with commas between, such as files.example.com,*.example.org")
 	}
 	return hosts
+}
+
+// chatEndpoint knows the service's address in every region (Chat documentation, REST API overview; Mumbai stands in older
+// versions only).
+func (r *reader) chatEndpoint(variable, region string) string {
+	regions := []string{"china", "singapore", "seoul", "tokyo", "frankfurt", "mumbai", "siliconvalley", "jakarta"}
+	hosts := []string{
+		"console.tim.qq.com", "adminapisgp.im.qcloud.com", "adminapikr.im.qcloud.com", "adminapijpn.im.qcloud.com",
+		"adminapiger.im.qcloud.com", "adminapiind.im.qcloud.com", "adminapiusa.im.qcloud.com", "adminapiidn.im.qcloud.com",
+	}
+	at := slices.Index(regions, r.choice(region, regions[0], regions...))
+	if endpoint := r.endpoint(variable); endpoint != "" || at < 0 {
+		return endpoint
+	}
+	return "https://" + hosts[at]
 }
 
 func (r *reader) sdkAppID(variable string) int {

@@ -2,7 +2,6 @@ package invocation
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"chatexport/internal/chat"
@@ -38,19 +37,12 @@ type instance struct {
 }
 
 func newInstance(c config.Config, dial Dialer) (*instance, error) {
-	base := c.ChatEndpoint
-	if base == "" {
-		var err error
-		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
-			return nil, fmt.Errorf("chat client: %w", err)
-		}
-	}
 	source, err := chatapi.New(chatapi.Config{
 		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin,
-		BaseURL: base, Concurrency: c.ChatConcurrency, Dial: dial,
+		BaseURL: c.ChatEndpoint, Concurrency: c.ChatConcurrency, Dial: dial,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("chat client: %w", err)
+		return nil, err
 	}
 	store, err := cosstore.New(cosstore.Config{
 		Bucket: c.COSBucket, Region: c.COSRegion, Prefix: c.COSPrefix, Endpoint: c.COSEndpoint, Dial: dial,

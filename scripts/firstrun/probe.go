@@ -57,10 +57,7 @@ func (s *swapper) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func newChat(c config.Config) (*chatClient, error) {
-	api, err := services.Chat(c)
-	if err != nil {
-		return nil, err
-	}
+	api := services.Chat(c)
 	swap := &swapper{next: &http.Transport{ForceAttemptHTTP2: true, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: burst}}
 	api.Transport = swap
 	client, err := chatapi.New(api)

@@ -18,13 +18,6 @@ func Bucket(c config.Config, key config.Credentials) (*cosstore.Store, error) {
 }
 
 // Chat returns what names the app and its service, to be completed by the caller.
-func Chat(c config.Config) (chatapi.Config, error) {
-	base := c.ChatEndpoint
-	if base == "" {
-		var err error
-		if base, err = chatapi.BaseURL(c.ChatRegion); err != nil {
-			return chatapi.Config{}, err
-		}
-	}
-	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin, BaseURL: base}, nil
+func Chat(c config.Config) chatapi.Config {
+	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin, BaseURL: c.ChatEndpoint}
 }

@@ -41,11 +41,8 @@ func (e *examination) chat(ctx context.Context, v footing) {
 		skip("the variables above come first")
 		return
 	}
-	api, err := services.Chat(v.config)
-	var client *chatapi.Client
-	if err == nil {
-		client, err = chatapi.New(api)
-	}
+	api := services.Chat(v.config)
+	client, err := chatapi.New(api)
 	if err != nil {
 		e.add(failed, chatConnection, err.Error(), "")
 		return

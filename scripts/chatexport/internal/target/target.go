@@ -189,10 +189,7 @@ func (t *Target) WriteTo(dir string) error {
 
 // Chat returns a client of the app.
 func (t *Target) Chat() (*chatapi.Client, error) {
-	api, err := services.Chat(t.Config)
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
+	api := services.Chat(t.Config)
 	api.Concurrency = t.Config.ChatConcurrency
 	client, err := chatapi.New(api)
 	if err != nil {

@@ -2,9 +2,11 @@ package chatapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
+	"chatexport/internal/guard"
+	"chatexport/internal/config"
 	"chatexport/internal/retry"
 )
 
@@ -28,35 +32,30 @@ const (
 // Client reads from the Chat service. It is safe for concurrent use. Every method makes one attempt and returns
 // *Error, whose class says what may follow, or an error that wraps ErrInvalidArgument.
 type Client struct {
-	base      *url.URL
-	http      *http.Client
-	signer    *signer
-	sdkAppID  int
-	admin     string
-	timeout   time.Duration
-	userAgent string
-	clean     func(info, userSig string) string // a closure, so that the secret key is in no field that could be printed
+	base     *url.URL
+	http     *http.Client
+	signer   *signer
+	sdkAppID int
+	admin    string
+	timeout  time.Duration
+	clean    func(info, userSig string) string // a closure, so that the secret key is in no field that could be printed
 }
 
-// New returns a client. It makes no call. The error wraps ErrConfiguration and names all that is wrong.
-func New(config Config) (*Client, error) {
-	config, base, err := config.withDefaults()
+// New returns a client. It makes no call. The error wraps ErrConfiguration.
+func New(c Config) (*Client, error) {
+	base, err := config.BaseURL(c.BaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("chat client: %w", err)
+		return nil, fmt.Errorf("chat client: %w: the base URL %w", ErrConfiguration, err)
 	}
-	transport := config.Transport
-	if transport == nil {
-		transport = newTransport(config.Concurrency, config.Dial)
-	}
-	key := config.SecretKey.Reveal()
+	c.Admin = cmp.Or(c.Admin, "administrator")
+	key := c.SecretKey.Reveal()
 	return &Client{
-		base:      base,
-		http:      &http.Client{Transport: transport, CheckRedirect: stayPut},
-		signer:    newSigner(config.SDKAppID, key, config.Admin),
-		sdkAppID:  config.SDKAppID,
-		admin:     config.Admin,
-		timeout:   config.Timeout,
-		userAgent: config.UserAgent,
+		base:     base,
+		http:     c.client(),
+		signer:   newSigner(c.SDKAppID, key, c.Admin),
+		sdkAppID: c.SDKAppID,
+		admin:    c.Admin,
+		timeout:  cmp.Or(c.Timeout, defaultTimeout),
 		clean: func(info, userSig string) string {
 			return sanitize(info, userSig, url.QueryEscape(userSig), key, url.QueryEscape(key))
 		},
@@ -123,17 +122,17 @@ func (c *Client) roundTrip(ctx context.Context, service string, body []byte, x *
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("User-Agent", "chatexport")
 	response, err := c.http.Do(request)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // read to its end, or given up
+	defer func() { _ = response.Body.Close() }() // only reading: its error says nothing more
 	x.status = response.StatusCode
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		x.skew = time.Until(date)
 	}
-	x.body, err = readAnswer(response.Body, response.ContentLength)
+	x.body, err = io.ReadAll(response.Body) // to its end, so that the connection can serve the next call
 	return err
 }
 
@@ -147,7 +146,7 @@ func (c *Client) transportError(ctx, attempt context.Context, x *exchange, err e
 	case attempt.Err() != nil:
 		failure.Err = fmt.Errorf("no whole answer within %v: %w", c.timeout, context.DeadlineExceeded)
 	default:
-		failure.Err = connectionCause(err)
+		failure.Err = guard.Cause(err)
 	}
 	return failure
 }

@@ -1,15 +1,12 @@
 package chatapi
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
+	"cmp"
 	"net/http"
-	"net/url"
 	"time"
 
 	"chatexport/internal/config"
+	"chatexport/internal/guard"
 )
 
 const (
@@ -22,12 +19,6 @@ const (
 
 	// maxAnswer bounds what is read of one answer, in bytes. The service sends at most 1 MB (code 10018 otherwise).
 	maxAnswer = 4 << 20
-
-	// dialTimeout bounds the TCP and the TLS handshake, each.
-	dialTimeout = 5 * time.Second
-
-	// idleTimeout is short because an instance that the platform has frozen comes back to connections that are dead.
-	idleTimeout = 30 * time.Second
 )
 
 // Config is what a Client needs.
@@ -36,53 +27,27 @@ type Config struct {
 	SecretKey config.Secret // required; signs UserSigs and goes nowhere else
 	Admin     string        // account of an app administrator; "administrator" if empty
 
-	// BaseURL is the service's address without the path /v4 (config.Config.ChatEndpoint). Plain http is allowed
-	// for loopback hosts only, since the UserSig stands in the URL.
+	// BaseURL is the service's address without the path /v4 (config.Config.ChatEndpoint). Plain http is allowed for loopback
+	// hosts only, since the UserSig stands in the URL.
 	BaseURL string
 
 	Concurrency int           // connections at most, and kept alive; 16 if 0
 	Timeout     time.Duration // of one attempt, from connecting to the last byte; 10 s if 0
-	UserAgent   string        // "chatexport" if empty
 
 	// Transport replaces the client's own connection pool, for tests that need no network; nil otherwise.
 	Transport http.RoundTripper
 	// Dial replaces the network below the client's own pool, for tests in virtual time; nil otherwise.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial guard.Dialer
 }
 
-// withDefaults fills what is empty and reports all that is wrong at once, without repeating a secret.
-func (c Config) withDefaults() (Config, *url.URL, error) {
-	var problems []error
-	if c.SDKAppID <= 0 {
-		problems = append(problems, fmt.Errorf("SDKAppID %d is not positive", c.SDKAppID))
+// client returns the guarded client.
+func (c Config) client() *http.Client {
+	next := c.Transport
+	if next == nil {
+		connections := cmp.Or(c.Concurrency, defaultConcurrency)
+		pool := guard.NewPool(connections, guard.Stall, c.Dial)
+		pool.MaxConnsPerHost = connections
+		next = pool
 	}
-	if c.SecretKey.Empty() {
-		problems = append(problems, errors.New("the secret key is empty"))
-	}
-	if c.Concurrency < 0 {
-		problems = append(problems, fmt.Errorf("concurrency %d is negative", c.Concurrency))
-	}
-	if c.Timeout < 0 {
-		problems = append(problems, fmt.Errorf("timeout %v is negative", c.Timeout))
-	}
-	base, err := config.BaseURL(c.BaseURL)
-	if err != nil {
-		problems = append(problems, fmt.Errorf("the base URL %w", err))
-	}
-	if len(problems) > 0 {
-		return Config{}, nil, fmt.Errorf("%w: %w", ErrConfiguration, errors.Join(problems...))
-	}
-	if c.Admin == "" {
-		c.Admin = "administrator"
-	}
-	if c.Concurrency == 0 {
-		c.Concurrency = defaultConcurrency
-	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
-	if c.UserAgent == "" {
-		c.UserAgent = "chatexport"
-	}
-	return c, base, nil
+	return &http.Client{Transport: guard.Transport{Next: next, Limit: func(*http.Response) int64 { return maxAnswer }}}
 }

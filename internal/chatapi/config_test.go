@@ -45,16 +45,6 @@ func TestBaseURLsThatWouldLeakTheUserSigAreRefused(t *testing.T) {
 	}
 }
 
-func TestAllProblemsAreReportedTogether(t *testing.T) {
-	t.Parallel()
-	_, err := chatapi.New(chatapi.Config{Concurrency: -1, Timeout: -1})
-	for _, want := range []string{"SDKAppID", "secret key", "concurrency", "timeout", "base URL"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not name %q", err, want)
-		}
-	}
-}
-
 func TestTheSecretKeyIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	given := chatapi.Config{SDKAppID: appID, SecretKey: config.NewSecret(key), BaseURL: "http://127.0.0.1:1"}

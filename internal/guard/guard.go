@@ -1,7 +1,7 @@
 // Package guard holds clients back that carry credentials.
 //
-// It owns three rules that the SDKs leave to chance: no redirect is followed, no answer is read without end, and no error
-// repeats a URL. It must never know whose client it is.
+// It owns what the SDKs leave to chance: no redirect is followed, no answer is read without end, no connection is waited for
+// on which nothing moves, and no error repeats a URL. It must never know whose client it is, or start anything.
 package guard
 
 import (
@@ -29,6 +29,13 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response.Body = body{io.LimitReader(response.Body, t.Limit(response)), response.Body}
 	return response, nil
+}
+
+// CloseIdleConnections is what http.Client's method of this name looks for.
+func (t Transport) CloseIdleConnections() {
+	if pool, ok := t.Next.(interface{ CloseIdleConnections() }); ok {
+		pool.CloseIdleConnections()
+	}
 }
 
 type body struct {

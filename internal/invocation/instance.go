@@ -9,6 +9,7 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/guard"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
@@ -36,7 +37,7 @@ type instance struct {
 	checked   bool            // the preflight has passed
 }
 
-func newInstance(c config.Config, dial Dialer) (*instance, error) {
+func newInstance(c config.Config, dial guard.Dialer) (*instance, error) {
 	source, err := chatapi.New(chatapi.Config{
 		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin,
 		BaseURL: c.ChatEndpoint, Concurrency: c.ChatConcurrency, Dial: dial,
@@ -50,13 +51,9 @@ func newInstance(c config.Config, dial Dialer) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := requeue.NewTransport()
-	if dial != nil {
-		transport.DialContext = dial
-	}
 	return &instance{
 		config: c, source: source, store: store,
-		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: transport,
+		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: requeue.NewTransport(dial),
 		seal: event.NewSeal(c.ChatSecretKey.Reveal(), c.COSBucket, c.COSPrefix),
 	}, nil
 }

@@ -13,13 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"chatexport/internal/config"
 	"chatexport/internal/event"
+	"chatexport/internal/guard"
 	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 	"chatexport/internal/version"
@@ -53,7 +53,7 @@ type Platform struct {
 type Handler struct {
 	getenv   func(string) string
 	logs     io.Writer
-	dial     Dialer
+	dial     guard.Dialer
 	instance *instance // what lives as long as the instance; nil until the first invocation with a sound configuration
 }
 
@@ -63,11 +63,8 @@ func New(getenv func(string) string, logs io.Writer) *Handler {
 	return &Handler{getenv: getenv, logs: logs}
 }
 
-// Dialer makes connections, as net.Dialer.DialContext does.
-type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
-
 // DialWith replaces the network, for tests in virtual time. It must be called before the first Invoke.
-func (h *Handler) DialWith(dial Dialer) { h.dial = dial }
+func (h *Handler) DialWith(dial guard.Dialer) { h.dial = dial }
 
 // Invoke serves one event and returns a JSON summary without message content. An error means that the platform should
 // deliver the event again; everything that a repetition cannot mend is a success. Invoke is over at the earlier of

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -37,7 +36,6 @@ const (
 
 	// maxAnswerBytes is far above any answer of these calls; an endless one must not fill the memory.
 	maxAnswerBytes = 1 << 20
-	maxHeaderBytes = 64 << 10
 )
 
 // policy rides out a deployment of the function (FunctionStatusError) and short outages: about 11 s in the mean when
@@ -46,19 +44,9 @@ func policy() retry.Policy {
 	return retry.Policy{Base: 200 * time.Millisecond, Cap: 10 * time.Second, Attempts: 8}
 }
 
-// NewTransport returns a transport to be shared by the publishers of one process.
-func NewTransport() *http.Transport {
-	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: attemptSeconds * time.Second,
-		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   4,
-		ForceAttemptHTTP2:     true,
-
-		MaxResponseHeaderBytes: maxHeaderBytes,
-	}
-}
+// NewTransport returns a transport to be shared by the publishers of one process. dial replaces the network, for tests in
+// virtual time; nil otherwise.
+func NewTransport(dial guard.Dialer) *http.Transport { return guard.NewPool(4, guard.Stall, dial) }
 
 // action is one call of the cloud API, repeated until it is accepted.
 type action struct {
@@ -147,7 +135,7 @@ func (a *action) client() (*common.Client, *watcher, error) {
 	}
 	transport := a.transport
 	if transport == nil {
-		transport = NewTransport()
+		transport = NewTransport(nil)
 	}
 	watch := &watcher{next: Guarded(transport)}
 	credential := common.NewTokenCredential(a.credentials.SecretID.Reveal(), a.credentials.SecretKey.Reveal(), a.credentials.Token.Reveal())

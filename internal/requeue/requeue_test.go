@@ -83,7 +83,7 @@ func TestPublish_ArrivesAsTheSameTask(t *testing.T) {
 		}
 	})
 	task, payload := continuation(t)
-	for name, p := range publishers(requeue.NewTransport(), base+"/") {
+	for name, p := range publishers(requeue.NewTransport(nil), base+"/") {
 		if err := p.Publish(t.Context(), payload); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

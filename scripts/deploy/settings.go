@@ -83,7 +83,7 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	}
 	key := common.NewTokenCredential(credentials.SecretID.Reveal(), credentials.SecretKey.Reveal(), credentials.Token.Reveal())
 	return &cloud{
-		client: common.NewCommonClient(key, d.file.Inputs.Region, p).WithHttpTransport(requeue.Guarded(requeue.NewTransport())), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
+		client: common.NewCommonClient(key, d.file.Inputs.Region, p).WithHttpTransport(requeue.Guarded(requeue.NewTransport(nil))), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
 	}, nil
 }
 

@@ -6,10 +6,8 @@
 package cosstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -25,7 +23,6 @@ import (
 
 // Defaults of Config.
 const (
-	defaultStall    = 20 * time.Second
 	defaultAttempts = 5
 	defaultBase     = 200 * time.Millisecond
 	defaultCap      = 5 * time.Second
@@ -52,11 +49,11 @@ type Config struct {
 	Retry        retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
 
 	// Dial replaces the network, for tests in virtual time; nil otherwise.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial guard.Dialer
 }
 
 func (c *Config) setDefaults() {
-	orDefault(&c.StallTimeout, defaultStall)
+	orDefault(&c.StallTimeout, guard.Stall)
 	orDefault(&c.Retry.Attempts, defaultAttempts)
 	orDefault(&c.Retry.Base, defaultBase)
 	orDefault(&c.Retry.Cap, defaultCap)
@@ -95,7 +92,8 @@ func New(cfg Config) (*Store, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cos store: %w", errors.Join(problems...))
 	}
-	s := &Store{cfg: cfg, transport: newTransport(cfg)}
+	s := &Store{cfg: cfg, transport: guard.NewPool(idleConns, cfg.StallTimeout, cfg.Dial)}
+	s.transport.DisableCompression = true // objects are gzip files: they must arrive as they are
 	s.auth = &cos.AuthorizationTransport{Transport: guard.Transport{Next: s.transport, Limit: limit}}
 	s.SetCredentials(cfg.Credentials)
 	// No http.Client.Timeout: it would cut long downloads. Stalls are found by the connections, the rest is the context's.

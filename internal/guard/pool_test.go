@@ -1,4 +1,4 @@
-package stall_test
+package guard_test
 
 import (
 	"context"
@@ -10,19 +10,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"chatexport/internal/stall"
+	"chatexport/internal/guard"
 )
-
-const limit = 20 * time.Second
 
 // pipe is a watched connection and its other end.
 func pipe(t *testing.T) (near, far net.Conn) {
 	t.Helper()
 	var err error
-	near, err = stall.Dial(func(context.Context, string, string) (c net.Conn, _ error) {
+	near, err = guard.NewPool(1, guard.Stall, func(context.Context, string, string) (c net.Conn, _ error) {
 		c, far = net.Pipe()
 		return c, nil
-	}, limit)(t.Context(), "tcp", "")
+	}).DialContext(t.Context(), "tcp", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +39,7 @@ func TestConn_FailsWhenNothingMoves(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, _ := pipe(t)
 				began := time.Now()
-				if err := wait(near); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != limit {
+				if err := wait(near); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != guard.Stall {
 					t.Errorf("after %v: %v", time.Since(began), err)
 				}
 			})

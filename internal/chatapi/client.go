@@ -70,7 +70,7 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 type exchange struct {
 	op        string
 	random    uint32
-	signature signature
+	signature *signature
 	status    int
 	body      []byte
 	skew      time.Duration
@@ -166,10 +166,9 @@ func (c *Client) answer(ctx context.Context, service, command string, request an
 }
 
 // verdict decides whether an answer is a success: only HTTP 200 with readable JSON, ErrorCode 0 and ActionStatus "OK"
-// is. It also tells the signer what became of the signature.
+// is. It also tells the signer of a signature that was refused.
 func (c *Client) verdict(x *exchange, s status, unread error) error {
 	if unread == nil && x.status == http.StatusOK && s.code == 0 && s.action == "OK" {
-		c.signer.accepted(x.signature.number)
 		return nil
 	}
 	failure := &Error{Op: x.op, HTTPStatus: x.status, Code: s.code, Info: c.clean(s.info, x.signature.text), Random: x.random}
@@ -188,7 +187,7 @@ func (c *Client) verdict(x *exchange, s status, unread error) error {
 		if s.code == codeLocked {
 			c.signer.locked(now)
 		}
-		failure.resigned = c.signer.refused(x.signature.number, now)
+		failure.resigned = c.signer.refused(x.signature, now)
 		failure.skew = x.skew
 	}
 	return failure

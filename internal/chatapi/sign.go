@@ -23,24 +23,20 @@ const (
 	refusalPause = time.Minute
 )
 
-// signature is one UserSig. Its number tells it from others: two that are signed within one second are the same text.
+// signature is one UserSig. Its address tells it from others: two that are signed within one second are the same text.
 type signature struct {
 	text   string
-	number uint64
 	signed time.Time // wall clock; the monotonic clock may stand still while an instance is frozen
-	forced bool      // signed because the one before was refused
-	proven bool      // the service has accepted it
 }
 
 // signer makes and renews the UserSig that all calls share. It is safe for concurrent use.
 type signer struct {
 	sign func() (string, error) // a closure, so that the secret key is in no field that could be printed
 
-	mu       sync.Mutex
-	current  signature
-	valid    bool      // current may be used
-	resigned time.Time // when a refused signature was last given up
-	pause    time.Time // no call before this moment
+	mu      sync.Mutex
+	current *signature // nil until the next call signs
+	givenUp time.Time  // when a signature was last given up because it was refused
+	pause   time.Time  // no call before this moment
 }
 
 func newSigner(sdkAppID int, key, admin string) *signer {
@@ -50,51 +46,38 @@ func newSigner(sdkAppID int, key, admin string) *signer {
 }
 
 // get returns the signature to use at the time now.
-func (s *signer) get(now time.Time) (signature, error) {
+func (s *signer) get(now time.Time) (*signature, error) {
 	now = now.Round(0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	age := now.Sub(s.current.signed)
-	if s.valid && age >= 0 && age < sigRenewal {
-		return s.current, nil
+	if s.current != nil {
+		if age := now.Sub(s.current.signed); age >= 0 && age < sigRenewal {
+			return s.current, nil
+		}
 	}
 	text, err := s.sign()
 	if err != nil {
-		return signature{}, fmt.Errorf("sign UserSig: %w", err)
+		return nil, fmt.Errorf("sign UserSig: %w", err)
 	}
-	given := s.current.number > 0 && !s.valid
-	s.current = signature{text: text, number: s.current.number + 1, signed: now, forced: given}
-	s.valid = true
+	s.current = &signature{text: text, signed: now}
 	return s.current, nil
 }
 
-// accepted records that the service took the signature with this number.
-func (s *signer) accepted(number uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current.number == number {
-		s.current.proven = true
-	}
-}
-
-// refused records that the service refused the signature with this number, and reports whether a repeated call has a
-// chance because it will use another one. However many callers fail with one signature, it is given up once, at most
-// once a minute. A signature that was made because the one before was refused, and is refused in its turn, is no
-// reason for a third try: key, account or clock are wrong.
-func (s *signer) refused(number uint64, now time.Time) bool {
+// refused records that the service refused a signature, and reports whether a repeated call has a chance because it will
+// use another one. However many callers fail with one signature, it is given up once, and at most one in a minute is: where
+// a fresh one is refused in its turn, key, account or clock are wrong.
+func (s *signer) refused(used *signature, now time.Time) bool {
 	now = now.Round(0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current.number != number || !s.valid {
+	if s.current != used {
 		return true
 	}
-	hopeless := s.current.forced && !s.current.proven
-	if since := now.Sub(s.resigned); since >= 0 && since < resignInterval {
+	if since := now.Sub(s.givenUp); since >= 0 && since < resignInterval {
 		return false
 	}
-	s.resigned = now
-	s.valid = false
-	return !hopeless
+	s.givenUp, s.current = now, nil
+	return true
 }
 
 // locked records that the service refuses the app for a while (70050).

@@ -30,7 +30,7 @@ const (
 )
 
 // Client reads from the Chat service. It is safe for concurrent use. Every method makes one attempt and returns
-// *Error, whose class says what may follow, or an error that wraps ErrInvalidArgument.
+// *Error, whose class says what may follow.
 type Client struct {
 	base     *url.URL
 	http     *http.Client
@@ -81,7 +81,7 @@ type exchange struct {
 func (c *Client) post(ctx context.Context, service, command string, request any) (*exchange, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
-		return nil, &Error{Op: command, Err: fmt.Errorf("%w: %w", ErrInvalidArgument, err)}
+		return nil, fmt.Errorf("%s: encode the request: %w", command, err)
 	}
 	if ctx.Err() != nil {
 		return nil, &Error{Op: command, Err: callerCause(ctx), final: true}

@@ -2,8 +2,10 @@ package chatapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 
 	"chatexport/internal/chat"
@@ -59,44 +61,37 @@ func (o object) digits(name string) string {
 	return string(raw)
 }
 
-func (o object) integer(name string) (int64, error) {
-	n, err := strconv.ParseInt(o.digits(name), 10, 64)
+func (o object) integer(name string) (int, error) {
+	n, err := strconv.Atoi(o.digits(name))
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s is not an integer", chat.ErrMalformed, name)
 	}
 	return n, nil
 }
 
-func (o object) unsigned(name string) (uint64, error) {
+// natural reads a number from 0 to most into value: a time, a count or a seq.
+func natural[T ~int64 | ~uint64](o object, name string, most T, value *T) error {
 	n, err := strconv.ParseUint(o.digits(name), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %s is not an unsigned integer", chat.ErrMalformed, name)
+	if err != nil || n > uint64(most) {
+		return fmt.Errorf("%w: %s is not an integer from 0 to %d", chat.ErrMalformed, name, most)
 	}
-	return n, nil
+	*value = T(n)
+	return nil
 }
 
-// natural is integer for members that are never negative: times, counts and seqs.
-func (o object) natural(name string) (int64, error) {
-	n, err := o.integer(name)
-	if err == nil && n < 0 {
-		return 0, fmt.Errorf("%w: %s is negative", chat.ErrMalformed, name)
-	}
-	return n, err
+// facts reads what groups and topics have in common.
+func (o object) facts(into *chat.Facts) error {
+	return cmp.Or(
+		natural(o, "CreateTime", math.MaxInt64, &into.CreateTime),
+		natural(o, "LastMsgTime", math.MaxInt64, &into.LastTime),
+		natural(o, "NextMsgSeq", chat.MaxSeq+1, &into.NextSeq), // one more than the newest seq
+	)
 }
 
 // denied reports whether a member is there, and 0 or false.
 func (o object) denied(name string) bool {
 	digits := o.digits(name)
 	return len(o.literal(name)) > 0 && (digits == "0" || digits == "false")
-}
-
-// nextSeq returns NextMsgSeq: one more than the newest seq, so at most MaxSeq + 1; 0 if the member is absent.
-func (o object) nextSeq() (chat.Seq, error) {
-	n, err := o.natural("NextMsgSeq")
-	if err == nil && chat.Seq(n) > chat.MaxSeq+1 {
-		return 0, fmt.Errorf("%w: NextMsgSeq exceeds 32 bits", chat.ErrMalformed)
-	}
-	return chat.Seq(n), err
 }
 
 // member returns an object member; an absent one is empty.
@@ -136,5 +131,5 @@ func (o object) status() (status, error) {
 	if err != nil {
 		return status{}, err
 	}
-	return status{action: o.text("ActionStatus"), code: int(number), info: o.text("ErrorInfo")}, nil
+	return status{action: o.text("ActionStatus"), code: number, info: o.text("ErrorInfo")}, nil
 }

@@ -18,9 +18,6 @@ import (
 // retry.Permanent; this tells these errors from those about one stream.
 var ErrConfiguration = errors.New("the app's settings do not allow the call")
 
-// ErrInvalidArgument is wrapped by the errors of calls that were not sent because the service could not answer them.
-var ErrInvalidArgument = errors.New("invalid argument")
-
 // errNotOK is an answer with ErrorCode 0 whose ActionStatus is not "OK".
 var errNotOK = errors.New("the service reports a failure without a code")
 
@@ -131,7 +128,7 @@ func (e *Error) classWithoutCode() retry.Class {
 	switch {
 	case e.Code != 0:
 		return retry.Doubtful
-	case errors.Is(e.Err, ErrConfiguration), errors.Is(e.Err, ErrInvalidArgument):
+	case errors.Is(e.Err, ErrConfiguration):
 		return retry.Permanent
 	case e.HTTPStatus == http.StatusTooManyRequests:
 		return retry.Throttled

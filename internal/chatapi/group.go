@@ -1,8 +1,10 @@
 package chatapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 
 	"chatexport/internal/chat"
 )
@@ -23,9 +25,6 @@ type infoRequest struct {
 
 // Group reads when a stream was created, how new its newest message is, and which seq its next message gets.
 func (c *Client) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
-	if err := stream.Validate(); err != nil {
-		return chat.Facts{}, fmt.Errorf("read group: %w: %w", ErrInvalidArgument, err)
-	}
 	if stream.TopicID != "" {
 		return c.oneTopic(ctx, stream)
 	}
@@ -45,16 +44,7 @@ func (c *Client) GroupInfos(ctx context.Context, ids []string) ([]chat.Facts, er
 }
 
 func (c *Client) groupInfos(ctx context.Context, ids, filter []string) ([]chat.Facts, error) {
-	const command = "get_group_info"
-	if len(ids) < 1 || len(ids) > MaxGroupInfos {
-		return nil, fmt.Errorf("%s: %w: %d groups asked for, 1 to %d can be", command, ErrInvalidArgument, len(ids), MaxGroupInfos)
-	}
-	for _, id := range ids {
-		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", command, ErrInvalidArgument, err)
-		}
-	}
-	answer, x, err := c.answer(ctx, groupService, command, infoRequest{
+	answer, x, err := c.answer(ctx, groupService, "get_group_info", infoRequest{
 		GroupIDList:    ids,
 		ResponseFilter: responseFilter{GroupBaseInfoFilter: filter},
 	})
@@ -96,20 +86,8 @@ func (c *Client) groupInfo(x *exchange, item object) (chat.Facts, error) {
 		return info, err
 	}
 	info.Type, info.Name, info.Owner = item.text("Type"), item.text("Name"), item.text("Owner_Account")
-	if info.CreateTime, err = item.natural("CreateTime"); err != nil {
-		return info, err
-	}
-	if info.LastTime, err = item.natural("LastMsgTime"); err != nil {
-		return info, err
-	}
-	if info.Members, err = item.natural("MemberNum"); err != nil {
-		return info, err
-	}
-	if info.NextSeq, err = item.nextSeq(); err != nil {
-		return info, err
-	}
 	info.NoTopics = item.denied("SupportTopic")
-	return info, nil
+	return info, cmp.Or(item.facts(&info), natural(item, "MemberNum", math.MaxInt64, &info.Members))
 }
 
 // itemError judges one item of a list: the ErrorCode of the whole answer says nothing about it. The second error is
@@ -119,7 +97,7 @@ func (c *Client) itemError(x *exchange, item object) (failure, unread error) {
 	if err != nil || number == 0 {
 		return nil, err
 	}
-	s := status{code: int(number), info: item.text("ErrorInfo")}
+	s := status{code: number, info: item.text("ErrorInfo")}
 	return c.verdict(x, s, nil), nil
 }
 

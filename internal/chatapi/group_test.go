@@ -2,8 +2,6 @@ package chatapi_test
 
 import (
 	"errors"
-	"io"
-	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -173,30 +171,5 @@ func TestGroupIDsFollowsNext(t *testing.T) {
 				t.Errorf("ids (-want +got):\n%snext %d, want %d; error %v, want %v", diff, then, test.then, err, test.is)
 			}
 		})
-	}
-}
-
-func TestGroupCallsRefuseWhatTheServiceCannotAnswer(t *testing.T) {
-	t.Parallel()
-	s := newService(t, func(w http.ResponseWriter, _ request) { _, _ = io.WriteString(w, emptyPage) })
-	client := newClient(t, s.URL, nil)
-	calls := map[string]func() error{
-		"no group":        func() error { _, err := client.GroupInfos(t.Context(), nil); return err },
-		"51 groups":       func() error { _, err := client.GroupInfos(t.Context(), make([]string, 51)); return err },
-		"an empty id":     func() error { _, err := client.GroupInfos(t.Context(), []string{"a", ""}); return err },
-		"empty stream":    func() error { _, err := client.Group(t.Context(), chat.Stream{}); return err },
-		"topic of no one": func() error { _, err := client.Group(t.Context(), chat.Stream{TopicID: "t"}); return err },
-		"reserved topic":  func() error { _, err := client.Group(t.Context(), chat.Stream{GroupID: "g", TopicID: "-"}); return err },
-		"no community":    func() error { _, err := client.Topics(t.Context(), ""); return err },
-		"0 ids":           func() error { _, _, err := client.GroupIDs(t.Context(), 0, 0, ""); return err },
-		"10001 ids":       func() error { _, _, err := client.GroupIDs(t.Context(), 0, 10001, ""); return err },
-	}
-	for name, call := range calls {
-		if err := call(); !errors.Is(err, chatapi.ErrInvalidArgument) || retry.ClassOf(err) != retry.Permanent {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if n := len(s.seen()); n != 0 {
-		t.Errorf("%d calls were sent", n)
 	}
 }

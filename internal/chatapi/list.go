@@ -3,6 +3,7 @@ package chatapi
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"chatexport/internal/chat"
 )
@@ -15,11 +16,7 @@ const MaxGroupIDs = 10000
 // list has no documented order and may change meanwhile: an id may come twice, and a new group may be missing. The
 // service allows one such call a second.
 func (c *Client) GroupIDs(ctx context.Context, next uint64, limit int, groupType string) ([]string, uint64, error) {
-	const command = "get_appid_group_list"
-	if limit < 1 || limit > MaxGroupIDs {
-		return nil, 0, fmt.Errorf("%s: %w: %d ids asked for, 1 to %d can be", command, ErrInvalidArgument, limit, MaxGroupIDs)
-	}
-	answer, x, err := c.answer(ctx, groupService, command, struct {
+	answer, x, err := c.answer(ctx, groupService, "get_appid_group_list", struct {
 		Limit     int
 		Next      uint64
 		GroupType string `json:",omitempty"`
@@ -37,7 +34,8 @@ func (c *Client) GroupIDs(ctx context.Context, next uint64, limit int, groupType
 			return nil, 0, c.malformed(x, fmt.Errorf("%w: GroupIdList[%d] has no GroupId", chat.ErrMalformed, i))
 		}
 	}
-	following, err := answer.unsigned("Next")
+	var following uint64
+	err = natural(answer, "Next", math.MaxUint64, &following)
 	if err == nil && following == next && next != 0 {
 		err = fmt.Errorf("%w: Next does not advance", chat.ErrMalformed)
 	}

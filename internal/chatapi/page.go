@@ -21,8 +21,8 @@ type pageRequest struct {
 // chat.ErrMalformed; what its elements mean, and whether they are those that were asked for, is the caller's to judge.
 func (c *Client) Page(ctx context.Context, query chat.Query) (chat.Page, error) {
 	const command = "group_msg_get_simple"
-	if err := checkQuery(query); err != nil {
-		return chat.Page{}, fmt.Errorf("%s: %w", command, err)
+	if query.Seq < 0 || query.Seq > chat.MaxSeq || query.Number < 1 || query.Number > chat.PageSize {
+		return chat.Page{}, fmt.Errorf("%s: the service knows no seq %d, or no page of %d", command, query.Seq, query.Number)
 	}
 	x, err := c.post(ctx, groupService, command, pageRequest{
 		GroupID:         query.Stream.GroupID,
@@ -40,17 +40,4 @@ func (c *Client) Page(ctx context.Context, query chat.Query) (chat.Page, error) 
 		return chat.Page{}, err
 	}
 	return page, nil
-}
-
-func checkQuery(query chat.Query) error {
-	if err := query.Stream.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
-	}
-	if query.Number < 1 || query.Number > chat.PageSize {
-		return fmt.Errorf("%w: %d messages asked for, 1 to %d can be had", ErrInvalidArgument, query.Number, chat.PageSize)
-	}
-	if query.Seq < 0 || query.Seq > chat.MaxSeq {
-		return fmt.Errorf("%w: seq %d is outside 0 to %d", ErrInvalidArgument, query.Seq, chat.MaxSeq)
-	}
-	return nil
 }

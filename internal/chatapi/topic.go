@@ -36,11 +36,7 @@ func (c *Client) Topics(ctx context.Context, groupID string) ([]chat.Facts, erro
 }
 
 func (c *Client) topics(ctx context.Context, groupID string, ids ...string) ([]chat.Facts, *exchange, error) {
-	const command = "get_topic"
-	if err := (chat.Stream{GroupID: groupID}).Validate(); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w: %w", command, ErrInvalidArgument, err)
-	}
-	answer, x, err := c.answer(ctx, topicService, command, topicRequest{
+	answer, x, err := c.answer(ctx, topicService, "get_topic", topicRequest{
 		GroupID: groupID, FromAccount: c.admin, TopicIDList: ids,
 	})
 	if err != nil {
@@ -74,12 +70,5 @@ func (c *Client) topic(x *exchange, groupID string, item object) (chat.Facts, er
 		return topic, fmt.Errorf("%w: a topic without TopicId", chat.ErrMalformed)
 	}
 	topic.Name = inner.text("TopicName")
-	if topic.CreateTime, err = inner.natural("CreateTime"); err != nil {
-		return topic, err
-	}
-	if topic.LastTime, err = inner.natural("LastMsgTime"); err != nil {
-		return topic, err
-	}
-	topic.NextSeq, err = inner.nextSeq()
-	return topic, err
+	return topic, inner.facts(&topic)
 }

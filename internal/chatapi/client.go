@@ -14,8 +14,9 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/guard"
 	"chatexport/internal/config"
+	"chatexport/internal/guard"
+	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
 
@@ -57,7 +58,7 @@ func New(c Config) (*Client, error) {
 		admin:    c.Admin,
 		timeout:  cmp.Or(c.Timeout, defaultTimeout),
 		clean: func(info, userSig string) string {
-			return sanitize(info, userSig, url.QueryEscape(userSig), key, url.QueryEscape(key))
+			return logging.Line(withoutURLs(info), maxInfo, userSig, url.QueryEscape(userSig), key, url.QueryEscape(key))
 		},
 	}, nil
 }
@@ -83,14 +84,8 @@ func (c *Client) post(ctx context.Context, service, command string, request any)
 	if err != nil {
 		return nil, fmt.Errorf("%s: encode the request: %w", command, err)
 	}
-	if ctx.Err() != nil {
-		return nil, &Error{Op: command, Err: callerCause(ctx), final: true}
-	}
 	if pause := c.signer.wait(time.Now()); pause > 0 {
 		if err := retry.Sleep(ctx, pause); err != nil {
-			if ctx.Err() != nil {
-				err = callerCause(ctx)
-			}
 			return nil, &Error{Op: command, Code: codeLocked, Err: err, final: true}
 		}
 	}
@@ -142,7 +137,7 @@ func (c *Client) transportError(ctx, attempt context.Context, x *exchange, err e
 	failure := &Error{Op: x.op, HTTPStatus: x.status, Random: x.random}
 	switch {
 	case ctx.Err() != nil:
-		failure.Err, failure.final = callerCause(ctx), true
+		failure.Err, failure.final = retry.Ended(ctx), true
 	case attempt.Err() != nil:
 		failure.Err = fmt.Errorf("no whole answer within %v: %w", c.timeout, context.DeadlineExceeded)
 	default:

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
 
@@ -158,20 +157,14 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// sanitize makes the service's words fit for a log line: one line, short, and without the secrets that a service
-// might quote from the request, or from what it would have answered: a signed URL is one.
-func sanitize(text string, secrets ...string) string {
+// withoutURLs takes out what the service might quote of a request, or of what it would have answered: a signed URL is a
+// secret.
+func withoutURLs(text string) string {
 	words := strings.Split(text, " ")
 	for i, word := range words {
 		if strings.Contains(word, "://") {
 			words[i] = "[removed]"
 		}
 	}
-	text = strings.Join(words, " ")
-	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[removed]")
-		}
-	}
-	return logging.Line(text, maxInfo)
+	return strings.Join(words, " ")
 }

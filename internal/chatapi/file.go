@@ -7,7 +7,7 @@ import (
 	"chatexport/internal/chat"
 )
 
-// MaxSignatures is the most URLs that Signatures takes at once. The documentation names no limit.
+// MaxSignatures is the most URLs that Signatures should be asked at once. The documentation names no limit.
 const MaxSignatures = 20
 
 // rawURL is one URL of get_cos_sig. The answer repeats ResourceID, which is the caller's own.
@@ -21,9 +21,6 @@ type rawURL struct {
 // without URL.
 func (c *Client) Signatures(ctx context.Context, urls []string) ([]chat.Signature, error) {
 	const command = "get_cos_sig"
-	if len(urls) < 1 || len(urls) > MaxSignatures {
-		return nil, fmt.Errorf("%s: %w: %d URLs asked for, 1 to %d can be", command, ErrInvalidArgument, len(urls), MaxSignatures)
-	}
 	var request struct{ RawURLs []rawURL }
 	for i, url := range urls {
 		request.RawURLs = append(request.RawURLs, rawURL{ResourceID: i + 1, RawURL: url})
@@ -42,7 +39,7 @@ func (c *Client) Signatures(ctx context.Context, urls []string) ([]chat.Signatur
 		if err != nil {
 			return nil, c.malformed(x, err)
 		}
-		if id < 1 || id > int64(len(urls)) {
+		if id < 1 || id > len(urls) {
 			return nil, c.malformed(x, fmt.Errorf("%w: a ResourceID that was not asked for", chat.ErrMalformed))
 		}
 		if signatures[id-1], err = fileSignature(item); err != nil {
@@ -57,7 +54,7 @@ func fileSignature(item object) (chat.Signature, error) {
 	if err != nil {
 		return chat.Signature{}, err
 	}
-	status, err := item.natural("Status")
+	status, err := item.integer("Status")
 	if err != nil {
 		return chat.Signature{}, err
 	}

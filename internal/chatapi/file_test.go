@@ -63,18 +63,3 @@ func TestSignatures_AreThoseOfTheURLs(t *testing.T) {
 		})
 	}
 }
-
-func TestSignatures_AreAskedForTwentyAtOnce(t *testing.T) {
-	t.Parallel()
-	s := newService(t, answer(`{"ActionStatus":"OK","ErrorCode":0}`))
-	client := newClient(t, s.URL, nil)
-	for n, ok := range map[int]bool{0: false, 1: true, 20: true, 21: false} {
-		_, err := client.Signatures(t.Context(), make([]string, n))
-		if ok != (err == nil) || !ok && (!errors.Is(err, chatapi.ErrInvalidArgument) || retry.ClassOf(err) != retry.Permanent) {
-			t.Errorf("%d URLs: %v", n, err)
-		}
-	}
-	if n := len(s.seen()); n != 2 {
-		t.Errorf("%d calls, want 2", n)
-	}
-}

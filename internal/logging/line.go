@@ -17,9 +17,14 @@ func Shown(r rune) rune {
 	return r
 }
 
-// Line makes text from outside fit for a line of a log, or of a command's output: what may be shown of it, of at most so
-// many bytes, cut between two characters.
-func Line(text string, most int) string {
+// Line makes text from outside fit for a line of a log, or of a command's output: what may be shown of it, without the
+// secrets that it might quote from a request, of at most so many bytes, cut between two characters.
+func Line(text string, most int, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[removed]")
+		}
+	}
 	text = strings.Map(Shown, text)
 	if len(text) <= most {
 		return text

@@ -8,7 +8,6 @@ import (
 
 	tcerr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 
-	"chatexport/internal/config"
 	"chatexport/internal/logging"
 	"chatexport/internal/retry"
 )
@@ -107,7 +106,8 @@ func (a *action) classified(err error, status, attempt int) *Error {
 	e.Code, e.RequestID, e.class = sdk.Code, sdk.RequestId, classOf(sdk.Code, status)
 	switch {
 	case !strings.HasPrefix(sdk.Code, "ClientError"):
-		e.Err = errors.New(a.clean(sdk.Message))
+		c := a.credentials
+		e.Err = errors.New(logging.Line(sdk.Message, maxMessageBytes, c.SecretKey.Reveal(), c.Token.Reveal(), c.SecretID.Reveal()))
 	case sdk.Unwrap() != nil:
 		e.Err = sdk.Unwrap()
 	default:
@@ -144,14 +144,4 @@ func classOf(code string, status int) retry.Class {
 func hasCode(code, prefix string) bool {
 	rest, ok := strings.CutPrefix(code, prefix)
 	return ok && (rest == "" || rest[0] == '.')
-}
-
-// clean makes the service's message fit for a log line, and takes out credentials, should it repeat them.
-func (a *action) clean(message string) string {
-	for _, secret := range []config.Secret{a.credentials.SecretKey, a.credentials.Token, a.credentials.SecretID} {
-		if !secret.Empty() {
-			message = strings.ReplaceAll(message, secret.Reveal(), secret.String())
-		}
-	}
-	return logging.Line(message, maxMessageBytes)
 }

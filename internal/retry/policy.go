@@ -72,6 +72,15 @@ func (p Policy) wait(attempt int) time.Duration {
 	return rand.N(bound)
 }
 
+// Ended describes a context that has ended: by its cause, too, where that says more.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
 // Sleep waits for d or until ctx ends. It returns an error at once, without waiting, if ctx's deadline comes first:
 // nobody gains by sleeping towards a failure.
 func Sleep(ctx context.Context, d time.Duration) error {
@@ -84,6 +93,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return Ended(ctx)
 	}
 }

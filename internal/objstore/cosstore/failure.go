@@ -52,7 +52,7 @@ func (s *Store) failed(ctx context.Context, resp *cos.Response, err error, sent 
 		return f
 	}
 	if ctx.Err() != nil {
-		f.class, f.err = retry.Permanent, contextError(ctx)
+		f.class, f.err = retry.Permanent, retry.Ended(ctx)
 	} else {
 		f.err = withoutURL(err)
 	}
@@ -147,15 +147,6 @@ func judgeNotFound(f *failure, text string) {
 	default:
 		f.class, f.err = retry.Doubtful, errors.New(text)
 	}
-}
-
-// contextError is the context's error, with its cause where that says more.
-func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
 }
 
 // withoutURL drops the URL that net/http puts before its errors, and the SDK's list of errors around a single one.

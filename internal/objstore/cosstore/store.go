@@ -58,7 +58,7 @@ type attempt func(ctx context.Context) *failure
 // run makes attempts until one succeeds, fails for good, or time or attempts are used up.
 func (s *Store) run(ctx context.Context, c *call, try attempt) error {
 	if ctx.Err() != nil {
-		return c.refused(contextError(ctx))
+		return c.refused(retry.Ended(ctx))
 	}
 	if err := s.checkCredentials(); err != nil {
 		return c.refused(err)
@@ -88,14 +88,14 @@ func (c *call) failed(ctx context.Context, err error) error {
 	f := c.last
 	switch {
 	case f == nil && ctx.Err() != nil:
-		return c.refused(contextError(ctx))
+		return c.refused(retry.Ended(ctx))
 	case f == nil:
 		return c.refused(err)
 	}
 	cause := f.err
 	switch {
 	case ctx.Err() != nil && !errors.Is(cause, ctx.Err()):
-		cause = fmt.Errorf("%w; last failure: %w", contextError(ctx), cause)
+		cause = fmt.Errorf("%w; last failure: %w", retry.Ended(ctx), cause)
 	case errors.Is(err, retry.ErrNoTime):
 		cause = fmt.Errorf("%w; last failure: %w", retry.ErrNoTime, cause)
 	}

@@ -137,7 +137,7 @@ func Load(getenv func(string) string) (Config, error) {
 		LanesSet:          r.value("SWEEP_LANES") != "",
 		LogLevel:          r.choice("LOG_LEVEL", "info", "debug", "info", "warn", "error"),
 	}
-	c.ExportLook = r.look("EXPORT_LOOK", c.retention())
+	c.ExportLook = r.look("EXPORT_LOOK", c.Retention())
 	if c.LoopbackMedia() && !c.loopbackChat() {
 		r.fail("MEDIA_HOSTS", "names this machine, where only tests have files", "name other hosts, or set CHAT_ENDPOINT to a loopback address, too")
 	}
@@ -158,7 +158,7 @@ func (c Config) loopbackChat() bool {
 	return err == nil && Loopback(u.Hostname())
 }
 
-func (c Config) retention() time.Duration { return time.Duration(c.ChatRetentionDays) * 24 * time.Hour }
+func (c Config) Retention() time.Duration { return time.Duration(c.ChatRetentionDays) * 24 * time.Hour }
 
 // Warnings names settings that are allowed, but probably not meant.
 func (c Config) Warnings() []string {
@@ -169,7 +169,7 @@ func (c Config) Warnings() []string {
 	if c.Requeue == RequeueSCF && c.CMQTopic != "" {
 		warnings = append(warnings, "CMQ_TOPIC is set but not used: REQUEUE is scf")
 	}
-	if c.ExportLook > c.retention()/8*7 {
+	if c.ExportLook > c.Retention()/8*7 {
 		warnings = append(warnings, "EXPORT_LOOK is above 7/8 of CHAT_RETENTION_DAYS: messages may expire before they are looked at again")
 	}
 	return warnings

@@ -46,7 +46,7 @@ func (b *batch) follow(ctx context.Context) {
 		b.stands[name] = stand
 	}
 	b.warnOfFiles()
-	b.trailsGoOn = b.handsOn(began)
+	b.trailsGoOn = !b.MessagesOnly && b.handsOn(began)
 }
 
 // warnOfFiles tells what could not be had.

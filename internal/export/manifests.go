@@ -53,7 +53,7 @@ type listing struct {
 func (m *manifests) begin(genesis archive.Genesis, link archive.Link) {
 	m.genesis, m.first = genesis, link
 	for _, t := range m.trails {
-		t.Begin(max(genesis.FirstLo, 1))
+		t.Begin(max(genesis.FirstLo, 1), link.SHA256)
 	}
 }
 

@@ -54,6 +54,15 @@ func (f *Fetcher) allow(raw string) (*url.URL, *Failure) {
 	return u, nil
 }
 
+// Host returns the host that a URL is fetched from, with its port if it names one; empty if it never is.
+func (f *Fetcher) Host(raw string) string {
+	u, failure := f.allow(raw)
+	if failure != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // loopback reports whether a host is this machine, and may be asked.
 func (f *Fetcher) loopback(host string) bool {
 	return f.cfg.Loopback && config.Loopback(host) && f.cfg.Hosts.Has(host)

@@ -124,7 +124,7 @@ func TestArchive_ChunkIsStoredAsDocumented(t *testing.T) {
 		}
 		body, object, err := s.Store.Get(t.Context(), key)
 		must(t, err)
-		names := []string{"format", "lo", "hi", "messages", "system", "recalled", "placeholders", "malformed", "expired", "absent", "repaired", "ts-min", "ts-max", "raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer"}
+		names := []string{"format", "lo", "hi", "messages", "system", "recalled", "placeholders", "malformed", "expired", "absent", "repaired", "links", "ts-min", "ts-max", "raw-bytes", "raw-sha256", "sha256", "run", "request-id", "writer"}
 		for _, name := range names {
 			if object.Metadata[name] == "" {
 				t.Errorf("metadata lacks %s", name)

@@ -4,17 +4,22 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/rs/zerolog"
+
 	"chatexport/internal/chat"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/fetch"
 	"chatexport/internal/guard"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
 	"chatexport/internal/sweep"
+	"chatexport/internal/trail"
+	"chatexport/internal/trail/media"
 	"chatexport/internal/version"
 )
 
@@ -31,13 +36,14 @@ type instance struct {
 	store     *cosstore.Store
 	caller    *retry.Caller
 	listPace  *retry.Limiter // of the list of groups, which has a quota of its own
+	fetcher   *fetch.Fetcher
 	writes    *objstore.WriteTimes
 	transport *http.Transport // of the cloud API
 	seal      event.Seal      // of what the function tells itself
 	checked   bool            // the preflight has passed
 }
 
-func newInstance(c config.Config, dial guard.Dialer) (*instance, error) {
+func newInstance(c config.Config, dial guard.Dialer, log zerolog.Logger) (*instance, error) {
 	source, err := chatapi.New(chatapi.Config{
 		SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin,
 		BaseURL: c.ChatEndpoint, Concurrency: c.ChatConcurrency, Dial: dial,
@@ -51,9 +57,13 @@ func newInstance(c config.Config, dial guard.Dialer) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	caller := chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS)))
 	return &instance{
-		config: c, source: source, store: store,
-		caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: requeue.NewTransport(dial),
+		config: c, source: source, store: store, caller: caller,
+		fetcher: fetch.New(fetch.Config{
+			Hosts: c.MediaHosts, Loopback: c.LoopbackMedia(), MaxBytes: c.MediaMaxBytes, UserAgent: "chatexport/" + version.String(), Dial: dial, Log: log,
+		}, source, caller),
+		listPace: retry.NewLimiter(sweep.ListQPS), writes: new(objstore.WriteTimes), transport: requeue.NewTransport(dial),
 		seal: event.NewSeal(c.ChatSecretKey.Reveal(), c.COSBucket, c.COSPrefix),
 	}, nil
 }
@@ -77,10 +87,16 @@ func (i *instance) wake(c config.Credentials) {
 	i.source.CloseIdleConnections()
 	i.store.CloseIdleConnections()
 	i.transport.CloseIdleConnections()
+	i.fetcher.CloseIdleConnections()
 }
 
 func (v *visit) newEngine() *export.Engine {
+	var trails []trail.Kind
+	if v.config.ExportMedia {
+		trails = append(trails, &media.Kind{Fetcher: v.fetcher, Retention: v.config.Retention()})
+	}
 	return &export.Engine{
+		Trails: trails,
 		Source: v.source, Store: v.store, Requeuer: v, Caller: v.caller, Writes: v.writes, Build: version.String(),
 		Limits: export.Limits{
 			SDKAppID: v.config.ChatSDKAppID, Span: chat.Seq(v.config.ExportSpan), ChunkBytes: v.config.ExportChunkBytes,

@@ -117,7 +117,7 @@ func (h *Handler) prepare(p Platform) error {
 	for _, warning := range c.Warnings() {
 		log.Warn().Msg(warning)
 	}
-	h.instance, err = newInstance(c, h.dial)
+	h.instance, err = newInstance(c, h.dial, log)
 	return err
 }
 

@@ -59,7 +59,7 @@ func (v *visit) sweeper() *sweep.Sweeper {
 		Caller: v.caller, ListPace: v.listPace, Writes: v.writes,
 		Settings: sweep.Settings{
 			QPS: float64(v.config.ChatQPS), MaxHops: v.config.ExportMaxHops,
-			Concurrency: v.config.ChatConcurrency, Retention: time.Duration(v.config.ChatRetentionDays) * 24 * time.Hour,
+			Concurrency: v.config.ChatConcurrency, Retention: v.config.Retention(),
 		},
 	}
 }

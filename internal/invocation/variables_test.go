@@ -119,6 +119,7 @@ func TestVariables_NameTheServicesByRegion(t *testing.T) {
 		} {
 			env := maps.Clone(s.Env)
 			delete(env, tc.unset)
+			delete(env, "MEDIA_HOSTS") // of this machine
 			maps.Copy(env, tc.set)
 			var mu sync.Mutex
 			var dialed []string

@@ -123,8 +123,11 @@ func (j *Job) Put(ctx context.Context, hi chat.Seq, bytes int64, build func(arch
 
 // previous is what the next receipt is chained to.
 func (t *Trail) previous(ctx context.Context) (string, error) {
-	if t.hint.After != nil {
+	switch {
+	case t.hint.After != nil:
 		return t.hint.After.SHA256, nil
+	case t.genesis != "":
+		return t.genesis, nil
 	}
 	body, _, err := t.Store.Get(ctx, layout.Genesis(t.Stream))
 	if err != nil {

@@ -81,6 +81,8 @@ type Trail struct {
 	kind  Kind
 	chain *chain.Chain[archive.ReceiptEntry]
 
+	genesis string // its SHA-256 in hex; empty if it was not read
+
 	// Where the trail stands. nil until that is known.
 	hint *archive.TrailHint
 	open *archive.Manifest // that lists the chunk at the frontier; nil if it was not read
@@ -158,9 +160,10 @@ func (t *Trail) Hint() *archive.TrailHint {
 	return &h
 }
 
-// Begin tells where the stream's archive begins. Of a trail that is not known to stand anywhere, all receipts are looked
-// for from there on.
-func (t *Trail) Begin(first chat.Seq) {
+// Begin tells where the stream's archive begins, and the sum of its genesis if that is known. Of a trail that is not known
+// to stand anywhere, all receipts are looked for from there on.
+func (t *Trail) Begin(first chat.Seq, genesis string) {
+	t.genesis = genesis
 	if t.hint == nil {
 		t.hint, t.began = &archive.TrailHint{Frontier: first, Manifest: first}, first
 	}

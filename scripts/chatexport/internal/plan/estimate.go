@@ -91,7 +91,7 @@ func newPlanner(t *target.Target, o options, paced *pending.Paced) *planner {
 	}
 	return &planner{
 		store: t.Store, chat: paced, qps: qps, memory: o.memory, timeLimit: o.timeLimit, span: t.Config.ExportSpan,
-		chunk: t.Config.ExportChunkBytes, retention: time.Duration(t.Config.ChatRetentionDays) * 24 * time.Hour, now: o.now().UTC().Truncate(time.Second),
+		chunk: t.Config.ExportChunkBytes, retention: t.Config.Retention(), now: o.now().UTC().Truncate(time.Second),
 	}
 }
 

@@ -1,0 +1,172 @@
+// Package media is the trail of files: every link in the messages of a chunk is fetched, or has a reason why not.
+//
+// It owns which link is tried when, how long one is waited for, and the order of writes: first the file's bytes, then the
+// receipt that says where they are. It must never write a receipt that leaves out a link, or hold more than the links of one
+// receipt in memory.
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/fetch"
+	"chatexport/internal/trail"
+)
+
+const (
+	// sampleAge is how much longer than messages are retained a chunk may be old before its files are only sampled.
+	sampleAge = 24 * time.Hour
+	// samples is how many links a host are tried then.
+	samples = 20
+)
+
+// Kind is the trail for all streams of a process.
+type Kind struct {
+	Fetcher   *fetch.Fetcher
+	Retention time.Duration // how long the service stores messages and files (CHAT_RETENTION_DAYS)
+}
+
+var _ trail.Kind = (*Kind)(nil)
+
+// Form implements trail.Kind.
+func (k *Kind) Form() archive.Trail { return archive.Media() }
+
+// Due implements trail.Kind: files are fetched as soon as their chunk is listed.
+func (k *Kind) Due(_ *archive.Manifest, c *archive.ChunkEntry) (time.Time, bool) {
+	return time.Time{}, c.Links > 0
+}
+
+// Work implements trail.Kind.
+func (k *Kind) Work(ctx context.Context, job *trail.Job) error {
+	body, err := job.Read(ctx)
+	if errors.Is(err, trail.ErrUnread) {
+		return unread(ctx, job)
+	}
+	if err != nil {
+		return err
+	}
+	w := &window{kind: k, job: job, from: job.From()}
+	if k.old(job) {
+		if w.expired, err = k.sample(ctx, job, body); err != nil {
+			return err
+		}
+	}
+	if err := eachMessage(job, body, w.add(ctx)); err != nil {
+		return err
+	}
+	return w.flush(ctx, job.Chunk.Hi)
+}
+
+// eachMessage visits the links of each message behind the last receipt that has some, and when it was sent.
+func eachMessage(job *trail.Job, body []byte, visit func(sent int64, links []chat.Link) error) error {
+	from := job.From()
+	_, err := archive.ReadChunk(bytes.NewReader(body), job.Batch().Stream, job.Chunk.Lo, job.Chunk.Hi, func(e chat.Element) error {
+		if e.Seq < from {
+			return nil
+		}
+		if links := chat.Links(&e); len(links) > 0 {
+			return visit(e.Time, links)
+		}
+		return nil
+	})
+	return err
+}
+
+// unread accounts for the links of a chunk that is lost.
+func unread(ctx context.Context, job *trail.Job) error {
+	counted, err := job.Counted(ctx)
+	if err != nil {
+		return err
+	}
+	return job.Put(ctx, job.Chunk.Hi, 0, func(m archive.ReceiptMeta) (archive.Receipt, error) {
+		m.Counts = map[string]int64{archive.MediaUnread: job.Chunk.Links - counted}
+		return archive.Media().NewReceipt(m, nil)
+	})
+}
+
+// old reports whether all files of the chunk should have expired.
+func (k *Kind) old(job *trail.Job) bool {
+	return time.Since(sentAt(job, job.Chunk.TsMax)) > k.Retention+sampleAge
+}
+
+// sentAt is when a message was sent, as far as it or its manifest tells.
+func sentAt(job *trail.Job, seconds int64) time.Time {
+	if seconds == 0 {
+		return job.Manifest.FinishedAt
+	}
+	return time.Unix(seconds, 0)
+}
+
+// place is a link in its chunk.
+type place struct {
+	seq chat.Seq
+	n   int
+}
+
+// expired are hosts of which no sample came.
+type expired struct {
+	hosts   map[string]bool
+	sampled map[place]bool
+}
+
+// has reports whether a link need not be tried.
+func (e *expired) has(l chat.Link, host string) bool {
+	return e != nil && e.hosts[host] && !e.sampled[place{l.Seq, l.N}]
+}
+
+// sample tries some links of each host, evenly spread over the chunk.
+func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expired, error) {
+	count := map[string]int{}
+	each := func(visit func(host string, l chat.Link)) error {
+		return eachMessage(job, body, func(_ int64, links []chat.Link) error {
+			for _, l := range links {
+				if host := k.Fetcher.Host(l.URL); host != "" {
+					visit(host, l)
+				}
+			}
+			return nil
+		})
+	}
+	if err := each(func(host string, _ chat.Link) { count[host]++ }); err != nil {
+		return nil, err
+	}
+	out := &expired{hosts: map[string]bool{}, sampled: map[place]bool{}}
+	var links []fetch.Link
+	var hosts []string
+	seen := map[string]int{}
+	err := each(func(host string, l chat.Link) {
+		i, n := seen[host], count[host]
+		seen[host]++
+		if n > samples && i*samples/n == (i+1)*samples/n {
+			return
+		}
+		out.sampled[place{l.Seq, l.N}] = true
+		links, hosts = append(links, fetch.Link{URL: l.URL, Size: l.Size}), append(hosts, host)
+		out.hosts[host] = n > samples // of fewer links none is left out
+	})
+	if err != nil {
+		return nil, err
+	}
+	came := make([]bool, len(links))
+	told := make([]bool, len(links))
+	ctx, cancel := context.WithDeadline(ctx, job.End)
+	defer cancel()
+	err = k.Fetcher.Fetch(ctx, job.Until, links, func(_ context.Context, i int, file *fetch.File, _ error) {
+		came[i], told[i] = file != nil, true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range links {
+		if came[i] {
+			out.hosts[hosts[i]] = false
+		} else if !told[i] && !job.Whole {
+			return nil, trail.ErrTimeUp
+		}
+	}
+	return out, nil
+}

@@ -76,6 +76,9 @@ type Request struct {
 	Keep bool
 	// MessagesOnly leaves the trails to a later batch, for callers that have messages of other streams to archive first.
 	MessagesOnly bool
+	// TrailsOnly does the opposite where the state says that all messages up to the frontier are listed: it makes no call for
+	// messages. Otherwise it is as if it were not set.
+	TrailsOnly bool
 	// Concurrency replaces that of the engine's limits if it is not 0, for callers that serve streams side by side.
 	Concurrency int
 }
@@ -130,6 +133,7 @@ type Result struct {
 	Media trail.Done // what this batch did for files
 	Left  bool       // a trail has work that could be done at once
 	Due   time.Time  // when what a trail waits for is worth another try; zero if none waits
+	Since time.Time  // when the oldest message was sent for which a trail is not done; zero if there is none, or it is not known
 }
 
 // Run does one batch. A nil error means that the event is done with: the run is complete or handed on, another delivery
@@ -174,6 +178,9 @@ func (b *batch) work(ctx context.Context) error {
 	if b.timeIsUp() {
 		return errTimeUp
 	}
+	if b.TrailsOnly && b.tail.genesis != nil && b.tail.frontier == b.hints.completeTo {
+		return b.hints.lease(ctx)
+	}
 	if b.goal, err = findHead(ctx, b.hints, b.tail); err != nil {
 		return err
 	}
@@ -205,7 +212,7 @@ func (b *batch) result() Result {
 		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
 		ManifestSHA256: b.tail.manifests.newest, Next: b.handed, Writer: b.writer, Elapsed: time.Since(b.budget.start),
 		Code: b.code, CreateTime: created, Missed: b.tail.missed,
-		Media: b.stands[archive.Media().Name].Done, Left: b.left(), Due: b.due(),
+		Media: b.stands[archive.Media().Name].Done, Left: b.left(), Due: b.earliest(func(s trail.Stand) time.Time { return s.Due }), Since: b.earliest(func(s trail.Stand) time.Time { return s.Since }),
 	}
 }
 

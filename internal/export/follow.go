@@ -90,13 +90,13 @@ func (b *batch) left() bool {
 	return false
 }
 
-// due is when the first of the trails that wait is worth another try.
-func (b *batch) due() time.Time {
-	var due time.Time
+// earliest returns the first of the trails' times; zero if none has one.
+func (b *batch) earliest(of func(trail.Stand) time.Time) time.Time {
+	var first time.Time
 	for _, s := range b.stands {
-		if !s.Due.IsZero() && (due.IsZero() || s.Due.Before(due)) {
-			due = s.Due
+		if at := of(s); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
-	return due
+	return first
 }

@@ -106,6 +106,7 @@ type Stand struct {
 	Done
 	Left     bool      // something is left that could be done at once
 	Due      time.Time // when something that waits is worth another try; zero if nothing waits
+	Since    time.Time // when the oldest message was sent for which it is not done; zero if there is none, or it is not known
 	Advanced bool      // its frontier moved
 	Err      error     // why it stands still; nil if it does not
 }
@@ -241,10 +242,23 @@ func (t *Trail) Stand(to chat.Seq) Stand {
 	if t.hint != nil {
 		s.Advanced = t.hint.Frontier > t.began
 		if t.hint.Frontier < to {
-			s.Due = t.hint.Due
+			s.Due, s.Since = t.hint.Due, t.since()
 		}
 	}
 	return s
+}
+
+// since is when the oldest message at the frontier was sent.
+func (t *Trail) since() time.Time {
+	if t.open == nil {
+		return time.Time{}
+	}
+	for i := range t.open.Chunks {
+		if c := &t.open.Chunks[i]; c.Hi >= t.hint.Frontier && c.TsMin > 0 {
+			return time.Unix(c.TsMin, 0)
+		}
+	}
+	return t.open.FinishedAt
 }
 
 // Fail notes the code of the error with which the trail stands still.

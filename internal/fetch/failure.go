@@ -46,6 +46,8 @@ const (
 )
 
 // Failure is why a file was not had.
+//
+//nolint:errname // what is told of a link is its failure; that it is an error, too, is for retry
 type Failure struct {
 	State   State
 	Code    string    // short; never content

@@ -230,16 +230,18 @@ func TestType_IsKeptWhereItIsOne(t *testing.T) {
 // measures memory.
 func TestFile_IsStoredAsItWasServed(t *testing.T) {
 	const size = 32 << 20
-	sha, sum := sha256.New(), md5.New()
-	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", strconv.Itoa(size))
+	serve := func(w io.Writer) {
 		block := make([]byte, 64<<10)
-		sha.Reset()
-		sum.Reset()
 		for i := range size / len(block) {
 			block[0] = byte(i)
-			_, _ = io.MultiWriter(w, sha, sum).Write(block)
+			_, _ = w.Write(block)
 		}
+	}
+	sha, sum := sha256.New(), md5.New()
+	serve(io.MultiWriter(sha, sum))
+	s := newSite(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		serve(w)
 	})
 	f := s.fetcher(t, nil, func(c *fetch.Config) { c.MaxBytes = size })
 	var before, after runtime.MemStats

@@ -141,6 +141,7 @@ func (f *Fetcher) Fetch(ctx context.Context, soft time.Time, links []Link, done 
 			done(inner, i, file, err)
 		}
 	})
+	defer r.timer.Stop()
 	for range min(cap(f.slots), len(links)) {
 		group.Go(func() error {
 			return panics.Logged(f.cfg.Log, func() error { r.work(inner); return nil })

@@ -56,12 +56,14 @@ type round struct {
 	busy    int        // workers that do something
 	refused []*job     // want a signature
 	since   time.Time  // the first of them has waited
-	signed  []*job     // have one
+	timer   *time.Timer
+	signed  []*job // have one
 }
 
 func newRound(f *Fetcher, soft time.Time, links []Link, done func(i int, file *File, err error)) *round {
 	r := &round{f: f, soft: soft, links: links, done: done}
 	r.changed = sync.NewCond(&r.mu)
+	r.timer = time.AfterFunc(patience, r.changed.Broadcast)
 	return r
 }
 
@@ -189,7 +191,7 @@ func (r *round) putBack(j *job, failure *Failure) {
 
 func (r *round) waitForOthers() {
 	r.since = time.Now()
-	time.AfterFunc(patience, r.changed.Broadcast)
+	r.timer.Reset(patience)
 }
 
 // sign asks for signed URLs. What the service cannot sign stays refused.

@@ -104,7 +104,8 @@ func (s *site) resolver() *net.Resolver {
 		near, far := net.Pipe()
 		go func() {
 			defer func() { _ = far.Close() }()
-			for s.answer(far) == nil {
+			for err := error(nil); err == nil; {
+				err = s.answer(far)
 			}
 		}()
 		return near, nil
@@ -264,4 +265,13 @@ func (o outcome) String() string {
 	default:
 		return fmt.Sprintf("%s %s", o.failure.State, o.failure.Code)
 	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

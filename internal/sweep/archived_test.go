@@ -23,7 +23,7 @@ func TestArchived_IsWhatTheLastSweepAndItsLaneKnew(t *testing.T) {
 		s.engine = func(req export.Request) (export.Result, error) {
 			return export.Result{Stream: req.Stream, Outcome: export.Complete, Frontier: 21}, nil
 		}
-		s.based("20260101T000000Z-00000000", record{Group: "forgotten", Frontier: 5}, record{Group: "idle", Frontier: 8, Since: noon().Unix()})
+		s.based("20260101T000000Z-00000000", record{Stream: chat.Stream{GroupID: "forgotten"}, Frontier: 5}, record{Stream: chat.Stream{GroupID: "idle"}, Frontier: 8, Since: noon().Unix()})
 		want := func(name string, want map[chat.Stream]chat.Seq, keys ...string) {
 			t.Helper()
 			var lost []string

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,33 +23,20 @@ const (
 	// shortSeqs is the most that a stream may have to archive to be served beside many others: it holds little memory,
 	// and no worker for long.
 	shortSeqs = 50 * chat.PageSize
+	// longWorkers serve the others, so that those neither stop the short ones nor fill the memory: each may hold two chunks.
+	longWorkers = 2
 
 	// maxAttempts is how often a stream that fails is tried by one lane, once in a batch.
 	maxAttempts = 3
 	// refusedFrom streams are taken for all that the app has, if the service refuses every one of them.
 	refusedFrom = 3
-	// startShare of a batch is too little for another stream to get anywhere.
-	startShare = 0.25
-	maxStart   = 5 * time.Second
 )
-
-// long reports whether a stream is one of those that few workers serve, so that they neither stop the short ones nor fill
-// the memory: each may hold two chunks.
-func (i *item) long() bool { return i.New > int64(shortSeqs) }
-
-// worker serves one stream after the other.
-type worker struct {
-	long        bool // long streams, and short ones when there are none
-	soonest     bool // of these what is soonest done; else in order of urgency
-	concurrency int  // calls in flight
-}
 
 // board divides the streams of a batch among its workers.
 type board struct {
 	*lane
 
-	end, lastStart time.Time
-	at             time.Time // of what is known of streams
+	known time.Time // when the app told the news of streams
 
 	mu          sync.Mutex // of what follows
 	short, long queue
@@ -66,33 +54,31 @@ type board struct {
 }
 
 func newBoard(l *lane) *board {
-	b := &board{
-		lane: l, lines: newLines(), end: reserved(l.start, l.Deadline),
-		short: queue{next: l.header.Short}, long: queue{long: true, next: l.header.Long},
-	}
-	b.lastStart = b.end.Add(-retry.Share(l.Deadline.Sub(l.start), startShare, 0, maxStart))
+	b := &board{lane: l, lines: newLines(), short: queue{next: l.Short}, long: queue{long: true, next: l.Long}}
+	b.known, _ = archive.RunStart(l.id) // earlier than any group was looked at: what is known is at most as old
+	slices.SortStableFunc(l.opens, func(a, b open) int {
+		return cmp.Or(cmp.Compare(a.Stuck, b.Stuck), cmp.Compare(a.Rank, b.Rank))
+	})
 	for _, o := range l.opens {
-		b.queueOf(&o).put(o)
+		q := &b.short
+		if o.long() {
+			q = &b.long
+		}
+		q.waiting = append(q.waiting, o)
 	}
-	b.at, _ = archive.RunStart(l.id) // earlier than any group was looked at: what is known is at most as old
 	return b
 }
 
 // work serves streams until all are done, or tried, or time is up. Its error is for the platform; no stream's failure is.
 func (b *board) work(ctx context.Context) error {
-	concurrency := max(1, b.Settings.Concurrency/4)
-	workers := slices.Concat(
-		[]worker{{long: true, concurrency: concurrency}, {long: true, soonest: true, concurrency: concurrency}},
-		slices.Repeat([]worker{{concurrency: 1}}, max(1, b.Settings.Concurrency/2)),
-	)
 	group, joint := errgroup.WithContext(ctx)
-	for _, w := range workers {
+	serve := func(concurrency int, queues ...*queue) { // one stream after the other
 		group.Go(func() error {
 			return panics.Logged(b.Log, func() error {
 				for {
-					o, ok, err := b.take(joint, w)
+					o, ok, err := b.take(joint, queues)
 					if ok {
-						err = b.one(joint, o, w.concurrency)
+						err = b.one(joint, o, concurrency)
 					}
 					if !ok || err != nil {
 						return err
@@ -101,22 +87,25 @@ func (b *board) work(ctx context.Context) error {
 			})
 		})
 	}
+	for range longWorkers {
+		serve(max(1, b.Settings.Concurrency/4), &b.long, &b.short)
+	}
+	for range max(1, b.Settings.Concurrency/2) {
+		serve(1, &b.short)
+	}
 	return errors.Join(group.Wait(), context.Cause(ctx))
 }
 
-func (b *board) timeIsUp() bool { return !time.Now().Before(b.lastStart) }
-
 // one does a batch of one stream.
 func (b *board) one(ctx context.Context, o open, concurrency int) error {
-	stream := o.stream()
-	log := b.Log.With().Str("group_id", stream.GroupID).Str("topic_id", stream.TopicID).Logger()
+	log := b.Log.With().Str("group_id", o.GroupID).Str("topic_id", o.TopicID).Logger()
 	req := export.Request{
-		Stream: stream, Continuation: o.Continuation, Owner: laneOwner, RequestID: b.RequestID, Deadline: b.end, Log: log,
+		Stream: o.Stream, Continuation: o.Continuation, Owner: laneOwner, RequestID: b.RequestID, Deadline: b.end, Log: log,
 		Keep: true, Concurrency: concurrency,
 	}
-	if o.CreateTime > 0 && o.Attempts == 0 {
+	if o.Seen.Create > 0 && o.Attempts == 0 {
 		req.Known = &export.Known{
-			At: b.at, Facts: chat.Facts{CreateTime: o.CreateTime, NextSeq: o.Next, LastTime: o.Last}, ArchivedCreateTime: o.ArchivedCreateTime,
+			At: b.known, Facts: chat.Facts{CreateTime: o.Seen.Create, NextSeq: o.Seen.Next, LastTime: o.Seen.Last}, ArchivedCreateTime: o.CreateTime,
 		}
 	}
 	began := time.Now()
@@ -137,11 +126,10 @@ func (b *board) one(ctx context.Context, o open, concurrency int) error {
 // note files what a batch of a stream came to.
 func (b *board) note(o open, r export.Result, err error, began time.Time) error {
 	b.tally.add(r)
-	stream := o.stream()
 	// The engine has warned of what expired behind the frontier. What was gone before the archive began is for the report
 	// only: a first sweep would warn of every old group, and nobody could have done anything about it.
 	if expired := int64(r.Missed) + r.Counts.Expired; expired > 0 {
-		b.expired.add(Named{GroupID: stream.GroupID, TopicID: stream.TopicID, Seqs: expired})
+		b.expired.add(Named{Stream: o.Stream, Seqs: expired})
 	}
 	again := err != nil
 	switch {
@@ -203,21 +191,18 @@ func (b *board) suspect(all Tally) {
 
 // finished notes how a stream ended for this sweep.
 func (b *board) finished(o open, r export.Result, err error, began time.Time) {
-	done := outcome{Group: o.Group, Topic: o.Topic, verdict: verdict{
-		Outcome: string(r.Outcome), Code: r.Code, Frontier: r.Frontier, CreateTime: r.CreateTime,
-		Next: o.Next, Last: o.Last, Calm: o.Last < began.Add(-settling).Unix(), Began: began.Unix(), At: time.Now().Unix(),
-	}}
 	text := ""
 	if err != nil {
-		done.Outcome, text = archive.StatusFailed, err.Error()
+		r.Outcome, text = archive.StatusFailed, err.Error()
 	}
-	b.lines.add(resultLine{Done: &done})
+	o.learn(o.Seen, r, began, time.Now())
+	b.lines.add(resultLine{Done: &o.record})
 	b.over++
-	if done.Code == codeParameter || done.Code == codePermission {
+	if r.Code == codeParameter || r.Code == codePermission {
 		b.noRights++
 	}
-	b.tally.ended(done.Outcome)
-	if done.Outcome != string(export.Complete) {
-		b.failures.add(Named{GroupID: o.Group, TopicID: o.Topic, Outcome: done.Outcome, Code: done.Code, Text: text})
+	b.tally.ended(string(r.Outcome))
+	if r.Outcome != export.Complete {
+		b.failures.add(Named{Stream: o.Stream, Outcome: string(r.Outcome), Code: r.Code, Text: text})
 	}
 }

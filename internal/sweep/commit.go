@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/layout"
@@ -10,22 +11,22 @@ import (
 // pieceItems is how many streams a piece of the plan holds: what is left of one is carried from result to result.
 const pieceItems = 1000
 
-// planObject is plan.json: that it exists means that the whole plan is written.
-type planObject struct {
-	envelope
-
-	Report Report `json:"report"` // as far as it is known before the lane begins
-}
-
 // makePlan decides what is due, writes the plan and starts the lane. Everything it decides by is written already, so
 // that a redelivery makes the same plan.
 func (v *survey) makePlan(ctx context.Context) error {
-	if err := v.lookBack(ctx); err != nil {
-		return err
-	}
-	verdicts, err := v.verdicts(ctx)
+	prior := v.pointer.Base
+	m := &memory{v.objects, prior.ID, func(key string, err error) {
+		v.Log.Warn().Err(err).Str("key", key).Msg("part of what the sweep before knew cannot be read; its streams are looked at again")
+	}}
+	// So no sweep ever comes to its end of time over the same results as the one before.
+	until, late := time.Now().Add(time.Until(v.Deadline)/2), false
+	done, newest, err := m.results(ctx, func() bool { late = time.Now().After(until); return late })
 	if err != nil {
 		return err
+	}
+	if late {
+		v.Log.Warn().Str("base", prior.ID).
+			Msg("there is no time to read all results of the sweep before; some streams are looked at again; raise the function's time limit")
 	}
 	started, _ := archive.RunStart(v.id)
 	p := &planner{
@@ -38,45 +39,40 @@ func (v *survey) makePlan(ctx context.Context) error {
 		p.failures.add(l)
 	}
 	v.seen.complete()
-	known := learned(v.readKnown(ctx, v.prior.ID), verdicts)
 	key := func(piece int) string { return layout.SweepKnown(v.id, piece) }
 	// A crash right after any of these writes: a redelivery finds the pieces, and makes the same plan.
-	if err := writePieces(ctx, v.objects, v.id, key, knownRecords, p.plan(v.seen, known)); err != nil {
+	if err := writePieces(ctx, v.objects, v.id, key, knownRecords, p.plan(v.seen, learned(m.known(ctx), done))); err != nil {
 		return err
 	}
 	report := Report{
-		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: v.prior.ID, Groups: v.seen.counts,
+		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: prior.ID, Groups: v.seen.counts,
 		Streams: p.streams, AtRisk: p.atRisk, Failures: p.failures, Skipped: v.seen.skipped,
 	}
 	v.warn(report)
-	v.summary.Streams = p.streams
-	if err := v.settlePrior(ctx); err != nil {
+	if err := v.settlePrior(ctx, prior, newest); err != nil {
 		return err
 	}
-	if len(p.items) == 0 {
-		return v.nothingDue(ctx, report)
+	if len(p.items) > 0 {
+		return v.commit(ctx, p.items, report)
 	}
-	return v.commit(ctx, p.items, report)
-}
-
-// nothingDue ends a sweep that found nothing to do.
-func (v *survey) nothingDue(ctx context.Context, report Report) error {
+	v.summary.Streams = p.streams
 	report.FinishedAt = report.PlannedAt
 	// A crash right after this write: a redelivery plans once more, with the same result.
 	if err := v.objects.report(ctx, report); err != nil {
 		return err
 	}
-	return v.goOn(ctx, Complete, nil, func(b *base) { *b = base{ID: v.id, At: report.PlannedAt, Last: true} })
+	return v.goOn(ctx, Complete, nil)
 }
 
-// commit writes the plan, the short streams and the long ones each by themselves, and starts the lane.
-func (v *survey) commit(ctx context.Context, items []item, report Report) error {
+// commit writes the plan, the short streams and the long ones each by themselves, and starts the lane. plan.json is the report as
+// far as it is known, and means that the whole plan is written.
+func (v *survey) commit(ctx context.Context, items []*item, report Report) error {
 	for _, long := range []bool{false, true} {
 		key := func(piece int) string { return layout.SweepPlanPiece(v.id, long, piece) }
 		// A crash right after any of these writes: a redelivery makes the same pieces.
 		err := writePieces(ctx, v.objects, v.id, key, pieceItems, func(yield func(*item, error) bool) {
-			for n := range items {
-				if items[n].long() == long && !yield(&items[n], nil) {
+			for _, i := range items {
+				if i.long() == long && !yield(i, nil) {
 					return
 				}
 			}
@@ -85,17 +81,16 @@ func (v *survey) commit(ctx context.Context, items []item, report Report) error 
 			return err
 		}
 	}
-	plan := planObject{envelope{format, v.id}, report}
 	// A crash right after this write: a redelivery starts the lane. Without one, the next sweep takes the streams up.
-	if err := v.objects.createJSON(ctx, layout.SweepPlan(v.id), plan); err != nil {
+	if err := v.objects.createJSON(ctx, layout.SweepPlan(v.id), report); err != nil {
 		return err
 	}
-	return v.startLane(ctx, plan)
+	return v.startLane(ctx, report)
 }
 
 // startLane makes the sweep the base of the next one, and publishes its lane's first batch. Of two batches with one number
 // the second finds the result taken, and ends.
-func (v *survey) startLane(ctx context.Context, plan planObject) error {
-	v.summary.Streams = plan.Report.Streams
-	return v.goOn(ctx, Planned, &Continuation{ID: v.id, Batch: new(0)}, func(b *base) { b.started(v.id) })
+func (v *survey) startLane(ctx context.Context, plan Report) error {
+	v.summary.Streams = plan.Streams
+	return v.goOn(ctx, Planned, &Continuation{ID: v.id, Batch: new(0)})
 }

@@ -14,7 +14,6 @@ var errContinuation = errors.New("not a continuation of a sweep")
 // before.
 type Continuation struct {
 	ID    string `json:"id"`              // of the sweep
-	Part  int    `json:"part,omitempty"`  // the first part that may not be there yet
 	Batch *int   `json:"batch,omitempty"` // of the lane, from 0; nil while the sweep is being planned
 }
 
@@ -26,8 +25,8 @@ func parseContinuation(raw []byte) (Continuation, error) {
 		return Continuation{}, fmt.Errorf("%w: another JSON", errContinuation)
 	case !validID(c.ID):
 		return Continuation{}, fmt.Errorf("%w: id is none", errContinuation)
-	case c.Part < 0 || c.Batch != nil && *c.Batch < 0:
-		return Continuation{}, fmt.Errorf("%w: part or batch is out of range", errContinuation)
+	case c.Batch != nil && *c.Batch < 0:
+		return Continuation{}, fmt.Errorf("%w: batch is out of range", errContinuation)
 	}
 	return c, nil
 }

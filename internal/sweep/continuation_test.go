@@ -8,8 +8,7 @@ import (
 func TestContinuation_ThatNamesNoBatchWritesNothing(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{
-		`x`, `[]`, `{"id":7}`, `{"part":1}`,
-		`{"id":"20261101T000000Z-00000000","part":-1}`, `{"id":"20261101T000000Z-00000000","batch":-1}`,
+		`x`, `[]`, `{"id":7}`, `{"batch":1}`, `{"id":"20261101T000000Z-00000000","batch":-1}`,
 		`{"id":"20261101T000000Z-00000000","batch":1e30}`,
 	} {
 		inScene(t, func(s *scene) {

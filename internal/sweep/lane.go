@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -17,13 +18,40 @@ var errStuck = errors.New("the lane stands still: every stream that it began fai
 // once.
 const laneOwner = "sweep"
 
+// progress is what the header of result-<batch>.ndjson.gz tells: where the next batch begins, and everything that the lane did so
+// far. The zero one is that of a lane that did nothing.
+type progress struct {
+	Batches  int        `json:"batches"`
+	Short    piecePlace `json:"short"` // of the plan, where the next batch reads on
+	Long     piecePlace `json:"long"`
+	Tally    Tally      `json:"tally"`
+	Failures nameList   `json:"failures"`
+	Expired  nameList   `json:"expired"`
+}
+
+// resultLine is any other line of a result.
+type resultLine struct {
+	Done *record `json:"done,omitempty"` // what is known of a stream now that the lane is done with it
+	Open *open   `json:"open,omitempty"`
+}
+
+// open is a stream that waits for its turn, or is begun and not done.
+type open struct {
+	item
+
+	Rank         int             `json:"rank"`               // its place in the plan of its kind, from 1
+	Continuation json.RawMessage `json:"continue,omitempty"` // of package export, as it came
+	Attempts     int             `json:"attempts,omitempty"` // how often it failed
+	Stuck        int             `json:"stuck,omitempty"`    // batches in a row in which it got nowhere: others go first
+}
+
 // lane is one batch of a lane.
 type lane struct {
 	stint
+	progress // where the batch begins, then what it came to
 
-	batch  int          // from 0
-	header resultHeader // where the batch begins, then what it came to
-	opens  []open       // carried over
+	batch int    // from 0
+	opens []open // carried over
 }
 
 // laneBatch does one batch of a lane.
@@ -65,15 +93,16 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 	if l.batch == 0 {
 		return false, nil
 	}
-	others, err := readResult(ctx, l.objects, l.id, l.batch-1, &l.header)
+	before, others, err := readLines[resultLine](ctx, l.objects, layout.SweepResult(l.id, l.batch-1))
 	if err != nil {
 		return false, err
 	}
+	l.progress = before.Lane
 	for line, err := range others {
 		if err != nil {
 			return false, err
 		}
-		if line.Open != nil && possible(line.Open.stream()) { // one line is not to cost all the others
+		if line.Open != nil && possible(line.Open.Stream) { // one line is not to cost all the others
 			l.opens = append(l.opens, *line.Open)
 		}
 	}
@@ -83,19 +112,18 @@ func (l *lane) resume(ctx context.Context) (bool, error) {
 // follow goes on behind a result that is there already: this batch's own, of an earlier delivery, or another's.
 func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
 	for n := l.batch; ; n++ {
-		var h resultHeader
-		if _, err := openLines[resultLine](body, &h); err != nil {
+		h, _, err := openLines[resultLine](body)
+		if err != nil {
 			return err
 		}
 		if l.objects.Since(object.LastModified) {
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
 			return nil
 		}
-		l.header = h
+		l.progress = h.Lane
 		if h.Last {
-			return l.finish(ctx)
+			return l.finish(ctx, h.At)
 		}
-		var err error
 		body, object, err = l.objects.read(ctx, layout.SweepResult(l.id, n+1))
 		if errors.Is(err, objstore.ErrNotExist) {
 			return l.handOver(ctx)
@@ -108,22 +136,21 @@ func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) 
 
 // conclude writes what the batch came to, and hands the rest on.
 func (l *lane) conclude(ctx context.Context, b *board) error {
-	last := b.exhausted()
-	if b.over == 0 && !b.moved && !last {
+	h := header{envelope: envelope{format, l.id}, At: time.Now().UTC(), Last: b.exhausted()}
+	if b.over == 0 && !b.moved && !h.Last {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
 	}
-	l.header.envelope, l.header.Batch, l.header.Last = envelope{format, l.id}, l.batch, last
-	l.header.At = time.Now().UTC()
-	l.header.Short, l.header.Long = b.short.next, b.long.next
-	l.header.Tally.join(b.tally)
-	l.header.Failures.join(b.failures)
-	l.header.Expired.join(b.expired)
-	l.summary.Tally = b.tally
-	b.suspect(l.header.Tally)
+	l.Batches = l.batch + 1
+	l.Short, l.Long = b.short.next, b.long.next
+	l.Tally.join(b.tally)
+	l.Failures.join(b.failures)
+	l.Expired.join(b.expired)
+	h.Lane, l.summary.Tally = l.progress, b.tally
+	b.suspect(l.Tally)
 	for _, o := range b.left() {
 		b.lines.add(resultLine{Open: &o})
 	}
-	w, err := b.lines.close(l.header)
+	w, err := b.lines.close(h)
 	if err != nil {
 		return err
 	}
@@ -134,8 +161,8 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 		return err
 	case taken != nil:
 		return l.follow(ctx, taken, object)
-	case last:
-		return l.finish(ctx)
+	case h.Last:
+		return l.finish(ctx, h.At)
 	default:
 		return l.handOver(ctx)
 	}
@@ -143,24 +170,19 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 
 // handOver publishes the next batch, unless the sweep has had its turn.
 func (l *lane) handOver(ctx context.Context) error {
-	return l.goOn(ctx, Continued, &Continuation{ID: l.id, Batch: new(l.header.Batch + 1)}, l.tell)
+	return l.goOn(ctx, Continued, &Continuation{ID: l.id, Batch: new(l.Batches)})
 }
 
 // finish ends the lane with the sweep's report.
-func (l *lane) finish(ctx context.Context) error {
-	var plan planObject
-	if err := l.objects.readJSON(ctx, layout.SweepPlan(l.id), &plan); err != nil {
+func (l *lane) finish(ctx context.Context, at time.Time) error {
+	var r Report
+	if err := l.objects.readJSON(ctx, layout.SweepPlan(l.id), &r); err != nil {
 		return err
 	}
-	plan.Report.conclude(&l.header)
-	if err := l.objects.report(ctx, plan.Report); err != nil {
+	r.conclude(l.progress)
+	r.FinishedAt = at
+	if err := l.objects.report(ctx, r); err != nil {
 		return err
 	}
-	return l.goOn(ctx, Complete, nil, l.tell)
-}
-
-// tell notes how far the lane is: whoever wants to know looks on from there.
-func (l *lane) tell(b *base) {
-	b.started(l.id)
-	b.heard(&l.header)
+	return l.goOn(ctx, Complete, nil)
 }

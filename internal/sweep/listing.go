@@ -41,10 +41,10 @@ type listing struct {
 
 	caller, lists, quick *retry.Caller // of groups and topics; of lists, which have a quota of their own; without repetition
 
-	spec  Spec
-	start time.Time
-	until time.Time // nothing is begun after
-	log   zerolog.Logger
+	spec            Spec
+	until           time.Time     // nothing is begun after
+	patience, brief time.Duration // what one call may take, and one whose command fails again and again
+	log             zerolog.Logger
 
 	place    place
 	unlisted []Named // types whose lists are done without, those of earlier parts included
@@ -56,9 +56,12 @@ type listing struct {
 	refused int // calls for groups that failed
 }
 
-func (s *Sweeper) listing(start, until time.Time, before *looked) *listing {
+// listing begins, or goes on, without the groups that were looked at before. Nothing is begun after until, of a time of which
+// every call may take its share.
+func (s *Sweeper) listing(until time.Time, total time.Duration, before *looked) *listing {
 	l := &listing{
-		Sweeper: s, start: start, until: until, looked: before, log: zerolog.Nop(),
+		Sweeper: s, until: until, looked: before, log: zerolog.Nop(),
+		patience: retry.Share(total, callShare, minPatience, maxBatch), brief: retry.Share(total, failShare, minPatience, maxBatch),
 		caller: s.Caller.Fork(), quick: s.Caller.Fork(), lists: &retry.Caller{Limiter: s.ListPace, Policy: s.Caller.Policy},
 	}
 	l.quick.Policy.Attempts = 1
@@ -94,15 +97,10 @@ func (l *listing) run(ctx context.Context) error {
 
 func (l *listing) timeIsUp() bool { return !time.Now().Before(l.until) }
 
-// share is how long a call may take that has a share of the batch.
-func (l *listing) share(share float64) time.Duration {
-	return max(minPatience, time.Duration(share*float64(l.until.Sub(l.start))))
-}
-
 func (l *listing) list(ctx context.Context, groupType string) (ids []string, next uint64, err error) {
 	patience := maxBatch
 	if len(l.spec.lists()) > 1 {
-		patience = l.share(callShare) // the other lists need time, too
+		patience = l.patience // the other lists need time, too
 	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
 	err = l.call(ctx, l.lists, patience, func(ctx context.Context) error {
@@ -155,7 +153,9 @@ func (l *listing) fresh(ids []string) (some, left []string) {
 			continue
 		}
 		if err := (chat.Stream{GroupID: id}).Validate(); err != nil {
-			l.take(&sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Err: err}, Code: codeInvalidID, Text: err.Error()})
+			line := lineOf(chat.Facts{Stream: chat.Stream{GroupID: id}, Err: err})
+			line.Code = codeInvalidID
+			l.take(&line)
 			continue
 		}
 		some = append(some, id)
@@ -167,7 +167,7 @@ func (l *listing) fresh(ids []string) (some, left []string) {
 // without being known.
 func (l *listing) describe(ctx context.Context, ids []string) error {
 	var groups []chat.Facts
-	failure := l.call(ctx, l.caller, l.share(callShare), func(ctx context.Context) error {
+	failure := l.call(ctx, l.caller, l.patience, func(ctx context.Context) error {
 		var err error
 		groups, err = l.Directory.GroupInfos(ctx, ids)
 		return err
@@ -180,10 +180,7 @@ func (l *listing) describe(ctx context.Context, ids []string) error {
 		return l.refuse(ids, failure)
 	}
 	for i := range groups {
-		line := sightLine{Facts: groups[i]}
-		if err := line.Err; err != nil {
-			line.Gone, line.Code, line.Text = errors.Is(err, chat.ErrGone), codeOf(err), logging.Line(err.Error(), maxText)
-		}
+		line := lineOf(groups[i])
 		if line.Type == community && line.Err == nil {
 			if err := l.topics(ctx, &line); err != nil {
 				return err
@@ -203,11 +200,10 @@ func (l *listing) refuse(ids []string, failure error) error {
 	if l.refused++; l.refused >= stuckAfter && !l.looked.answered {
 		return fmt.Errorf("%w, the last one with: %w", errNoGroup, failure)
 	}
-	gone := len(ids) == 1 && errors.Is(failure, chat.ErrGone) // else it is one of them, and not known which
 	for _, id := range ids {
-		l.take(&sightLine{
-			Facts: chat.Facts{Stream: chat.Stream{GroupID: id}, Err: failure}, Gone: gone, Code: codeOf(failure), Text: logging.Line(failure.Error(), maxText),
-		})
+		line := lineOf(chat.Facts{Stream: chat.Stream{GroupID: id}, Err: failure})
+		line.Gone = line.Gone && len(ids) == 1 // else it is one of them, and not known which
+		l.take(&line)
 	}
 	return nil
 }
@@ -225,12 +221,12 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 	l.mu.Lock()
 	fails := l.looked.topicsFailed >= stuckAfter
 	l.mu.Unlock()
-	caller, share := l.caller, callShare
+	caller, patience := l.caller, l.patience
 	if fails {
-		caller, share = l.quick, failShare // it is the command that fails, not one community's call
+		caller, patience = l.quick, l.brief // it is the command that fails, not one community's call
 	}
 	var topics []chat.Facts
-	err := l.call(ctx, caller, l.share(share), func(ctx context.Context) error {
+	err := l.call(ctx, caller, patience, func(ctx context.Context) error {
 		var err error
 		topics, err = l.Directory.Topics(ctx, line.GroupID)
 		return err
@@ -248,11 +244,7 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 			line.TopicsCode = codeInvalidID
 			continue
 		}
-		topic := sightLine{Facts: facts}
-		if err := facts.Err; err != nil {
-			topic.Gone, topic.Code, topic.Text = errors.Is(err, chat.ErrGone), codeOf(err), logging.Line(err.Error(), maxText)
-		}
-		line.Topics = append(line.Topics, topic)
+		line.Topics = append(line.Topics, lineOf(facts))
 	}
 	return nil
 }
@@ -262,7 +254,7 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 // What could not be looked at, or is gone, has Err; a community has it, too, whose topics are not known.
 func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, error) {
 	var found []chat.Facts
-	l := s.listing(time.Now(), time.Now().Add(24*time.Hour), newLooked())
+	l := s.listing(time.Now().Add(24*time.Hour), 24*time.Hour, newLooked())
 	l.keep = func(line *sightLine) {
 		for _, stream := range line.streams() {
 			found = append(found, stream.Facts)

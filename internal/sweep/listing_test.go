@@ -88,8 +88,8 @@ func someGroups(n int) func(string) ([]string, error) {
 	return func(string) ([]string, error) { return ids, nil }
 }
 
-// listed does batches of a listing until everything is listed, and returns what the parts tell.
-func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, error) {
+// listAll does batches of a listing until everything is listed, and returns what the parts tell.
+func listAll(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, error) {
 	t.Helper()
 	store := memstore.New(memstore.Options{}).View("sweep", nil)
 	s := &Sweeper{
@@ -119,8 +119,7 @@ func listed(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found, 
 		if err != nil {
 			return found, failure
 		}
-		var h partHeader
-		others, err := openLines[sightLine](body, &h)
+		_, others, err := openLines[sightLine](body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,14 +165,14 @@ func TestListing_ACallThatFailsStopsNobodyElse(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
 						const bad = "@TGS#_0000"
-						v, err := listed(t, faulty{ids: someGroups(n), info: func(ctx context.Context, ids []string) error {
+						v, err := listAll(t, faulty{ids: someGroups(n), info: func(ctx context.Context, ids []string) error {
 							if slices.Contains(ids, bad) {
 								return failure(ctx)
 							}
 							return nil
 						}}, Spec{}, limit)
 						wantSeen(t, v, err, n, bad, func(g sightLine) bool { return g.Code != "" && g.Text != "" }, infoPage)
-						v, err = listed(t, faulty{ids: someGroups(n), topics: func(ctx context.Context, id string) error {
+						v, err = listAll(t, faulty{ids: someGroups(n), topics: func(ctx context.Context, id string) error {
 							if id == bad {
 								return failure(ctx)
 							}
@@ -224,7 +223,7 @@ func TestListing_TopicsThatAllFailStopNoGroup(t *testing.T) {
 					ids[n] = fmt.Sprintf("@TGS#_%d", n)
 				}
 				began := time.Now()
-				v, err := listed(t, faulty{
+				v, err := listAll(t, faulty{
 					ids:    func(string) ([]string, error) { return ids, nil },
 					topics: func(ctx context.Context, _ string) error { return failure(ctx) },
 				}, Spec{}, 60*time.Second)
@@ -252,7 +251,7 @@ func TestListing_ACommunityWithoutTopicsIsNoFailure(t *testing.T) {
 		{false, nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			v, err := listed(t, faulty{
+			v, err := listAll(t, faulty{
 				ids: func(string) ([]string, error) { return []string{"@TGS#_c"}, nil }, noTopics: tc.none,
 				topics: func(context.Context, string) error { return tc.err },
 			}, Spec{}, time.Minute)
@@ -276,7 +275,7 @@ func TestListing_FailsWhereEverythingIsRefused(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var calls atomic.Int64
-				v, err := listed(t, faulty{ids: someGroups(5000), info: func(context.Context, []string) error {
+				v, err := listAll(t, faulty{ids: someGroups(5000), info: func(context.Context, []string) error {
 					calls.Add(1)
 					return failure
 				}}, Spec{}, 60*time.Second)
@@ -312,7 +311,7 @@ func TestListing_ATypeThatCannotBeListedStopsNoOther(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				v, err := listed(t, faulty{ids: func(kind string) ([]string, error) {
+				v, err := listAll(t, faulty{ids: func(kind string) ([]string, error) {
 					if slices.Contains(tc.fails, kind) {
 						return nil, tc.err
 					}
@@ -338,7 +337,7 @@ func TestListing_WhatSpoilsACallIsNotTakenForAll(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]bool{1: true, 40: false} {
 		synctest.Test(t, func(t *testing.T) {
-			v, err := listed(t, faulty{
+			v, err := listAll(t, faulty{
 				ids:  someGroups(n),
 				info: func(context.Context, []string) error { return refusedError{retry.Permanent, "10010", chat.ErrGone} },
 			}, Spec{}, time.Minute)

@@ -3,6 +3,7 @@ package sweep
 import (
 	"time"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/logging"
 )
 
@@ -15,8 +16,8 @@ const (
 
 // Named is a stream that a report names.
 type Named struct {
-	GroupID string `json:"group_id"`
-	TopicID string `json:"topic_id,omitempty"`
+	chat.Stream
+
 	Type    string `json:"type,omitempty"`
 	Outcome string `json:"outcome,omitempty"`
 	Code    string `json:"code,omitempty"`

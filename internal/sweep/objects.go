@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
+	"chatexport/internal/chain"
 	"chatexport/internal/objstore"
 )
 
@@ -38,15 +40,40 @@ type envelope struct {
 	Sweep  string `json:"sweep,omitempty"`
 }
 
-func (e envelope) formatOf() int { return e.Format }
-
-// decode reads the next value of an object, and refuses one of another format.
-func decode(dec *json.Decoder, into any) error {
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%w: %w", errObject, err)
+// check refuses an object of another format.
+func (e envelope) check() error {
+	if e.Format != format {
+		return fmt.Errorf("%w: format %d, this version reads %d only", errObject, e.Format, format)
 	}
-	if f, ok := into.(interface{ formatOf() int }); ok && f.formatOf() != format {
-		return fmt.Errorf("%w: format %d, this version reads %d only", errObject, f.formatOf(), format)
+	return nil
+}
+
+// shelf is the store as one batch sees it. Its errors name the key.
+type shelf struct{ *objstore.Observed }
+
+func (s *Sweeper) shelf() shelf { return shelf{objstore.Observe(s.Store, s.Writes)} }
+
+func (s shelf) read(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+	body, object, err := s.Get(ctx, key)
+	if err != nil {
+		err = fmt.Errorf("read %s: %w", key, err)
+	}
+	return body, object, err
+}
+
+// readJSON reads an object for people.
+func (s shelf) readJSON(ctx context.Context, key string, into interface{ check() error }) error {
+	body, _, err := s.read(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err = json.Unmarshal(body, into); err != nil {
+		err = fmt.Errorf("%w: %w", errObject, err)
+	} else {
+		err = into.check()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
 }
@@ -60,8 +87,43 @@ func encodeJSON(value any) (objstore.Write, error) {
 	return objstore.Write{Body: append(raw, '\n'), ContentType: contentJSON}, nil
 }
 
-// lines builds a gzipped object of JSON lines as they come. The first is the header, which is known last: it is a gzip
-// member of its own.
+// createJSON writes an object for people, of which any that is there already will do.
+func (s shelf) createJSON(ctx context.Context, key string, value any) error {
+	w, err := encodeJSON(value)
+	if err == nil {
+		_, _, err = s.create(ctx, key, w)
+	}
+	return err
+}
+
+// create writes an object that must not exist yet. If it does, taken is what is there, unless that is the very same. What a
+// crash right after it means, each caller says.
+func (s shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
+	_, err = chain.Create(ctx, s.Observed, key, w, func(ctx context.Context) error {
+		var err error
+		taken, object, err = s.Get(ctx, key)
+		return err
+	})
+	if err != nil {
+		return nil, object, fmt.Errorf("write %s: %w", key, err)
+	}
+	if bytes.Equal(taken, w.Body) { // the answer to an earlier attempt was lost
+		taken = nil
+	}
+	return taken, object, nil
+}
+
+// header is the first line of an object of lines.
+type header struct {
+	envelope
+
+	At     time.Time `json:"at,omitzero"`
+	Last   bool      `json:"last,omitempty"`  // none of its kind comes behind it
+	Listed listed    `json:"listed,omitzero"` // of a part of the listing
+	Lane   progress  `json:"lane,omitzero"`   // of a result
+}
+
+// lines builds a gzipped object of JSON lines as they come. The header is known last: it is a gzip member of its own.
 type lines struct {
 	out bytes.Buffer
 	zip *gzip.Writer
@@ -86,112 +148,96 @@ func (l *lines) add(line any) {
 }
 
 // close returns the object with its header.
-func (l *lines) close(header any) (objstore.Write, error) {
+func (l *lines) close(h header) (objstore.Write, error) {
 	var first bytes.Buffer
 	err := errors.Join(l.err, l.zip.Close())
 	l.zip.Reset(&first)
-	if err = errors.Join(err, l.enc.Encode(header), l.zip.Close()); err != nil {
+	if err = errors.Join(err, l.enc.Encode(h), l.zip.Close()); err != nil {
 		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
 	}
 	return objstore.Write{Body: append(first.Bytes(), l.out.Bytes()...), ContentType: contentGzip}, nil
 }
 
 // openLines reads the header of what lines built, and returns its other lines. An error ends them.
-func openLines[T any](body []byte, header any) (iter.Seq2[T, error], error) {
+func openLines[T any](body []byte) (h header, others iter.Seq2[T, error], err error) {
 	zip, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errObject, err)
+		return h, nil, fmt.Errorf("%w: %w", errObject, err)
 	}
 	dec := json.NewDecoder(zip)
-	if err := decode(dec, header); err != nil {
-		return nil, err
+	if err := dec.Decode(&h); err != nil {
+		return h, nil, fmt.Errorf("%w: %w", errObject, err)
 	}
-	return func(yield func(T, error) bool) {
+	return h, func(yield func(T, error) bool) {
 		for {
 			var line T
-			err := decode(dec, &line)
-			if errors.Is(err, io.EOF) || !yield(line, err) || err != nil {
+			err := dec.Decode(&line)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				err = fmt.Errorf("%w: %w", errObject, err)
+			}
+			if !yield(line, err) || err != nil {
 				return
 			}
 		}
-	}, nil
+	}, h.check()
 }
 
-// shelf is the store as one batch sees it. Its errors name the key.
-type shelf struct{ *objstore.Observed }
-
-func (s *Sweeper) shelf() shelf { return shelf{objstore.Observe(s.Store, s.Writes)} }
-
-func (s shelf) read(ctx context.Context, key string) ([]byte, objstore.Object, error) {
-	body, object, err := s.Get(ctx, key)
-	if err != nil {
-		return nil, object, fmt.Errorf("read %s: %w", key, err)
-	}
-	return body, object, nil
-}
-
-func (s shelf) readJSON(ctx context.Context, key string, into any) error {
-	body, _, err := s.read(ctx, key)
-	if err == nil {
-		if err = decode(json.NewDecoder(bytes.NewReader(body)), into); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
-	}
-	return err
-}
-
-// readLines reads an object of lines: its header at once, the others one by one. The errors of lines name no key.
-func readLines[T any](ctx context.Context, s shelf, key string, header any) (iter.Seq2[T, error], error) {
+// readLines reads an object of lines: its header at once, the others one by one.
+func readLines[T any](ctx context.Context, s shelf, key string) (header, iter.Seq2[T, error], error) {
 	body, _, err := s.read(ctx, key)
 	if err != nil {
-		return nil, err
+		return header{}, nil, err
 	}
-	others, err := openLines[T](body, header)
+	h, others, err := openLines[T](body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		return h, nil, fmt.Errorf("%s: %w", key, err)
 	}
-	return others, nil
+	return h, others, nil
 }
 
-// create writes an object that must not exist yet. If it does, perhaps by this very write, taken is what is there. What
-// a crash right after it means, each caller says.
-func (s shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
-	object, err = s.Create(ctx, key, w)
-	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
-		taken, object, err = s.Get(ctx, key)
-		if err == nil && bytes.Equal(taken, w.Body) {
-			return nil, object, nil // the answer to an earlier attempt was lost
+// readPieces reads one object of lines after the other, numbered from 0, up to the last or the first that is not there. What is
+// lost is done without, and missed is told. newest is the header of the newest that was read.
+func readPieces[T any](
+	ctx context.Context, s shelf, key func(n int) string, newest *header, missed func(key string, err error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for n := 0; ; n++ {
+			h, others, err := readLines[T](ctx, s, key(n))
+			if err == nil {
+				*newest = h
+				var line T
+				for line, err = range others {
+					if err == nil && !yield(line, nil) {
+						return
+					}
+				}
+			}
+			if lost(err) {
+				missed(key(n), err)
+			} else if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			if h.Last || errors.Is(err, objstore.ErrNotExist) {
+				return
+			}
 		}
 	}
-	if err != nil {
-		return nil, object, fmt.Errorf("write %s: %w", key, err)
-	}
-	return taken, object, nil
-}
-
-// createLines writes an object of lines, of which any that is there already will do.
-func (s shelf) createLines(ctx context.Context, key string, l *lines, header any) error {
-	w, err := l.close(header)
-	if err == nil {
-		_, _, err = s.create(ctx, key, w)
-	}
-	return err
-}
-
-// pieceHeader is the first line of an object that is one of several.
-type pieceHeader struct {
-	envelope
-
-	Piece int  `json:"piece"`
-	Last  bool `json:"last,omitempty"`
 }
 
 // writePieces writes lines as they come, so many in an object; the last may be empty. Objects that are there already will
 // do. What a crash right after each write means, the caller says.
-func writePieces[T any](ctx context.Context, s shelf, id string, key func(piece int) string, most int, all iter.Seq2[T, error]) error {
+func writePieces[T any](ctx context.Context, s shelf, id string, key func(n int) string, most int, all iter.Seq2[T, error]) error {
 	piece, l := 0, newLines()
 	flush := func(last bool) error {
-		err := s.createLines(ctx, key(piece), l, pieceHeader{envelope{format, id}, piece, last})
+		w, err := l.close(header{envelope: envelope{format, id}, Last: last})
+		if err == nil {
+			_, _, err = s.create(ctx, key(piece), w)
+		}
 		piece, l = piece+1, newLines()
 		return err
 	}
@@ -205,15 +251,6 @@ func writePieces[T any](ctx context.Context, s shelf, id string, key func(piece 
 		l.add(line)
 	}
 	return flush(true)
-}
-
-// createJSON is createLines for an object without lines.
-func (s shelf) createJSON(ctx context.Context, key string, value any) error {
-	w, err := encodeJSON(value)
-	if err == nil {
-		_, _, err = s.create(ctx, key, w)
-	}
-	return err
 }
 
 // overwriteJSON writes a hint.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
@@ -18,25 +19,24 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		l := newLines()
-		l.add(record{Group: "g", Frontier: 7})
-		l.add(record{Group: impossible()})
-		w, err := l.close(pieceHeader{envelope: envelope{format, baseID}, Last: true})
+		l.add(record{Stream: chat.Stream{GroupID: "g"}, Frontier: 7})
+		l.add(record{Stream: chat.Stream{GroupID: impossible()}})
+		w, err := l.close(header{envelope: envelope{format, baseID}, Last: true})
 		s.write(layout.SweepKnown(baseID, 0), w, err)
 		if known := s.known(baseID); len(known) != 1 {
 			t.Errorf("%d known", len(known))
 		}
 		l = newLines()
 		for _, id := range []string{impossible(), "g"} {
-			l.add(resultLine{Done: &outcome{Group: id, verdict: verdict{Outcome: archive.StatusFailed}}})
-			l.add(resultLine{Open: &open{item: item{Group: id}}})
+			l.add(resultLine{Done: &record{Stream: chat.Stream{GroupID: id}, Outcome: archive.StatusFailed}})
+			l.add(resultLine{Open: &open{item: item{record: record{Stream: chat.Stream{GroupID: id}}}}})
 		}
-		w, err = l.close(resultHeader{envelope: envelope{format, baseID}})
+		w, err = l.close(header{envelope: envelope{format, baseID}})
 		s.write(layout.SweepResult(baseID, 0), w, err)
-		v, l1 := s.batchOf(baseID), &lane{stint: s.stint(Spec{}, baseID, Request{}), batch: 1}
-		v.prior = base{ID: baseID, Results: 1}
-		done, err := v.verdicts(s.t.Context())
-		if err != nil || len(done.rows) != 1 {
-			t.Errorf("verdicts %+v, %v", done, err)
+		l1 := &lane{stint: s.stint(Spec{}, baseID, Request{}), batch: 1}
+		done, _, err := s.memory(baseID).results(s.t.Context(), func() bool { return false })
+		if err != nil || len(done) != 1 {
+			t.Errorf("done %+v, %v", done, err)
 		}
 		if _, err := l1.resume(s.t.Context()); err != nil || len(l1.opens) != 1 {
 			t.Errorf("%d open, %v", len(l1.opens), err)
@@ -47,9 +47,9 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 	t.Parallel()
 	l := newLines()
-	l.add(item{Group: impossible()})
-	l.add(item{Group: "g"})
-	w, err := l.close(pieceHeader{envelope: envelope{format, baseID}, Last: true})
+	l.add(record{Stream: chat.Stream{GroupID: impossible()}})
+	l.add(record{Stream: chat.Stream{GroupID: "g"}})
+	w, err := l.close(header{envelope: envelope{format, baseID}, Last: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &board{lane: &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}}
-	if err := b.fill(t.Context(), &b.short); err != nil || len(b.short.waiting) != 1 || b.short.waiting[0].Group != "g" || !b.short.next.Ended {
+	if err := b.fill(t.Context(), &b.short); err != nil || len(b.short.waiting) != 1 || b.short.waiting[0].GroupID != "g" || !b.short.next.Ended {
 		t.Errorf("%+v, %v", b.short, err)
 	}
 }
@@ -66,16 +66,15 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 func TestBrokenObject_IsNoObject(t *testing.T) {
 	t.Parallel()
 	l := newLines()
-	l.add(record{Group: "g"})
-	w, err := l.close(pieceHeader{envelope: envelope{format, baseID}})
+	l.add(record{Stream: chat.Stream{GroupID: "g"}})
+	w, err := l.close(header{envelope: envelope{format, baseID}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, body := range map[string][]byte{
 		"half": w.Body[:len(w.Body)-12], "half of the header": w.Body[:12], "empty": nil, "no gzip": []byte("{}\n"),
 	} {
-		var h pieceHeader
-		others, err := openLines[record](body, &h)
+		_, others, err := openLines[record](body)
 		if err == nil {
 			for _, broken := range others {
 				err = broken

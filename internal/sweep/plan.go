@@ -20,26 +20,22 @@ const (
 	deadlineStep = 3600
 )
 
-// item is one stream of a plan.
+// item is one stream of a plan: what is known of it, and what was seen.
 type item struct {
-	Group    string   `json:"g"`
-	Topic    string   `json:"t,omitempty"`
-	New      int64    `json:"n,omitempty"` // seqs to archive, as far as is known
-	Frontier chat.Seq `json:"f,omitempty"`
-	Next     chat.Seq `json:"s,omitempty"`
-	Last     int64    `json:"l,omitempty"` // time of the newest message
+	record
 
-	CreateTime         int64 `json:"c,omitempty"` // of the group, now
-	ArchivedCreateTime int64 `json:"k,omitempty"` // and in the archive's genesis
+	Seen news  `json:"seen"`
+	New  int64 `json:"new,omitempty"` // seqs to archive, as far as is known
 
 	deadline int64 // when the oldest of them expires, in seconds since 1970
 	risk     bool  // there is something that can expire
 }
 
-func (i *item) stream() chat.Stream { return chat.Stream{GroupID: i.Group, TopicID: i.Topic} }
-
 // calls is how many calls the export of the item takes at least.
 func (i *item) calls() float64 { return 1 + float64(i.New)/chat.PageSize }
+
+// long reports whether a stream is one of those that few workers serve.
+func (i *item) long() bool { return i.New > int64(shortSeqs) }
 
 // Streams counts what a sweep decided about streams.
 type Streams struct {
@@ -62,7 +58,7 @@ type planner struct {
 	blind     map[string]bool // groups whose topics could not be listed
 
 	streams  Streams
-	items    []item
+	items    []*item
 	failures nameList
 	atRisk   nameList
 }
@@ -71,18 +67,19 @@ type planner struct {
 // When that comes to its end, the items are complete, and in order of urgency.
 func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2[record, error] {
 	return func(yield func(record, error) bool) {
-		for m, err := range join(&seen.table, known) {
+		for m, err := range join(seen.streams, (*sighting).stream, known) {
 			if err != nil {
 				yield(record{}, err)
 				return
 			}
 			r := m.record
 			if r == nil {
-				r = &record{Group: m.stream.GroupID, Topic: m.stream.TopicID}
+				r = &record{Stream: m.stream}
 			}
 			var remember bool
 			if m.value != nil {
-				remember = p.consider(r, m.value.of(m.stream))
+				r.Type = cmp.Or(m.value.kind.Value(), r.Type)
+				remember = p.consider(r, m.value)
 			} else {
 				remember = p.missed(r)
 			}
@@ -95,8 +92,7 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 }
 
 // consider decides about a stream that was seen, and reports whether it is to be remembered.
-func (p *planner) consider(r *record, s *sight) bool {
-	r.Type = cmp.Or(s.Type, r.Type)
+func (p *planner) consider(r *record, s *sighting) bool {
 	switch {
 	case s.gone:
 		return p.vanished(r, s, "")
@@ -104,10 +100,10 @@ func (p *planner) consider(r *record, s *sight) bool {
 		p.rest(r)
 	case s.unseen:
 		p.due(r, s)
-	case r.Frontier == 0 && s.NextSeq <= 1 && s.LastTime == 0:
+	case r.Frontier == 0 && s.Next <= 1 && s.Last == 0:
 		p.streams.Empty++
 		return r.Outcome != "" // else there is nothing to remember
-	case r.idle(s), r.Next > 0 && r.Next == s.NextSeq && !r.recreated(s) && p.rests(r, s):
+	case r.idle(s), r.Next > 0 && r.Next == s.Next && !r.recreated(s) && p.rests(r, s):
 		p.streams.Idle++
 		r.Since = max(min(r.Since, p.now.Unix()), p.since.Add(-settling).Unix()) // a clock may have been ahead
 	case p.waits(r, s):
@@ -119,47 +115,47 @@ func (p *planner) consider(r *record, s *sight) bool {
 }
 
 // rests reports whether a stream need not be tried now.
-func (p *planner) rests(r *record, s *sight) bool {
-	return p.now.Before(r.again(p.retention)) && !r.revived(s)
+func (p *planner) rests(r *record, s *sighting) bool {
+	return p.now.Before(r.again(p.retention)) && !r.revived(s.news)
 }
 
 func (p *planner) rest(r *record) {
 	p.streams.Resting++
-	p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
+	p.failures.add(Named{Stream: r.Stream, Type: r.Type, Outcome: r.Outcome, Code: r.Code})
 }
 
 // idle reports whether everything that the app has of a stream is archived.
-func (r *record) idle(s *sight) bool {
+func (r *record) idle(s *sighting) bool {
 	switch {
 	case r.Frontier == 0, r.Outcome != "", r.recreated(s):
 		return false
-	case s.NextSeq == 0: // not told
-		return s.LastTime > 0 && s.LastTime < r.Since
+	case s.Next == 0: // not told
+		return s.Last > 0 && s.Last < r.Since
 	default:
-		return s.NextSeq == r.Frontier
+		return s.Next == r.Frontier
 	}
 }
 
 // recreated reports whether another group may have the archived one's id. Whether it has, the engine finds out.
-func (r *record) recreated(s *sight) bool {
-	return r.Frontier > 0 && (s.NextSeq > 0 && s.NextSeq < r.Frontier || s.CreateTime > 0 && r.CreateTime > 0 && s.CreateTime != r.CreateTime)
+func (r *record) recreated(s *sighting) bool {
+	return r.Frontier > 0 && (s.Next > 0 && s.Next < r.Frontier || s.Create > 0 && r.CreateTime > 0 && s.Create != r.CreateTime)
 }
 
 // waits reports whether a stream may still wait for more messages: those that it has are few and young, and far from
 // expiry.
-func (p *planner) waits(r *record, s *sight) bool {
+func (p *planner) waits(r *record, s *sighting) bool {
 	few, age := p.spec.patience()
-	if few == 0 || r.Outcome != "" || r.recreated(s) || s.NextSeq == 0 {
+	if few == 0 || r.Outcome != "" || r.recreated(s) || s.Next == 0 {
 		return false
 	}
 	oldest := p.oldest(r, s)
-	return int64(s.NextSeq-max(r.Frontier, 1)) < few && p.now.Sub(oldest) < age && p.now.Sub(oldest) < p.retention/2
+	return int64(s.Next-max(r.Frontier, 1)) < few && p.now.Sub(oldest) < age && p.now.Sub(oldest) < p.retention/2
 }
 
 // oldest returns the time before which no message was sent that is not archived yet.
-func (p *planner) oldest(r *record, s *sight) time.Time {
+func (p *planner) oldest(r *record, s *sighting) time.Time {
 	oldest := p.now.Add(-p.retention)
-	from := s.CreateTime
+	from := s.Create
 	if r.Frontier > 0 && r.Since > 0 {
 		from = r.Since
 	}
@@ -170,13 +166,10 @@ func (p *planner) oldest(r *record, s *sight) time.Time {
 }
 
 // due puts a stream on the plan.
-func (p *planner) due(r *record, s *sight) {
+func (p *planner) due(r *record, s *sighting) {
 	p.streams.Due++
-	i := item{
-		Group: r.Group, Topic: r.Topic, New: int64(max(0, s.NextSeq-max(r.Frontier, 1))), Frontier: r.Frontier, Next: s.NextSeq,
-		Last: s.LastTime, CreateTime: s.CreateTime, ArchivedCreateTime: r.CreateTime,
-	}
-	i.risk = s.LastTime == 0 || time.Unix(s.LastTime, 0).Add(p.retention).After(p.now) // else all of it has expired already
+	i := &item{record: *r, Seen: s.news, New: int64(max(0, s.Next-max(r.Frontier, 1)))}
+	i.risk = s.Last == 0 || time.Unix(s.Last, 0).Add(p.retention).After(p.now) // else all of it has expired already
 	i.deadline = p.now.Add(p.retention).Unix()
 	if i.risk {
 		i.deadline = p.oldest(r, s).Add(p.retention).Unix()
@@ -186,7 +179,7 @@ func (p *planner) due(r *record, s *sight) {
 
 // vanished decides about a stream that no longer exists. What is archived of it gets its last manifest from the engine,
 // once.
-func (p *planner) vanished(r *record, s *sight, why string) bool {
+func (p *planner) vanished(r *record, s *sighting, why string) bool {
 	switch {
 	case r.Frontier > 0 && p.rests(r, s):
 		p.rest(r)
@@ -194,7 +187,7 @@ func (p *planner) vanished(r *record, s *sight, why string) bool {
 		p.due(r, s)
 	default: // never archived, or tried often enough
 		p.streams.Gone++
-		p.failures.add(Named{GroupID: r.Group, TopicID: r.Topic, Type: r.Type, Outcome: archive.StatusGone, Code: r.Code, Text: why})
+		p.failures.add(Named{Stream: r.Stream, Type: r.Type, Outcome: archive.StatusGone, Code: r.Code, Text: why})
 		return false
 	}
 	return true
@@ -203,9 +196,9 @@ func (p *planner) vanished(r *record, s *sight, why string) bool {
 // missed decides about a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
 // it out by chance costs a look.
 func (p *planner) missed(r *record) bool {
-	s := &sight{Facts: chat.Facts{Stream: r.stream(), Type: r.Type}}
+	s := &sighting{}
 	switch {
-	case !p.spec.wants(r.Group) || !p.spec.listsType(r.Type):
+	case !p.spec.wants(r.GroupID) || !p.spec.listsType(r.Type):
 	case !p.overlooked(r):
 		return p.vanished(r, s, "not listed any more")
 	case r.Outcome != "" && p.rests(r, s):
@@ -219,20 +212,19 @@ func (p *planner) missed(r *record) bool {
 // overlooked reports whether a stream may be there although it was not listed: the list that would have it failed.
 func (p *planner) overlooked(r *record) bool {
 	listed, _ := listType(r.Type)
-	return r.Topic != "" && p.blind[r.Group] || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
+	return r.TopicID != "" && p.blind[r.GroupID] || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
 }
 
 // order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who
 // will be reached too late.
 func (p *planner) order() {
-	slices.SortFunc(p.items, func(a, b item) int {
+	slices.SortFunc(p.items, func(a, b *item) int {
 		return cmp.Or(
-			cmp.Compare(a.deadline/deadlineStep, b.deadline/deadlineStep), cmp.Compare(a.New, b.New), compare(a.stream(), b.stream()),
+			cmp.Compare(a.deadline/deadlineStep, b.deadline/deadlineStep), cmp.Compare(a.New, b.New), compare(a.Stream, b.Stream),
 		)
 	})
 	var calls float64
-	for n := range p.items {
-		i := &p.items[n]
+	for _, i := range p.items {
 		calls += i.calls()
 		reached := p.now.Add(time.Duration(calls / (rateShare * p.rate) * float64(time.Second)))
 		expires := time.Unix(i.deadline, 0).UTC()
@@ -241,7 +233,7 @@ func (p *planner) order() {
 			late = late && reached.After(p.now.Add(unavoidable))
 		}
 		if i.risk && i.New > 0 && late {
-			p.atRisk.add(Named{GroupID: i.Group, TopicID: i.Topic, Seqs: i.New, Expires: expires, Reached: reached.UTC()})
+			p.atRisk.add(Named{Stream: i.Stream, Seqs: i.New, Expires: expires, Reached: reached.UTC()})
 		}
 	}
 }

@@ -53,7 +53,7 @@ func decide(t testing.TB, p *planner, known []record, seen ...sightLine) decided
 
 // inOrder yields records as the pieces of what is known have them.
 func inOrder(records []record) iter.Seq2[record, error] {
-	sorted := slices.SortedFunc(slices.Values(records), func(a, b record) int { return compare(a.stream(), b.stream()) })
+	sorted := slices.SortedFunc(slices.Values(records), func(a, b record) int { return compare(a.Stream, b.Stream) })
 	return func(yield func(record, error) bool) {
 		for _, r := range sorted {
 			if !yield(r, nil) {
@@ -69,7 +69,7 @@ func group(id string, next chat.Seq, last int64) sightLine {
 
 func TestPlan_WhatIsDecidedAboutAStream(t *testing.T) {
 	t.Parallel()
-	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}
+	archived := record{Stream: chat.Stream{GroupID: "g"}, Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}
 	with := func(change func(*record)) []record {
 		r := archived
 		change(&r)
@@ -120,10 +120,10 @@ func TestUnlisted_KnownStreamsAreGoneOrOutside(t *testing.T) {
 	t.Parallel()
 	known := func() []record {
 		return []record{
-			{Group: "a", Type: "Public", Frontier: 10},
-			{Group: "b", Type: "Private", Frontier: 10},
-			{Group: "c", Topic: "t", Type: "Community", Frontier: 10},
-			{Group: "d", Type: "Public", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
+			{Stream: chat.Stream{GroupID: "a"}, Type: "Public", Frontier: 10},
+			{Stream: chat.Stream{GroupID: "b"}, Type: "Private", Frontier: 10},
+			{Stream: chat.Stream{GroupID: "c", TopicID: "t"}, Type: "Community", Frontier: 10},
+			{Stream: chat.Stream{GroupID: "d"}, Type: "Public", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
 		}
 	}
 	p := planned(t, Spec{Types: []string{"Community", "Public"}, Exclude: []string{"x*"}}, known())
@@ -136,13 +136,13 @@ func TestUnlisted_KnownStreamsAreGoneOrOutside(t *testing.T) {
 func TestUnlisted_KnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 	t.Parallel()
 	known := []record{
-		{Group: "c", Topic: "t", Type: "Community", Frontier: 10, Since: hours(-24 * 6)},
-		{Group: "c", Topic: "failed", Type: "Community", Outcome: archive.StatusFailed, Since: hours(-1)},
-		{Group: "c", Topic: "deleted", Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: 1, Tried: hours(0) - 60},
-		{Group: "d", Topic: "t", Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
-		{Group: "w", Type: "Work", Outcome: archive.StatusFailed},
-		{Group: "old", Outcome: archive.StatusFailed},
-		{Group: "p", Type: "Public", Outcome: archive.StatusFailed},
+		{Stream: chat.Stream{GroupID: "c", TopicID: "t"}, Type: "Community", Frontier: 10, Since: hours(-24 * 6)},
+		{Stream: chat.Stream{GroupID: "c", TopicID: "failed"}, Type: "Community", Outcome: archive.StatusFailed, Since: hours(-1)},
+		{Stream: chat.Stream{GroupID: "c", TopicID: "deleted"}, Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: 1, Tried: hours(0) - 60},
+		{Stream: chat.Stream{GroupID: "d", TopicID: "t"}, Type: "Community", Frontier: 10, Outcome: archive.StatusGone, Tries: forgetAfter, Tried: hours(-1000)},
+		{Stream: chat.Stream{GroupID: "w"}, Type: "Work", Outcome: archive.StatusFailed},
+		{Stream: chat.Stream{GroupID: "old"}, Outcome: archive.StatusFailed},
+		{Stream: chat.Stream{GroupID: "p"}, Type: "Public", Outcome: archive.StatusFailed},
 	}
 	blind := sightLine{Facts: chat.Facts{Stream: chat.Stream{GroupID: "c"}, Type: "Community", CreateTime: 1, NextSeq: 1}, TopicsCode: "60008"}
 	p := decide(t, &planner{now: noon(), retention: week, rate: 100, unlisted: []string{"Private"}}, known, blind)
@@ -150,11 +150,11 @@ func TestUnlisted_KnownStreamsAreExportedThoughTheirListFails(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, i := range p.items {
-		n := slices.IndexFunc(known, func(r record) bool { return r.stream() == i.stream() })
-		if i.Next != 0 || i.CreateTime != 0 || i.Frontier != known[n].Frontier {
+		n := slices.IndexFunc(known, func(r record) bool { return r.Stream == i.Stream })
+		if i.Seen != (news{}) || i.Frontier != known[n].Frontier {
 			t.Errorf("%+v", i)
 		}
-		if i.Topic == "t" && i.deadline != hours(24) {
+		if i.TopicID == "t" && i.deadline != hours(24) {
 			t.Errorf("it expires at %v", i.deadline)
 		}
 	}
@@ -183,7 +183,7 @@ func TestCommunity_OwnMessagesAreSeenBesideTopics(t *testing.T) {
 func TestIdle_SinceTheSweepBegan(t *testing.T) {
 	t.Parallel()
 	eleven := noon().Add(-time.Hour)
-	known := []record{{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}
+	known := []record{{Stream: chat.Stream{GroupID: "g"}, Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-2)}}
 	for _, next := range []chat.Seq{0, 10} {
 		p := decide(t, &planner{now: noon(), since: eleven, retention: week, rate: 100}, known, group("g", next, hours(-3)))
 		if p.streams.Idle != 1 || p.records[0].Since != eleven.Unix()-120 {
@@ -199,10 +199,10 @@ func TestIdle_SinceTheSweepBegan(t *testing.T) {
 func TestUrgency_TheMostEndangeredComeFirst(t *testing.T) {
 	t.Parallel()
 	known := []record{
-		{Group: "since yesterday", Frontier: 5, Since: hours(-24)},
-		{Group: "expires soon", Frontier: 5, Since: hours(-24*7 + 5)},
-		{Group: "expires soon, long", Frontier: 5, Since: hours(-24*7 + 5)},
-		{Group: "all expired", Frontier: 5, Since: hours(-24 * 30)},
+		{Stream: chat.Stream{GroupID: "since yesterday"}, Frontier: 5, Since: hours(-24)},
+		{Stream: chat.Stream{GroupID: "expires soon"}, Frontier: 5, Since: hours(-24*7 + 5)},
+		{Stream: chat.Stream{GroupID: "expires soon, long"}, Frontier: 5, Since: hours(-24*7 + 5)},
+		{Stream: chat.Stream{GroupID: "all expired"}, Frontier: 5, Since: hours(-24 * 30)},
 	}
 	fresh := group("created an hour ago", 4, hours(0))
 	fresh.CreateTime = hours(-1)
@@ -212,7 +212,7 @@ func TestUrgency_TheMostEndangeredComeFirst(t *testing.T) {
 	)
 	var order []string
 	for _, i := range p.items {
-		order = append(order, i.Group)
+		order = append(order, i.GroupID)
 	}
 	want := []string{"never archived", "expires soon", "expires soon, long", "since yesterday", "created an hour ago", "all expired"}
 	if diff := cmp.Diff(want, order); diff != "" {
@@ -222,7 +222,7 @@ func TestUrgency_TheMostEndangeredComeFirst(t *testing.T) {
 
 func TestUrgency_WhatIsReachedTooLateIsAtRisk(t *testing.T) {
 	t.Parallel()
-	known := []record{{Group: "soon", Frontier: 1, Since: hours(-24*7 + 1)}, {Group: "later", Frontier: 1, Since: hours(-24)}}
+	known := []record{{Stream: chat.Stream{GroupID: "soon"}, Frontier: 1, Since: hours(-24*7 + 1)}, {Stream: chat.Stream{GroupID: "later"}, Frontier: 1, Since: hours(-24)}}
 	first := group("first", 8_000_001, hours(0)) // 400,000 pages at 80 a second
 	p := planned(t, Spec{}, known, first, group("soon", 100, hours(0)), group("later", 100, hours(0)))
 	names := map[string]int64{}

@@ -57,27 +57,20 @@ type current struct {
 
 // base is the last sweep that was planned: what it knew, and the results of its lane, are what the next one begins with.
 type base struct {
-	ID      string    `json:"id,omitempty"`
-	At      time.Time `json:"at,omitzero"`        // when its lane was begun
-	Results int       `json:"results,omitempty"`  // of the lane; there are at least so many
-	Done    int       `json:"done,omitempty"`     // streams that they tell of
-	Last    bool      `json:"last,omitempty"`     // the lane is at its end, or nothing was due
-	GaveWay bool      `json:"gave_way,omitempty"` // the lane has made place for a sweep that waited
+	ID   string    `json:"id,omitempty"`
+	At   time.Time `json:"at,omitzero"` // when it was planned
+	Lane laneState `json:"lane"`
 }
 
-// started makes a sweep the base whose lane begins, or has begun.
-func (b *base) started(id string) {
-	if b.ID != id {
-		*b = base{ID: id, At: time.Now().UTC()}
-	}
-}
+// laneState is how far the lane of a sweep is known to be.
+type laneState string
 
-// heard takes what the newest result of the lane tells.
-func (b *base) heard(h *resultHeader) {
-	if b.Results <= h.Batch {
-		b.Results, b.Done, b.Last = h.Batch+1, sum(h.Tally.Outcomes), h.Last
-	}
-}
+const (
+	laneStarted laneState = ""         // its first event was published, or was to be
+	laneWorks   laneState = "at_work"  // it has a result
+	laneGave    laneState = "gave_way" // it has made place for a sweep that waited
+	laneEnded   laneState = "ended"    // or nothing was due
+)
 
 // waiting is a task that gets its turn.
 type waiting struct {
@@ -85,20 +78,30 @@ type waiting struct {
 	Since time.Time `json:"since"`
 }
 
-// loadPointer reads the pointer; the zero one if there is none, or none that can be read.
-func (s *stint) loadPointer(ctx context.Context) error {
-	s.pointer = pointer{}
+// pointer reads the pointer; the zero one if there is none. The error may be that it is unreadable.
+func (s shelf) pointer(ctx context.Context) (pointer, error) {
 	var p pointer
-	err := s.objects.readJSON(ctx, layout.SweepLatest(), &p)
-	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
-		err = fmt.Errorf("%w: it names no sweep", errObject)
+	err := s.readJSON(ctx, layout.SweepLatest(), &p)
+	if errors.Is(err, objstore.ErrNotExist) {
+		return pointer{}, nil
 	}
+	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
+		err = fmt.Errorf("%s: %w: it names no sweep", layout.SweepLatest(), errObject)
+	}
+	if err != nil {
+		return pointer{}, err
+	}
+	return p, nil
+}
+
+// loadPointer reads the pointer anew.
+func (s *stint) loadPointer(ctx context.Context) error {
+	var err error
+	s.pointer, err = s.objects.pointer(ctx)
 	switch {
-	case err == nil:
-		s.pointer = p
 	case unreadable(err):
 		s.Log.Warn().Err(err).Msg("pointer is unreadable and ignored; every stream is looked at")
-	case !errors.Is(err, objstore.ErrNotExist):
+	case err != nil:
 		return err
 	}
 	for _, w := range s.pointer.Waiting {
@@ -119,6 +122,16 @@ func (s *stint) savePointer(ctx context.Context) error {
 func (p *pointer) begin(id string, spec Spec, owner string, until time.Time) {
 	p.Current = current{ID: id, Spec: spec, Owner: owner, Until: until.UTC()}
 	p.Waiting = slices.DeleteFunc(p.Waiting, func(w waiting) bool { return spec.covers(w.Spec) })
+}
+
+// planned notes how far the lane of a sweep is, which the next one begins with.
+func (p *pointer) planned(id string, lane laneState, now time.Time) {
+	if p.Base.ID != id {
+		p.Base = base{ID: id, At: now.UTC()}
+	}
+	if lane != laneStarted { // else a late delivery of who started it
+		p.Base.Lane = lane
+	}
 }
 
 // note has a task wait, in the place of the first one that it covers. It reports whether it did already.
@@ -149,7 +162,7 @@ func (p *pointer) covers(spec Spec, now time.Time) bool {
 
 // shown reports whether the lane of a sweep is known to work, or to be over.
 func (p *pointer) shown(id string) bool {
-	return p.Base.ID == id && (p.Base.Results > 0 || p.Base.Last)
+	return p.Base.ID == id && p.Base.Lane != laneStarted
 }
 
 // unfinished reports whether an event's own earlier delivery began a sweep and did not come to its end. What was listed

@@ -49,7 +49,7 @@ func TestPointer_ASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 	t.Parallel()
 	const future = "20991231T235959Z-00000000"
 	inScene(t, func(s *scene) {
-		s.based(future, record{Group: "g00001", Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
+		s.based(future, record{Stream: chat.Stream{GroupID: "g00001"}, Type: "Public", Frontier: 10, CreateTime: 1, Since: time.Now().Unix() - 100})
 		s.Caller = chatapi.NewCaller(retry.NewLimiter(10))
 		for n := range 3000 {
 			s.groups = append(s.groups, chat.Facts{Stream: chat.Stream{GroupID: fmt.Sprintf("g%05d", n)}, Type: "Public", CreateTime: 1, LastTime: 5, NextSeq: 10})

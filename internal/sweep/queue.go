@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,56 +23,22 @@ type piecePlace struct {
 	Ended bool `json:"ended,omitempty"` // there are no more
 }
 
-func (q *queue) put(o open) {
-	n, _ := slices.BinarySearchFunc(q.waiting, o, func(a, b open) int {
-		return cmp.Or(cmp.Compare(a.Stuck, b.Stuck), cmp.Compare(a.Rank, b.Rank), -1)
-	})
-	q.waiting = slices.Insert(q.waiting, n, o)
-}
-
-// soonest returns the place of the stream that has the least to archive.
-func (q *queue) soonest() int {
-	best := 0
-	for n := range q.waiting {
-		if q.waiting[n].New < q.waiting[best].New {
-			best = n
-		}
-	}
-	return best
-}
-
-func (b *board) queueOf(o *open) *queue {
-	if o.long() {
-		return &b.long
-	}
-	return &b.short
-}
-
-// take gives out the next stream for a worker. It reports false if there is none, or no time for one.
-func (b *board) take(ctx context.Context, w worker) (open, bool, error) {
+// take gives out the next stream of the first of some queues that has one. It reports false if there is none, or no time for it.
+func (b *board) take(ctx context.Context, queues []*queue) (open, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.timeIsUp() || ctx.Err() != nil {
-		return open{}, false, nil
-	}
-	queues := []*queue{&b.long, &b.short}
-	if !w.long {
-		queues = queues[1:]
-	}
 	for _, q := range queues {
+		if b.timeIsUp() || ctx.Err() != nil {
+			break
+		}
 		if err := b.fill(ctx, q); err != nil {
 			return open{}, false, err
 		}
-		if len(q.waiting) == 0 {
-			continue
+		if len(q.waiting) > 0 {
+			o := q.waiting[0]
+			q.waiting = q.waiting[1:]
+			return o, true, nil
 		}
-		n := 0
-		if w.soonest && q.long {
-			n = q.soonest()
-		}
-		o := q.waiting[n]
-		q.waiting = slices.Delete(q.waiting, n, n+1)
-		return o, true, nil
 	}
 	return open{}, false, nil
 }
@@ -82,8 +47,7 @@ func (b *board) take(ctx context.Context, w worker) (open, bool, error) {
 func (b *board) fill(ctx context.Context, q *queue) error {
 	for len(q.waiting) == 0 && !q.next.Ended {
 		key := layout.SweepPlanPiece(b.id, q.long, q.next.Piece)
-		var header pieceHeader
-		others, err := readLines[item](ctx, b.objects, key, &header)
+		h, items, err := readLines[item](ctx, b.objects, key)
 		if errors.Is(err, objstore.ErrNotExist) && q.next.Piece > 0 {
 			// Two deliveries of the batch that planned may have known unlike much, and planned unlike much. What is not here is
 			// due again in the next sweep.
@@ -95,15 +59,15 @@ func (b *board) fill(ctx context.Context, q *queue) error {
 			return err
 		}
 		n := q.next.Piece * pieceItems
-		for i, err := range others {
+		for i, err := range items {
 			if err != nil {
 				return err
 			}
-			if n++; possible(i.stream()) { // one line is not to cost all the others
-				q.put(open{item: i, Rank: n})
+			if n++; possible(i.Stream) { // one line is not to cost all the others
+				q.waiting = append(q.waiting, open{item: i, Rank: n})
 			}
 		}
-		q.next = piecePlace{q.next.Piece + 1, header.Last}
+		q.next = piecePlace{q.next.Piece + 1, h.Last}
 	}
 	return nil
 }

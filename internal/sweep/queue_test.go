@@ -113,7 +113,7 @@ func TestQueue_AResultDoesNotRepeatThePlan(t *testing.T) {
 			last = s.batch(10 * time.Minute)
 		}
 		header, _, _ := s.result(sum.Sweep, last.Batch)
-		if !header.Last || header.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
+		if !header.Last || header.Lane.Tally.Outcomes[string(export.Complete)] != 6000 || short != 6 {
 			t.Errorf("the lane's end: %+v, %d short ones", header, short)
 		}
 	})

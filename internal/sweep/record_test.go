@@ -9,19 +9,19 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
+	"chatexport/internal/export"
 	"chatexport/internal/layout"
 )
 
 // tries sweeps every hour over a stream that is always answered the same, and returns in which hours it was tried.
-func tries(t testing.TB, retention time.Duration, r record, v verdict, listed func(hour int) sightLine) []int {
+func tries(t testing.TB, retention time.Duration, r record, got export.Result, listed func(hour int) sightLine) []int {
 	var tried []int
 	for hour := range 48 {
 		seen := listed(hour)
 		p := decide(t, &planner{now: noon().Add(time.Duration(hour) * time.Hour), retention: retention, rate: 1}, []record{r}, seen)
 		if r = p.records[0]; len(p.items) > 0 {
 			tried = append(tried, hour)
-			v.Next, v.Last, v.At, v.Began = seen.NextSeq, seen.LastTime, p.now.Unix(), p.now.Unix()
-			r.learn(v)
+			r.learn(news{Next: seen.NextSeq, Last: seen.LastTime}, got, p.now, p.now)
 		}
 	}
 	return tried
@@ -29,7 +29,7 @@ func tries(t testing.TB, retention time.Duration, r record, v verdict, listed fu
 
 func TestAgain_StandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
 	t.Parallel()
-	archived := record{Group: "g", Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-1)}
+	archived := record{Stream: chat.Stream{GroupID: "g"}, Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-1)}
 	still := func(int) sightLine { return group("g", 20, hours(-1)) }
 	untold := func(int) sightLine { return group("g", 0, hours(-1)) }
 	busy := func(hour int) sightLine { return group("g", chat.Seq(20+hour/12), hours(hour/12)) }
@@ -38,7 +38,7 @@ func TestAgain_StandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
 	for _, tc := range []struct {
 		name      string
 		retention time.Duration
-		outcome   string
+		outcome   export.Outcome
 		listed    func(int) sightLine
 		want      []int
 	}{
@@ -51,7 +51,7 @@ func TestAgain_StandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
 		{"damaged, and new messages", week, archive.StatusDamaged, busy, slow},
 		{"the newest deleted", week, "complete", still, []int{0, 1, 3, 7, 15, 31}},
 	} {
-		got := tries(t, tc.retention, archived, verdict{Outcome: tc.outcome, Frontier: 10, Calm: true}, tc.listed)
+		got := tries(t, tc.retention, archived, export.Result{Outcome: tc.outcome, Frontier: 10}, tc.listed)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s: tried in hours (-want +got):\n%s", tc.name, diff)
 		}
@@ -60,14 +60,14 @@ func TestAgain_StandingOutcomesAreTriedAtAFallingRate(t *testing.T) {
 
 func TestAgain_ASuccessEndsAStandingOutcome(t *testing.T) {
 	t.Parallel()
-	r := record{Group: "g", Frontier: 3}
-	r.learn(verdict{Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, At: hours(0)})
-	want := record{Group: "g", Frontier: 3, Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, Tries: 1, Tried: hours(0)}
+	r := record{Stream: chat.Stream{GroupID: "g"}, Frontier: 3}
+	r.learn(news{Next: 7, Last: 8}, export.Result{Outcome: archive.StatusUnsupported, Code: "10007"}, noon(), noon())
+	want := record{Stream: chat.Stream{GroupID: "g"}, Frontier: 3, Outcome: archive.StatusUnsupported, Code: "10007", Next: 7, Last: 8, Tries: 1, Tried: hours(0)}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
-	r.learn(verdict{Outcome: "complete", Frontier: 9, Next: 9, Last: 10, CreateTime: 5, Began: hours(1), At: hours(1)})
-	want = record{Group: "g", Frontier: 9, CreateTime: 5, Since: hours(1) - 120}
+	r.learn(news{Next: 9, Last: 10}, export.Result{Outcome: export.Complete, Frontier: 9, CreateTime: 5}, noon().Add(time.Hour), noon().Add(time.Hour))
+	want = record{Stream: chat.Stream{GroupID: "g"}, Frontier: 9, CreateTime: 5, Since: hours(1) - 120}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("after a success (-want +got):\n%s", diff)
 	}
@@ -80,11 +80,11 @@ func TestUrgency_TheRestOfAFirstExport(t *testing.T) {
 	big.CreateTime = hours(-24 * 365)
 	r := planned(t, Spec{}, nil, big).records[0]
 	for range 3 { // however many sweeps it takes
-		r.learn(verdict{Outcome: archive.StatusFailed, Frontier: 400_000, Began: hours(-1), At: hours(-1)})
+		r.learn(news{}, export.Result{Outcome: archive.StatusFailed, Frontier: 400_000}, noon().Add(-time.Hour), noon().Add(-time.Hour))
 	}
-	p := planned(t, Spec{}, []record{r, {Group: "fresh", Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
-	if p.items[0].Group != "big" || p.items[0].deadline != hours(0) {
-		t.Errorf("first is %s, which expires at %v", p.items[0].Group, p.items[0].deadline)
+	p := planned(t, Spec{}, []record{r, {Stream: chat.Stream{GroupID: "fresh"}, Frontier: 10, Since: hours(-6)}}, big, group("fresh", 100, hours(0)))
+	if p.items[0].GroupID != "big" || p.items[0].deadline != hours(0) {
+		t.Errorf("first is %s, which expires at %v", p.items[0].GroupID, p.items[0].deadline)
 	}
 	if p.atRisk.Count != 1 || p.atRisk.First[0].GroupID != "big" {
 		t.Errorf("at risk: %+v", p.atRisk)
@@ -101,13 +101,13 @@ func TestKnown_IsReadBackAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	inScene(t, func(s *scene) {
 		records := []record{
-			{Group: "<&>", Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
-			{Group: "@TGS#1", Type: "Public", Frontier: 7, CreateTime: 5, Since: hours(0)},
-			{Group: "@TGS#2", Topic: "t", Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
-			{Group: "failed part-way", Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
+			{Stream: chat.Stream{GroupID: "<&>"}, Outcome: "gone", Code: "10010", Since: hours(-1), Tries: 1, Tried: 9},
+			{Stream: chat.Stream{GroupID: "@TGS#1"}, Type: "Public", Frontier: 7, CreateTime: 5, Since: hours(0)},
+			{Stream: chat.Stream{GroupID: "@TGS#2", TopicID: "t"}, Frontier: 9, Since: hours(-4), Next: 12, Tries: 2, Tried: 8},
+			{Stream: chat.Stream{GroupID: "failed part-way"}, Frontier: 9, Outcome: "failed", Tries: 1, Tried: 9},
 		}
 		for n := range 2 * knownRecords {
-			records = append(records, record{Group: fmt.Sprintf("g%06d", n), Frontier: 7})
+			records = append(records, record{Stream: chat.Stream{GroupID: fmt.Sprintf("g%06d", n)}, Frontier: 7})
 		}
 		s.based(baseID, records...)
 		if diff := cmp.Diff(records, s.known(baseID)); diff != "" {
@@ -135,12 +135,12 @@ func TestKnown_IsMergedInOrder(t *testing.T) {
 		for piece, groups := range [][]string{{"a", "c"}, {"b", "c", "d"}} {
 			l := newLines()
 			for _, id := range groups {
-				l.add(record{Group: id, Frontier: 7})
+				l.add(record{Stream: chat.Stream{GroupID: id}, Frontier: 7})
 			}
-			w, err := l.close(pieceHeader{envelope{format, baseID}, piece, piece == 1})
+			w, err := l.close(header{envelope: envelope{format, baseID}, Last: piece == 1})
 			s.write(layout.SweepKnown(baseID, piece), w, err)
 		}
-		want := []record{{Group: "a", Frontier: 7}, {Group: "c", Frontier: 7}, {Group: "d", Frontier: 7}}
+		want := []record{{Stream: chat.Stream{GroupID: "a"}, Frontier: 7}, {Stream: chat.Stream{GroupID: "c"}, Frontier: 7}, {Stream: chat.Stream{GroupID: "d"}, Frontier: 7}}
 		if diff := cmp.Diff(want, s.known(baseID)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -97,16 +97,10 @@ func (v *survey) warn(r Report) {
 	}
 }
 
-// conclude puts what the lane came to into the report; the zero header is that of a lane that did nothing.
-func (r *Report) conclude(h *resultHeader) {
-	r.Tally, r.Expired = h.Tally, h.Expired
-	r.Failures.join(h.Failures)
-	if h.Format != 0 {
-		r.Batches = h.Batch + 1
-	}
-	if h.Last {
-		r.FinishedAt = h.At
-	}
+// conclude puts what the lane came to into the report.
+func (r *Report) conclude(p progress) {
+	r.Tally, r.Expired, r.Batches = p.Tally, p.Expired, p.Batches
+	r.Failures.join(p.Failures)
 	r.Unreached = max(0, r.Streams.Due-sum(r.Tally.Outcomes))
 }
 
@@ -116,28 +110,28 @@ func (s shelf) report(ctx context.Context, r Report) error {
 	return s.createJSON(ctx, layout.SweepReport(r.Sweep), r)
 }
 
-// settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will.
-func (v *survey) settlePrior(ctx context.Context) error {
-	if v.prior.ID == "" || v.prior.Last {
+// settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will. newest is the header of
+// the lane's last result, as far as they were read.
+func (v *survey) settlePrior(ctx context.Context, prior base, newest header) error {
+	if prior.ID == "" || prior.Lane == laneEnded {
 		return nil
 	}
-	var plan planObject
-	var newest resultHeader
-	err := v.objects.readJSON(ctx, layout.SweepPlan(v.prior.ID), &plan)
-	if err == nil && v.prior.Results > 0 {
-		_, err = readResult(ctx, v.objects, v.prior.ID, v.prior.Results-1, &newest)
-	}
-	if lost(err) && plan.Format == 0 {
+	var r Report
+	err := v.objects.readJSON(ctx, layout.SweepPlan(prior.ID), &r)
+	if lost(err) {
 		v.Log.Warn().Err(err).Msg("the sweep before has no report: its plan is lost")
 		return nil
 	}
-	if err != nil && !lost(err) {
+	if err != nil {
 		return err
 	}
-	plan.Report.conclude(&newest)
-	if !v.prior.GaveWay {
-		v.Log.Warn().Str("lost_sweep", plan.Sweep).Int("unreached", plan.Report.Unreached).
+	r.conclude(newest.Lane)
+	switch {
+	case newest.Last:
+		r.FinishedAt = newest.At
+	case prior.Lane != laneGave:
+		v.Log.Warn().Str("lost_sweep", r.Sweep).Int("unreached", r.Unreached).
 			Msg("the lane of the sweep before was lost; its streams are taken up again")
 	}
-	return v.objects.report(ctx, plan.Report)
+	return v.objects.report(ctx, r)
 }

@@ -194,7 +194,7 @@ func (s *scene) point(p pointer) {
 func (s *scene) known(id string) []record {
 	s.t.Helper()
 	var known []record
-	for r, err := range s.batchOf(id).readKnown(s.t.Context(), id) {
+	for r, err := range s.memory(id).known(s.t.Context()) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -203,16 +203,21 @@ func (s *scene) known(id string) []record {
 	return known
 }
 
+// memory is what the next sweep begins with.
+func (s *scene) memory(id string) *memory {
+	return &memory{s.shelf(), id, func(string, error) {}}
+}
+
 // knows reports whether a sweep knew a group.
 func (s *scene) knows(id, group string) bool {
 	s.t.Helper()
-	return slices.ContainsFunc(s.known(id), func(r record) bool { return r.Group == group })
+	return slices.ContainsFunc(s.known(id), func(r record) bool { return r.GroupID == group })
 }
 
 // result returns what is in a result.
-func (s *scene) result(id string, batch int) (h resultHeader, done []outcome, opens []open) {
+func (s *scene) result(id string, batch int) (h header, done []record, opens []open) {
 	s.t.Helper()
-	others, err := readResult(s.t.Context(), s.shelf(), id, batch, &h)
+	h, others, err := readLines[resultLine](s.t.Context(), s.shelf(), layout.SweepResult(id, batch))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,23 +1,20 @@
 package sweep
 
 import (
-	"math"
-	"time"
+	"errors"
+	"slices"
+	"strings"
 	"unique"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/logging"
 )
 
-// partHeader is the first line of info-<part>.ndjson.gz: what a batch of a sweep saw. It tells where the next part goes
-// on, so that the parts alone tell how far a sweep is.
-type partHeader struct {
-	envelope
-
-	Part     int       `json:"part"`
-	At       time.Time `json:"at"`
-	Next     place     `json:"next"`
-	Unlisted []Named   `json:"unlisted,omitempty"` // lists that were given up in this part
+// listed is what the header of info-<part>.ndjson.gz tells: what a batch of a sweep saw, and where the next part goes on, so
+// that the parts alone tell how far a sweep is.
+type listed struct {
+	Next     place   `json:"next"`
+	Unlisted []Named `json:"unlisted,omitempty"` // lists that were given up in this part
 }
 
 // place is a place in the lists of groups: the list's number, and the cursor of the page that is not wholly looked at.
@@ -37,6 +34,15 @@ type sightLine struct {
 	Topics     []sightLine `json:"topics,omitempty"`
 	TopicsCode string      `json:"topics_code,omitempty"` // why its topics are not known
 	TopicsText string      `json:"topics_text,omitempty"`
+}
+
+// lineOf is what a part has of a group or a topic that was described, or cannot be.
+func lineOf(f chat.Facts) sightLine {
+	line := sightLine{Facts: f}
+	if f.Err != nil {
+		line.Gone, line.Code, line.Text = errors.Is(f.Err, chat.ErrGone), codeOf(f.Err), logging.Line(f.Err.Error(), maxText)
+	}
+	return line
 }
 
 // unseen reports whether the line names a stream that could not be looked at.
@@ -67,7 +73,7 @@ func possible(s chat.Stream) bool { return s.Validate() == nil }
 
 // snapshot is what all parts of a sweep saw, as much of it as the plan needs.
 type snapshot struct {
-	table[sighting]
+	streams []sighting
 
 	groups *looked         // until the snapshot is complete
 	blind  map[string]bool // groups whose topics could not be listed
@@ -78,12 +84,29 @@ type snapshot struct {
 	skipped  nameList // of types without history
 }
 
-// sighting is one stream of a snapshot, in little memory: there may be very many.
+// news is what the app tells of a stream; what it does not tell is zero.
+type news struct {
+	Next   chat.Seq `json:"next,omitempty"`        // NextMsgSeq
+	Last   int64    `json:"last,omitempty"`        // time of the newest message, in seconds since 1970
+	Create int64    `json:"create_time,omitempty"` // of the group, now
+}
+
+// sighting is what a sweep saw of one stream, in little memory: there may be very many.
 type sighting struct {
-	groupType    unique.Handle[string]
-	next         chat.Seq
-	create, last uint32
-	gone, unseen bool
+	news
+
+	ids    string // of the group, and behind between of the topic
+	kind   unique.Handle[string]
+	gone   bool // the directory says so
+	unseen bool // it could not be looked at: the engine finds out what is new without a list
+}
+
+// between is in no id, which are UTF-8.
+const between = "\xff"
+
+func (s *sighting) stream() chat.Stream {
+	group, topic, _ := strings.Cut(s.ids, between)
+	return chat.Stream{GroupID: group, TopicID: topic}
 }
 
 func newSnapshot() *snapshot {
@@ -96,14 +119,14 @@ func (s *snapshot) take(g *sightLine) {
 	s.counts.Types[g.Type]++
 	s.counts.Topics += len(g.Topics)
 	if !possible(g.Stream) {
-		s.failures.add(Named{GroupID: logging.Line(g.GroupID, maxText), Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
+		s.failures.add(Named{Stream: chat.Stream{GroupID: logging.Line(g.GroupID, maxText)}, Type: g.Type, Outcome: codeInvalidID, Code: codeInvalidID, Text: g.Text})
 		return
 	}
 	if g.TopicsCode != "" {
-		s.failures.add(Named{GroupID: g.GroupID, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
+		s.failures.add(Named{Stream: g.Stream, Type: g.Type, Outcome: "topics_not_listed", Code: g.TopicsCode, Text: g.TopicsText})
 	}
 	if !hasHistory(g.Type) {
-		s.skipped.add(Named{GroupID: g.GroupID, Type: g.Type})
+		s.skipped.add(Named{Stream: g.Stream, Type: g.Type})
 		return
 	}
 	if g.TopicsCode != "" || g.unseen() {
@@ -117,46 +140,28 @@ func (s *snapshot) take(g *sightLine) {
 // see files one stream.
 func (s *snapshot) see(g *sightLine) {
 	if g.unseen() {
-		s.failures.add(Named{GroupID: g.GroupID, TopicID: g.TopicID, Type: g.Type, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
+		s.failures.add(Named{Stream: g.Stream, Type: g.Type, Outcome: "not_looked_at", Code: g.Code, Text: g.Text})
 	}
-	s.add(g.Stream, sighting{unique.Make(g.Type), g.NextSeq, seconds(g.CreateTime), seconds(g.LastTime), g.Gone, g.unseen()})
+	ids := g.GroupID
+	if g.TopicID != "" {
+		ids += between + g.TopicID
+	}
+	s.streams = append(s.streams, sighting{news{g.NextSeq, g.LastTime, g.CreateTime}, ids, unique.Make(g.Type), g.Gone, g.unseen()})
 }
-
-// seconds is a time in seconds since 1970, until 2106.
-func seconds(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
 
 // complete puts the streams in order: nothing more is taken.
 func (s *snapshot) complete() {
 	s.groups = nil
-	s.sort()
-}
-
-// sight is what one sweep saw of a stream.
-type sight struct {
-	chat.Facts
-
-	gone   bool // the directory says so
-	unseen bool // it could not be looked at: the engine finds out what is new without a list
-}
-
-// of returns what was seen of a stream.
-func (v *sighting) of(stream chat.Stream) *sight {
-	return &sight{
-		Facts: chat.Facts{
-			Stream: stream, Type: v.groupType.Value(), NextSeq: v.next, CreateTime: int64(v.create), LastTime: int64(v.last),
-		},
-		gone: v.gone, unseen: v.unseen,
-	}
+	slices.SortFunc(s.streams, func(a, b sighting) int { return compare(a.stream(), b.stream()) })
 }
 
 // read adds a part that was written.
-func (s *snapshot) read(body []byte) (partHeader, error) {
-	var h partHeader
-	others, err := openLines[sightLine](body, &h)
+func (s *snapshot) read(body []byte) (header, error) {
+	h, others, err := openLines[sightLine](body)
 	if err != nil {
 		return h, err
 	}
-	s.unlisted = append(s.unlisted, h.Unlisted...)
+	s.unlisted = append(s.unlisted, h.Listed.Unlisted...)
 	for g, err := range others {
 		if err != nil {
 			return h, err

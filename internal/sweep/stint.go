@@ -10,6 +10,14 @@ import (
 )
 
 const (
+	// reserveShare of a batch is kept for the writes at its end.
+	reserveShare = 0.1
+	minReserve   = 300 * time.Millisecond
+	maxReserve   = 10 * time.Second
+	// landingShare of a batch is too little for anything to be begun: what is under way comes to its end.
+	landingShare = 0.25
+	maxLanding   = 5 * time.Second
+
 	// turn is how long a lane works before it makes place for a sweep that waits.
 	turn = time.Hour
 	// rereadAfter is how long another's hand-over may be between its read of the pointer and its write.
@@ -24,14 +32,24 @@ type stint struct {
 	spec    Spec
 	id      string // of the sweep
 	objects shelf
-	start   time.Time
 	pointer pointer // as it was read last
 	summary Summary
+
+	// Calls and streams are begun until lastStart and cut off at end; the writes that follow must be over at Deadline.
+	start, lastStart, end time.Time
 }
 
 func (s *Sweeper) stint(spec Spec, id string, req Request) stint {
-	return stint{Sweeper: s, Request: req, spec: spec, id: id, objects: s.shelf(), start: time.Now(), summary: Summary{Sweep: id}}
+	start := time.Now()
+	total := req.Deadline.Sub(start)
+	end := req.Deadline.Add(-min(retry.Share(total, reserveShare, minReserve, maxReserve), total/2))
+	return stint{
+		Sweeper: s, Request: req, spec: spec, id: id, objects: s.shelf(), summary: Summary{Sweep: id},
+		start: start, lastStart: end.Add(-retry.Share(total, landingShare, 0, maxLanding)), end: end,
+	}
 }
+
+func (s *stint) timeIsUp() bool { return !time.Now().Before(s.lastStart) }
 
 // lifetime is how long a sweep that shows nothing is taken for alive: its next batch may wait in the queue, and last as
 // long as this one may.
@@ -39,7 +57,7 @@ func (s *stint) lifetime() time.Duration { return handover + s.Deadline.Sub(s.st
 
 // goOn ends a batch: it notes in the pointer how far the sweep is, and publishes what comes next. That is the sweep's next
 // batch, or the first one of the sweep that has waited for longest, if this one has ended (next is nil) or had its turn.
-func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation, note func(*base)) error {
+func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation) error {
 	s.summary.Outcome = outcome
 	overtaken, err := s.overtaken(ctx)
 	if err != nil {
@@ -52,15 +70,21 @@ func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation, n
 	if p.Current.ID != s.id { // the pointer was lost, or written over by who had read it before this sweep began
 		p.begin(s.id, s.spec, s.Owner, now)
 	}
-	note(&p.Base)
-	if len(p.Waiting) > 0 {
-		switch {
-		case next == nil:
-			return s.beginNext(ctx)
-		case p.Base.ID == s.id && now.Sub(p.Base.At) >= turn:
-			s.summary.Outcome, p.Base.GaveWay = GaveWay, true
-			return s.beginNext(ctx)
-		}
+	switch {
+	case next == nil:
+		p.planned(s.id, laneEnded, now)
+	case outcome == Planned:
+		p.planned(s.id, laneStarted, now)
+	case s.summary.Lane:
+		p.planned(s.id, laneWorks, now)
+	}
+	switch had := p.Base.ID == s.id && now.Sub(p.Base.At) >= turn; {
+	case len(p.Waiting) == 0:
+	case next == nil:
+		return s.beginNext(ctx)
+	case had:
+		s.summary.Outcome, p.Base.Lane = GaveWay, laneGave
+		return s.beginNext(ctx)
 	}
 	if p.Current.Until = now.Add(s.lifetime()).UTC(); next == nil {
 		p.Current.Until = time.Time{}

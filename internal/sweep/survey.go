@@ -13,13 +13,6 @@ import (
 	"chatexport/internal/retry"
 )
 
-const (
-	// reserveShare of a batch is kept for the writes at its end.
-	reserveShare = 0.1
-	minReserve   = 300 * time.Millisecond
-	maxReserve   = 10 * time.Second
-)
-
 // errNoProgress is wrapped by the error of a batch that found out nothing: its continuation would run for ever.
 var errNoProgress = errors.New("batch of the sweep made no progress")
 
@@ -31,8 +24,6 @@ type survey struct {
 	place place
 	at    time.Time // of the newest part: what the plan is made by
 	seen  *snapshot
-
-	prior base // what the plan begins with
 }
 
 // survey does one batch: c is nil for a tick.
@@ -138,7 +129,7 @@ func (v *survey) take(ctx context.Context) error {
 
 // resume reads the parts that are there already, and whether the sweep has been planned.
 func (v *survey) resume(ctx context.Context) (bool, error) {
-	var plan planObject
+	var plan Report
 	switch err := v.objects.readJSON(ctx, layout.SweepPlan(v.id), &plan); {
 	case err == nil:
 		return true, v.startLane(ctx, plan)
@@ -153,31 +144,25 @@ func (v *survey) resume(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		header, err := v.seen.read(body)
+		h, err := v.seen.read(body)
 		if err != nil {
 			return false, fmt.Errorf("part %d: %w", v.part, err)
 		}
-		v.place, v.at = header.Next, header.At
+		v.place, v.at = h.Listed.Next, h.At
 	}
 	return false, nil
-}
-
-// reserved returns when a batch ends all but the writes at its end.
-func reserved(start, deadline time.Time) time.Time {
-	total := deadline.Sub(start)
-	return deadline.Add(-min(retry.Share(total, reserveShare, minReserve, maxReserve), total/2))
 }
 
 // listPart looks at more groups and writes what it saw as the next part. It reports true if the batch is over.
 func (v *survey) listPart(ctx context.Context) (bool, error) {
 	lines := newLines()
-	l := v.listing(v.start, reserved(v.start, v.Deadline), v.seen.groups)
+	l := v.listing(v.lastStart, v.end.Sub(v.start), v.seen.groups)
 	l.spec, l.log, l.place, l.unlisted = v.spec, v.Log, v.place, slices.Clone(v.seen.unlisted)
 	l.keep = func(line *sightLine) {
 		lines.add(line)
 		v.seen.take(line)
 	}
-	bounded, cancel := context.WithDeadline(ctx, v.Deadline.Add(-v.Deadline.Sub(v.start)/20))
+	bounded, cancel := context.WithDeadline(ctx, v.end)
 	failure := l.run(bounded)
 	cancel()
 	for _, c := range []*retry.Caller{l.caller, l.lists, l.quick} {
@@ -191,10 +176,11 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	case still && !l.place.Done:
 		return false, fmt.Errorf("%w: time was up before a group was looked at; raise the function's time limit", errNoProgress)
 	}
-	header := partHeader{
-		envelope{format, v.id}, v.part, time.Now().UTC().Truncate(time.Second), l.place, l.unlisted[len(v.seen.unlisted):],
+	h := header{
+		envelope: envelope{format, v.id}, At: time.Now().UTC().Truncate(time.Second),
+		Listed: listed{l.place, l.unlisted[len(v.seen.unlisted):]},
 	}
-	w, err := lines.close(header)
+	w, err := lines.close(h)
 	if err != nil {
 		return false, err
 	}
@@ -209,7 +195,7 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 	case taken != nil: // whoever wrote it died: the next batch goes on behind it
 		return true, v.handOver(ctx)
 	}
-	v.seen.unlisted, v.place, v.at = l.unlisted, l.place, header.At
+	v.seen.unlisted, v.place, v.at = l.unlisted, l.place, h.At
 	v.part++
 	if failure != nil {
 		v.Log.Warn().Err(failure).Msg("listing stopped early; the next batch goes on")
@@ -222,5 +208,5 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 
 // handOver continues the sweep in another invocation: one of two that go on at the same part loses the next.
 func (v *survey) handOver(ctx context.Context) error {
-	return v.goOn(ctx, Continued, &Continuation{ID: v.id, Part: v.part}, func(*base) {})
+	return v.goOn(ctx, Continued, &Continuation{ID: v.id})
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,7 @@ func TestMerge_AMillionGroupsFitIntoASmallFunction(t *testing.T) { //nolint:para
 			if n%(groups/50) == 0 {
 				peak = max(peak, inUse()-before)
 			}
-			if !yield(record{Group: id(n), Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}, nil) {
+			if !yield(record{Stream: chat.Stream{GroupID: id(n)}, Type: "Public", Frontier: 10, CreateTime: 1, Since: hours(-3)}, nil) {
 				return
 			}
 		}
@@ -80,7 +81,7 @@ func inUse() uint64 {
 func held(s *snapshot, groups int) uint64 {
 	runtime.GC()
 	with := inUse()
-	s.table = table[sighting]{}
+	s.streams = nil
 	runtime.GC()
 	return (with - inUse()) / uint64(groups)
 }
@@ -97,22 +98,23 @@ func TestMerge_YieldsEveryStreamOnce(t *testing.T) {
 			}
 			return s
 		}
-		seen, want := &table[int]{}, map[chat.Stream][2]bool{}
+		var seen []chat.Stream
+		want := map[chat.Stream][2]bool{}
 		var known []record
-		for n := range random.IntN(80) {
+		for range random.IntN(80) {
 			s := stream()
 			if has := want[s]; random.IntN(2) == 0 {
-				seen.add(s, n)
+				seen = append(seen, s)
 				want[s] = [2]bool{true, has[1]}
 			} else if !has[1] {
-				known = append(known, record{Group: s.GroupID, Topic: s.TopicID})
+				known = append(known, record{Stream: s})
 				want[s] = [2]bool{has[0], true}
 			}
 		}
-		seen.sort()
+		slices.SortFunc(seen, compare)
 		got, last := map[chat.Stream][2]bool{}, chat.Stream{}
-		for m, err := range join(seen, inOrder(known)) {
-			if err != nil || compare(last, m.stream) >= 0 || m.record != nil && m.record.stream() != m.stream {
+		for m, err := range join(seen, func(s *chat.Stream) chat.Stream { return *s }, inOrder(known)) {
+			if err != nil || compare(last, m.stream) >= 0 || m.record != nil && m.record.Stream != m.stream {
 				t.Fatalf("seed %d: %+v behind %+v, %v", seed, m, last, err)
 			}
 			last, got[m.stream] = m.stream, [2]bool{m.value != nil, m.record != nil}
@@ -127,12 +129,11 @@ func TestMerge_EndsAtAnError(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("no access")
 	known := func(yield func(record, error) bool) {
-		_ = yield(record{Group: "a"}, nil) && yield(record{}, failure)
+		_ = yield(record{Stream: chat.Stream{GroupID: "a"}}, nil) && yield(record{}, failure)
 	}
-	seen := &table[verdict]{}
-	seen.add(chat.Stream{GroupID: "b"}, verdict{})
+	done := []*record{{Stream: chat.Stream{GroupID: "b"}}}
 	for name, records := range map[string]iter.Seq2[record, error]{
-		"learned": learned(known, seen), "plan": (&planner{now: noon()}).plan(newSnapshot(), known),
+		"learned": learned(known, done), "plan": (&planner{now: noon()}).plan(newSnapshot(), known),
 	} {
 		var got error
 		for _, err := range records {
@@ -140,25 +141,6 @@ func TestMerge_EndsAtAnError(t *testing.T) {
 		}
 		if !errors.Is(got, failure) {
 			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-func TestTable_GivesBackWhatWasFiled(t *testing.T) {
-	t.Parallel()
-	ids := &table[int]{}
-	var want []chat.Stream
-	for n := range 5000 {
-		s := chat.Stream{GroupID: fmt.Sprintf("%0*d", 1+n%128, n/3%10)}
-		if n%3 > 0 {
-			s.TopicID = fmt.Sprintf("%0*d", 1+n%100, n%10)
-		}
-		ids.add(s, n)
-		want = append(want, s)
-	}
-	for n := range want {
-		if got := ids.stream(n); got != want[n] || ids.rows[n].value != n {
-			t.Fatalf("%d: %+v, want %+v", n, got, want[n])
 		}
 	}
 }

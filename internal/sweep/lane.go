@@ -70,8 +70,10 @@ func (l *lane) run(ctx context.Context) error {
 		l.summary.Outcome = Lost
 		return nil
 	}
-	done, err := l.resume(ctx)
-	if done || err != nil {
+	if done, err := l.follow(ctx); done || err != nil {
+		return err
+	}
+	if err := l.resume(ctx); err != nil {
 		return err
 	}
 	b := newBoard(l)
@@ -81,57 +83,47 @@ func (l *lane) run(ctx context.Context) error {
 	return l.conclude(ctx, b)
 }
 
-// resume reads where the batch before ended. It reports true if this batch has been done already.
-func (l *lane) resume(ctx context.Context) (bool, error) {
-	body, object, err := l.objects.read(ctx, layout.SweepResult(l.id, l.batch))
-	if err == nil {
-		return true, l.follow(ctx, body, object)
+// follow goes on behind the results that are there already, this batch's and later ones, of an earlier delivery or another's.
+// It reports false if there is none.
+func (l *lane) follow(ctx context.Context) (bool, error) {
+	for n := l.batch; ; n++ {
+		h, _, object, err := readLines[resultLine](ctx, l.objects, layout.SweepResult(l.id, n))
+		switch {
+		case errors.Is(err, objstore.ErrNotExist) && n == l.batch:
+			return false, nil
+		case errors.Is(err, objstore.ErrNotExist):
+			return true, l.handOver(ctx)
+		case err != nil:
+			return false, err
+		case l.objects.Since(object.LastModified):
+			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
+			return true, nil
+		}
+		if l.progress = h.Lane; h.Last {
+			return true, l.finish(ctx, h.At)
+		}
 	}
-	if !errors.Is(err, objstore.ErrNotExist) {
-		return false, err
-	}
+}
+
+// resume reads where the batch before ended.
+func (l *lane) resume(ctx context.Context) error {
 	if l.batch == 0 {
-		return false, nil
+		return nil
 	}
-	before, others, err := readLines[resultLine](ctx, l.objects, layout.SweepResult(l.id, l.batch-1))
+	before, others, _, err := readLines[resultLine](ctx, l.objects, layout.SweepResult(l.id, l.batch-1))
 	if err != nil {
-		return false, err
+		return err
 	}
 	l.progress = before.Lane
 	for line, err := range others {
 		if err != nil {
-			return false, err
+			return err
 		}
 		if line.Open != nil && possible(line.Open.Stream) { // one line is not to cost all the others
 			l.opens = append(l.opens, *line.Open)
 		}
 	}
-	return false, nil
-}
-
-// follow goes on behind a result that is there already: this batch's own, of an earlier delivery, or another's.
-func (l *lane) follow(ctx context.Context, body []byte, object objstore.Object) error {
-	for n := l.batch; ; n++ {
-		h, _, err := openLines[resultLine](body)
-		if err != nil {
-			return err
-		}
-		if l.objects.Since(object.LastModified) {
-			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
-			return nil
-		}
-		l.progress = h.Lane
-		if h.Last {
-			return l.finish(ctx, h.At)
-		}
-		body, object, err = l.objects.read(ctx, layout.SweepResult(l.id, n+1))
-		if errors.Is(err, objstore.ErrNotExist) {
-			return l.handOver(ctx)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return nil
 }
 
 // conclude writes what the batch came to, and hands the rest on.
@@ -155,12 +147,13 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 		return err
 	}
 	// A crash right after this write: the redelivered event finds it, and publishes what comes next.
-	taken, object, err := l.objects.create(ctx, layout.SweepResult(l.id, l.batch), w)
+	taken, _, err := l.objects.create(ctx, layout.SweepResult(l.id, l.batch), w)
 	switch {
 	case err != nil:
 		return err
-	case taken != nil:
-		return l.follow(ctx, taken, object)
+	case taken:
+		_, err = l.follow(ctx)
+		return err
 	case h.Last:
 		return l.finish(ctx, h.At)
 	default:

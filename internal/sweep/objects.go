@@ -15,12 +15,7 @@ import (
 	"chatexport/internal/objstore"
 )
 
-const (
-	format = 1
-
-	contentJSON = "application/json"
-	contentGzip = "application/gzip"
-)
+const format = 1
 
 // errObject means that an object of a sweep cannot be read. Everything in such objects is a hint, so what depends on it
 // is done without.
@@ -28,7 +23,7 @@ var errObject = errors.New("not a readable object of a sweep")
 
 // unreadable reports whether an object is there, but is nothing that this version understands, or not what was written.
 func unreadable(err error) bool {
-	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt) || errors.Is(err, objstore.ErrTooLarge)
+	return errors.Is(err, errObject) || errors.Is(err, objstore.ErrCorrupt)
 }
 
 // lost reports whether an object is unreadable, or not there: it is done without.
@@ -53,19 +48,11 @@ type shelf struct{ *objstore.Observed }
 
 func (s *Sweeper) shelf() shelf { return shelf{objstore.Observe(s.Store, s.Writes)} }
 
-func (s shelf) read(ctx context.Context, key string) ([]byte, objstore.Object, error) {
-	body, object, err := s.Get(ctx, key)
-	if err != nil {
-		err = fmt.Errorf("read %s: %w", key, err)
-	}
-	return body, object, err
-}
-
 // readJSON reads an object for people.
 func (s shelf) readJSON(ctx context.Context, key string, into interface{ check() error }) error {
-	body, _, err := s.read(ctx, key)
+	body, _, err := s.Get(ctx, key)
 	if err != nil {
-		return err
+		return fmt.Errorf("read %s: %w", key, err)
 	}
 	if err = json.Unmarshal(body, into); err != nil {
 		err = fmt.Errorf("%w: %w", errObject, err)
@@ -84,7 +71,7 @@ func encodeJSON(value any) (objstore.Write, error) {
 	if err != nil {
 		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
 	}
-	return objstore.Write{Body: append(raw, '\n'), ContentType: contentJSON}, nil
+	return objstore.Write{Body: append(raw, '\n'), ContentType: "application/json"}, nil
 }
 
 // createJSON writes an object for people, of which any that is there already will do.
@@ -96,21 +83,20 @@ func (s shelf) createJSON(ctx context.Context, key string, value any) error {
 	return err
 }
 
-// create writes an object that must not exist yet. If it does, taken is what is there, unless that is the very same. What a
+// create writes an object that must not exist yet. If one does that is not the very same, it is taken, and described. What a
 // crash right after it means, each caller says.
-func (s shelf) create(ctx context.Context, key string, w objstore.Write) (taken []byte, object objstore.Object, err error) {
+func (s shelf) create(ctx context.Context, key string, w objstore.Write) (taken bool, there objstore.Object, err error) {
 	_, err = chain.Create(ctx, s.Observed, key, w, func(ctx context.Context) error {
+		var body []byte
 		var err error
-		taken, object, err = s.Get(ctx, key)
+		body, there, err = s.Get(ctx, key)
+		taken = err == nil && !bytes.Equal(body, w.Body) // else the answer to an earlier attempt was lost
 		return err
 	})
 	if err != nil {
-		return nil, object, fmt.Errorf("write %s: %w", key, err)
+		err = fmt.Errorf("write %s: %w", key, err)
 	}
-	if bytes.Equal(taken, w.Body) { // the answer to an earlier attempt was lost
-		taken = nil
-	}
-	return taken, object, nil
+	return taken, there, err
 }
 
 // header is the first line of an object of lines.
@@ -155,7 +141,7 @@ func (l *lines) close(h header) (objstore.Write, error) {
 	if err = errors.Join(err, l.enc.Encode(h), l.zip.Close()); err != nil {
 		return objstore.Write{}, fmt.Errorf("encode object of the sweep: %w", err)
 	}
-	return objstore.Write{Body: append(first.Bytes(), l.out.Bytes()...), ContentType: contentGzip}, nil
+	return objstore.Write{Body: append(first.Bytes(), l.out.Bytes()...), ContentType: "application/gzip"}, nil
 }
 
 // openLines reads the header of what lines built, and returns its other lines. An error ends them.
@@ -186,16 +172,16 @@ func openLines[T any](body []byte) (h header, others iter.Seq2[T, error], err er
 }
 
 // readLines reads an object of lines: its header at once, the others one by one.
-func readLines[T any](ctx context.Context, s shelf, key string) (header, iter.Seq2[T, error], error) {
-	body, _, err := s.read(ctx, key)
+func readLines[T any](ctx context.Context, s shelf, key string) (header, iter.Seq2[T, error], objstore.Object, error) {
+	body, object, err := s.Get(ctx, key)
 	if err != nil {
-		return header{}, nil, err
+		return header{}, nil, object, fmt.Errorf("read %s: %w", key, err)
 	}
 	h, others, err := openLines[T](body)
 	if err != nil {
-		return h, nil, fmt.Errorf("%s: %w", key, err)
+		err = fmt.Errorf("%s: %w", key, err)
 	}
-	return h, others, nil
+	return h, others, object, err
 }
 
 // readPieces reads one object of lines after the other, numbered from 0, up to the last or the first that is not there. What is
@@ -205,7 +191,7 @@ func readPieces[T any](
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for n := 0; ; n++ {
-			h, others, err := readLines[T](ctx, s, key(n))
+			h, others, _, err := readLines[T](ctx, s, key(n))
 			if err == nil {
 				*newest = h
 				var line T
@@ -251,16 +237,4 @@ func writePieces[T any](ctx context.Context, s shelf, id string, key func(n int)
 		l.add(line)
 	}
 	return flush(true)
-}
-
-// overwriteJSON writes a hint.
-func (s shelf) overwriteJSON(ctx context.Context, key string, value any) error {
-	w, err := encodeJSON(value)
-	if err != nil {
-		return err
-	}
-	if _, err := s.Overwrite(ctx, key, w); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	return nil
 }

@@ -38,7 +38,7 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		if err != nil || len(done) != 1 {
 			t.Errorf("done %+v, %v", done, err)
 		}
-		if _, err := l1.resume(s.t.Context()); err != nil || len(l1.opens) != 1 {
+		if err := l1.resume(s.t.Context()); err != nil || len(l1.opens) != 1 {
 			t.Errorf("%d open, %v", len(l1.opens), err)
 		}
 	})

@@ -78,7 +78,6 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 			}
 			var remember bool
 			if m.value != nil {
-				r.Type = cmp.Or(m.value.kind.Value(), r.Type)
 				remember = p.consider(r, m.value)
 			} else {
 				remember = p.missed(r)
@@ -92,13 +91,15 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 }
 
 // consider decides about a stream that was seen, and reports whether it is to be remembered.
-func (p *planner) consider(r *record, s *sighting) bool {
+func (p *planner) consider(r *record, seen *sighting) bool {
+	r.Type = cmp.Or(seen.kind.Value(), r.Type)
+	s := seen.news()
 	switch {
-	case s.gone:
+	case seen.gone:
 		return p.vanished(r, s, "")
 	case r.Outcome != "" && p.rests(r, s):
 		p.rest(r)
-	case s.unseen:
+	case seen.unseen:
 		p.due(r, s)
 	case r.Frontier == 0 && s.Next <= 1 && s.Last == 0:
 		p.streams.Empty++
@@ -115,8 +116,8 @@ func (p *planner) consider(r *record, s *sighting) bool {
 }
 
 // rests reports whether a stream need not be tried now.
-func (p *planner) rests(r *record, s *sighting) bool {
-	return p.now.Before(r.again(p.retention)) && !r.revived(s.news)
+func (p *planner) rests(r *record, s news) bool {
+	return p.now.Before(r.again(p.retention)) && !r.revived(s)
 }
 
 func (p *planner) rest(r *record) {
@@ -125,7 +126,7 @@ func (p *planner) rest(r *record) {
 }
 
 // idle reports whether everything that the app has of a stream is archived.
-func (r *record) idle(s *sighting) bool {
+func (r *record) idle(s news) bool {
 	switch {
 	case r.Frontier == 0, r.Outcome != "", r.recreated(s):
 		return false
@@ -137,13 +138,13 @@ func (r *record) idle(s *sighting) bool {
 }
 
 // recreated reports whether another group may have the archived one's id. Whether it has, the engine finds out.
-func (r *record) recreated(s *sighting) bool {
+func (r *record) recreated(s news) bool {
 	return r.Frontier > 0 && (s.Next > 0 && s.Next < r.Frontier || s.Create > 0 && r.CreateTime > 0 && s.Create != r.CreateTime)
 }
 
 // waits reports whether a stream may still wait for more messages: those that it has are few and young, and far from
 // expiry.
-func (p *planner) waits(r *record, s *sighting) bool {
+func (p *planner) waits(r *record, s news) bool {
 	few, age := p.spec.patience()
 	if few == 0 || r.Outcome != "" || r.recreated(s) || s.Next == 0 {
 		return false
@@ -153,7 +154,7 @@ func (p *planner) waits(r *record, s *sighting) bool {
 }
 
 // oldest returns the time before which no message was sent that is not archived yet.
-func (p *planner) oldest(r *record, s *sighting) time.Time {
+func (p *planner) oldest(r *record, s news) time.Time {
 	oldest := p.now.Add(-p.retention)
 	from := s.Create
 	if r.Frontier > 0 && r.Since > 0 {
@@ -166,9 +167,9 @@ func (p *planner) oldest(r *record, s *sighting) time.Time {
 }
 
 // due puts a stream on the plan.
-func (p *planner) due(r *record, s *sighting) {
+func (p *planner) due(r *record, s news) {
 	p.streams.Due++
-	i := &item{record: *r, Seen: s.news, New: int64(max(0, s.Next-max(r.Frontier, 1)))}
+	i := &item{record: *r, Seen: s, New: int64(max(0, s.Next-max(r.Frontier, 1)))}
 	i.risk = s.Last == 0 || time.Unix(s.Last, 0).Add(p.retention).After(p.now) // else all of it has expired already
 	i.deadline = p.now.Add(p.retention).Unix()
 	if i.risk {
@@ -179,7 +180,7 @@ func (p *planner) due(r *record, s *sighting) {
 
 // vanished decides about a stream that no longer exists. What is archived of it gets its last manifest from the engine,
 // once.
-func (p *planner) vanished(r *record, s *sighting, why string) bool {
+func (p *planner) vanished(r *record, s news, why string) bool {
 	switch {
 	case r.Frontier > 0 && p.rests(r, s):
 		p.rest(r)
@@ -196,7 +197,7 @@ func (p *planner) vanished(r *record, s *sighting, why string) bool {
 // missed decides about a known stream that was not listed: it is outside of what was asked for, or gone. A list that left
 // it out by chance costs a look.
 func (p *planner) missed(r *record) bool {
-	s := &sighting{}
+	var s news
 	switch {
 	case !p.spec.wants(r.GroupID) || !p.spec.listsType(r.Type):
 	case !p.overlooked(r):

@@ -112,10 +112,17 @@ func (s *stint) loadPointer(ctx context.Context) error {
 	return nil
 }
 
-// savePointer overwrites the pointer.
+// savePointer overwrites the pointer. What a crash right after it means, each caller says.
 func (s *stint) savePointer(ctx context.Context) error {
 	s.pointer.Format, s.pointer.At = format, time.Now().UTC()
-	return s.objects.overwriteJSON(ctx, layout.SweepLatest(), s.pointer)
+	w, err := encodeJSON(s.pointer)
+	if err == nil {
+		_, err = s.objects.Overwrite(ctx, layout.SweepLatest(), w)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", layout.SweepLatest(), err)
+	}
+	return nil
 }
 
 // begin puts a sweep into the place of the one under way. What it covers need not wait any more.

@@ -47,7 +47,7 @@ func (b *board) take(ctx context.Context, queues []*queue) (open, bool, error) {
 func (b *board) fill(ctx context.Context, q *queue) error {
 	for len(q.waiting) == 0 && !q.next.Ended {
 		key := layout.SweepPlanPiece(b.id, q.long, q.next.Piece)
-		h, items, err := readLines[item](ctx, b.objects, key)
+		h, items, _, err := readLines[item](ctx, b.objects, key)
 		if errors.Is(err, objstore.ErrNotExist) && q.next.Piece > 0 {
 			// Two deliveries of the batch that planned may have known unlike much, and planned unlike much. What is not here is
 			// due again in the next sweep.

@@ -104,8 +104,8 @@ func (r *Report) conclude(p progress) {
 	r.Unreached = max(0, r.Streams.Due-sum(r.Tally.Outcomes))
 }
 
-// report writes a report once; the first one stays. Nothing depends on it but people; a crash before it leaves it to a
-// redelivery, or to the next sweep.
+// report writes a report once; the first one stays. A crash right after it: the redelivery finds it, or nobody needs to. A crash
+// before it leaves it to a redelivery, or to the next sweep.
 func (s shelf) report(ctx context.Context, r Report) error {
 	return s.createJSON(ctx, layout.SweepReport(r.Sweep), r)
 }

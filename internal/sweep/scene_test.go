@@ -217,7 +217,7 @@ func (s *scene) knows(id, group string) bool {
 // result returns what is in a result.
 func (s *scene) result(id string, batch int) (h header, done []record, opens []open) {
 	s.t.Helper()
-	h, others, err := readLines[resultLine](s.t.Context(), s.shelf(), layout.SweepResult(id, batch))
+	h, others, _, err := readLines[resultLine](s.t.Context(), s.shelf(), layout.SweepResult(id, batch))
 	if err != nil {
 		s.t.Fatal(err)
 	}

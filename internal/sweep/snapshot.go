@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"errors"
+	"iter"
+	"math"
 	"slices"
 	"strings"
 	"unique"
@@ -93,13 +95,15 @@ type news struct {
 
 // sighting is what a sweep saw of one stream, in little memory: there may be very many.
 type sighting struct {
-	news
-
-	ids    string // of the group, and behind between of the topic
-	kind   unique.Handle[string]
-	gone   bool // the directory says so
-	unseen bool // it could not be looked at: the engine finds out what is new without a list
+	ids          string // of the group, and behind between of the topic
+	kind         unique.Handle[string]
+	next         chat.Seq
+	last, create uint32 // as in news: until the year 2106
+	gone         bool   // the directory says so
+	unseen       bool   // it could not be looked at: the engine finds out what is new without a list
 }
+
+func (s *sighting) news() news { return news{s.next, int64(s.last), int64(s.create)} }
 
 // between is in no id, which are UTF-8.
 const between = "\xff"
@@ -146,8 +150,10 @@ func (s *snapshot) see(g *sightLine) {
 	if g.TopicID != "" {
 		ids += between + g.TopicID
 	}
-	s.streams = append(s.streams, sighting{news{g.NextSeq, g.LastTime, g.CreateTime}, ids, unique.Make(g.Type), g.Gone, g.unseen()})
+	s.streams = append(s.streams, sighting{ids, unique.Make(g.Type), g.NextSeq, seconds(g.LastTime), seconds(g.CreateTime), g.Gone, g.unseen()})
 }
+
+func seconds(t int64) uint32 { return uint32(min(max(t, 0), math.MaxUint32)) }
 
 // complete puts the streams in order: nothing more is taken.
 func (s *snapshot) complete() {
@@ -156,20 +162,16 @@ func (s *snapshot) complete() {
 }
 
 // read adds a part that was written.
-func (s *snapshot) read(body []byte) (header, error) {
-	h, others, err := openLines[sightLine](body)
-	if err != nil {
-		return h, err
-	}
+func (s *snapshot) read(h header, groups iter.Seq2[sightLine, error]) error {
 	s.unlisted = append(s.unlisted, h.Listed.Unlisted...)
-	for g, err := range others {
+	for g, err := range groups {
 		if err != nil {
-			return h, err
+			return err
 		}
 		if s.groups.fresh(g.GroupID) {
 			s.groups.note(&g)
 			s.take(&g)
 		}
 	}
-	return h, nil
+	return nil
 }

@@ -90,7 +90,7 @@ func (v *survey) tick(ctx context.Context) (bool, error) {
 
 // reported reports whether the sweep under way has come to its end, whatever the pointer tells.
 func (v *survey) reported(ctx context.Context) bool {
-	_, _, err := v.objects.read(ctx, layout.SweepReport(v.pointer.Current.ID))
+	_, _, err := v.objects.Get(ctx, layout.SweepReport(v.pointer.Current.ID))
 	return err == nil
 }
 
@@ -137,15 +137,14 @@ func (v *survey) resume(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for ; !v.place.Done; v.part++ {
-		body, _, err := v.objects.read(ctx, layout.SweepInfo(v.id, v.part))
+		h, groups, _, err := readLines[sightLine](ctx, v.objects, layout.SweepInfo(v.id, v.part))
 		if errors.Is(err, objstore.ErrNotExist) {
 			break
 		}
 		if err != nil {
 			return false, err
 		}
-		h, err := v.seen.read(body)
-		if err != nil {
+		if err := v.seen.read(h, groups); err != nil {
 			return false, fmt.Errorf("part %d: %w", v.part, err)
 		}
 		v.place, v.at = h.Listed.Next, h.At
@@ -185,14 +184,14 @@ func (v *survey) listPart(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// A crash right after this write: the redelivered event, or the next batch, goes on behind this part.
-	taken, object, err := v.objects.create(ctx, layout.SweepInfo(v.id, v.part), w)
+	taken, there, err := v.objects.create(ctx, layout.SweepInfo(v.id, v.part), w)
 	switch {
 	case err != nil:
 		return false, err
-	case taken != nil && v.objects.Since(object.LastModified):
+	case taken && v.objects.Since(there.LastModified):
 		v.summary.Outcome = LostRace
 		return true, nil
-	case taken != nil: // whoever wrote it died: the next batch goes on behind it
+	case taken: // whoever wrote it died: the next batch goes on behind it
 		return true, v.handOver(ctx)
 	}
 	v.seen.unlisted, v.place, v.at = l.unlisted, l.place, h.At

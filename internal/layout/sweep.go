@@ -17,13 +17,8 @@ func SweepKnown(id string, n int) string { return sweepPiece(id, "known", n) }
 // SweepPlan returns the key of the object that says that the whole plan is written.
 func SweepPlan(id string) string { return SweepPrefix + id + "/plan.json" }
 
-// SweepPlanPiece returns the key of the n-th piece of the plan of short or of long streams.
-func SweepPlanPiece(id string, long bool, n int) string {
-	if long {
-		return sweepPiece(id, "plan-long", n)
-	}
-	return sweepPiece(id, "plan-short", n)
-}
+// SweepPlanPiece returns the key of the n-th piece of the plan.
+func SweepPlanPiece(id string, n int) string { return sweepPiece(id, "plan", n) }
 
 // SweepResult returns the key of what became of streams in the n-th batch of the lane.
 func SweepResult(id string, n int) string { return sweepPiece(id, "result", n) }

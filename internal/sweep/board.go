@@ -14,6 +14,7 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/panics"
 	"chatexport/internal/retry"
@@ -32,15 +33,19 @@ const (
 	refusedFrom = 3
 )
 
+// long reports whether a stream is one of those that few workers serve.
+func (i *item) long() bool { return i.New > int64(shortSeqs) }
+
 // board divides the streams of a batch among its workers.
 type board struct {
 	*lane
 
 	known time.Time // when the app told the news of streams
 
-	mu          sync.Mutex // of what follows
-	short, long queue
-	later       []open // for the next batch
+	mu      sync.Mutex // of what follows
+	waiting []open     // in the order in which they are to be served
+	next    planPlace  // in the plan, behind these
+	later   []open     // for the next batch
 
 	lines    *lines // of the result
 	tally    Tally  // of this batch
@@ -54,29 +59,20 @@ type board struct {
 }
 
 func newBoard(l *lane) *board {
-	b := &board{lane: l, lines: newLines(), short: queue{next: l.Short}, long: queue{long: true, next: l.Long}}
+	b := &board{lane: l, lines: newLines(), waiting: l.opens, next: l.Next}
 	b.known, _ = archive.RunStart(l.id) // earlier than any group was looked at: what is known is at most as old
-	slices.SortStableFunc(l.opens, func(a, b open) int {
-		return cmp.Or(cmp.Compare(a.Stuck, b.Stuck), cmp.Compare(a.Rank, b.Rank))
-	})
-	for _, o := range l.opens {
-		q := &b.short
-		if o.long() {
-			q = &b.long
-		}
-		q.waiting = append(q.waiting, o)
-	}
+	slices.SortStableFunc(b.waiting, func(a, b open) int { return cmp.Compare(a.Rank, b.Rank) })
 	return b
 }
 
 // work serves streams until all are done, or tried, or time is up. Its error is for the platform; no stream's failure is.
 func (b *board) work(ctx context.Context) error {
 	group, joint := errgroup.WithContext(ctx)
-	serve := func(concurrency int, queues ...*queue) { // one stream after the other
+	serve := func(concurrency int, long bool) { // one stream after the other
 		group.Go(func() error {
 			return panics.Logged(b.Log, func() error {
 				for {
-					o, ok, err := b.take(joint, queues)
+					o, ok, err := b.take(joint, long)
 					if ok {
 						err = b.one(joint, o, concurrency)
 					}
@@ -88,13 +84,65 @@ func (b *board) work(ctx context.Context) error {
 		})
 	}
 	for range longWorkers {
-		serve(max(1, b.Settings.Concurrency/4), &b.long, &b.short)
+		serve(max(1, b.Settings.Concurrency/4), true)
 	}
 	for range max(1, b.Settings.Concurrency/2) {
-		serve(1, &b.short)
+		serve(1, false)
 	}
 	return errors.Join(group.Wait(), context.Cause(ctx))
 }
+
+// take gives out the most urgent stream, or the most urgent of the short ones. It reports false if there is none, or no time
+// for one.
+func (b *board) take(ctx context.Context, long bool) (open, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !b.timeIsUp() && ctx.Err() == nil {
+		n := slices.IndexFunc(b.waiting, func(o open) bool { return long || !o.long() })
+		if n >= 0 {
+			o := b.waiting[n]
+			b.waiting = slices.Delete(b.waiting, n, n+1)
+			return o, true, nil
+		}
+		if b.next.Ended || len(b.waiting) > pieceItems {
+			break
+		}
+		if err := b.readOn(ctx); err != nil {
+			return open{}, false, err
+		}
+	}
+	return open{}, false, nil
+}
+
+// readOn reads the next piece of the plan. The workers wait meanwhile: it is one read for many streams.
+func (b *board) readOn(ctx context.Context) error {
+	key := layout.SweepPlanPiece(b.id, b.next.Piece)
+	h, items, _, err := readLines[item](ctx, b.objects, key)
+	if errors.Is(err, objstore.ErrNotExist) && b.next.Piece > 0 {
+		// Two deliveries of the batch that planned may have known unlike much, and planned unlike much. What is not here is
+		// due again in the next sweep.
+		b.Log.Warn().Str("key", key).Msg("the plan ends early; the next sweep takes up what it lacks")
+		b.next.Ended = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n := b.next.Piece * pieceItems
+	for i, err := range items {
+		if err != nil {
+			return err
+		}
+		if n++; possible(i.Stream) { // one line is not to cost all the others
+			b.waiting = append(b.waiting, open{item: i, Rank: n})
+		}
+	}
+	b.next = planPlace{b.next.Piece + 1, h.Last}
+	return nil
+}
+
+// left returns the streams that the next batch begins with.
+func (b *board) left() []open { return slices.Concat(b.waiting, b.later) }
 
 // one does a batch of one stream.
 func (b *board) one(ctx context.Context, o open, concurrency int) error {
@@ -135,7 +183,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	switch {
 	case err != nil && export.OutOfTime(err) && b.timeIsUp():
 		if began.Sub(b.start) < b.lastStart.Sub(b.start)/2 {
-			o.Stuck++ // or its own: it had most of the batch
+			o.Rank = b.next.Piece*pieceItems + 1 // or its own: it had most of the batch, and goes behind the others that are there
 		}
 		b.later = append(b.later, o)
 		return nil
@@ -146,7 +194,7 @@ func (b *board) note(o open, r export.Result, err error, began time.Time) error 
 	case err != nil:
 	case r.Outcome == export.Continued:
 		b.moved = true
-		o.Continuation, o.New, o.Attempts, o.Stuck = r.Next, int64(r.Head-r.Frontier+1), 0, 0
+		o.Continuation, o.New, o.Attempts = r.Next, int64(r.Head-r.Frontier+1), 0
 		b.later = append(b.later, o)
 		return nil
 	default:

@@ -64,22 +64,20 @@ func (v *survey) makePlan(ctx context.Context) error {
 	return v.goOn(ctx, Complete, nil)
 }
 
-// commit writes the plan, the short streams and the long ones each by themselves, and starts the lane. plan.json is the report as
-// far as it is known, and means that the whole plan is written.
+// commit writes the plan and starts the lane. plan.json is the report as far as it is known, and means that the whole plan is
+// written.
 func (v *survey) commit(ctx context.Context, items []*item, report Report) error {
-	for _, long := range []bool{false, true} {
-		key := func(piece int) string { return layout.SweepPlanPiece(v.id, long, piece) }
-		// A crash right after any of these writes: a redelivery makes the same pieces.
-		err := writePieces(ctx, v.objects, v.id, key, pieceItems, func(yield func(*item, error) bool) {
-			for _, i := range items {
-				if i.long() == long && !yield(i, nil) {
-					return
-				}
+	key := func(piece int) string { return layout.SweepPlanPiece(v.id, piece) }
+	// A crash right after any of these writes: a redelivery makes the same pieces.
+	err := writePieces(ctx, v.objects, v.id, key, pieceItems, func(yield func(*item, error) bool) {
+		for _, i := range items {
+			if !yield(i, nil) {
+				return
 			}
-		})
-		if err != nil {
-			return err
 		}
+	})
+	if err != nil {
+		return err
 	}
 	// A crash right after this write: a redelivery starts the lane. Without one, the next sweep takes the streams up.
 	if err := v.objects.createJSON(ctx, layout.SweepPlan(v.id), report); err != nil {

@@ -21,12 +21,17 @@ const laneOwner = "sweep"
 // progress is what the header of result-<batch>.ndjson.gz tells: where the next batch begins, and everything that the lane did so
 // far. The zero one is that of a lane that did nothing.
 type progress struct {
-	Batches  int        `json:"batches"`
-	Short    piecePlace `json:"short"` // of the plan, where the next batch reads on
-	Long     piecePlace `json:"long"`
-	Tally    Tally      `json:"tally"`
-	Failures nameList   `json:"failures"`
-	Expired  nameList   `json:"expired"`
+	Batches  int       `json:"batches"`
+	Next     planPlace `json:"next"` // in the plan, where the next batch reads on
+	Tally    Tally     `json:"tally"`
+	Failures nameList  `json:"failures"`
+	Expired  nameList  `json:"expired"`
+}
+
+// planPlace is a place among the pieces of the plan.
+type planPlace struct {
+	Piece int  `json:"piece"`
+	Ended bool `json:"ended,omitempty"` // there are no more
 }
 
 // resultLine is any other line of a result.
@@ -39,10 +44,9 @@ type resultLine struct {
 type open struct {
 	item
 
-	Rank         int             `json:"rank"`               // its place in the plan of its kind, from 1
+	Rank         int             `json:"rank"`               // its place in the plan, from 1; further behind once it got nowhere
 	Continuation json.RawMessage `json:"continue,omitempty"` // of package export, as it came
 	Attempts     int             `json:"attempts,omitempty"` // how often it failed
-	Stuck        int             `json:"stuck,omitempty"`    // batches in a row in which it got nowhere: others go first
 }
 
 // lane is one batch of a lane.
@@ -128,18 +132,18 @@ func (l *lane) resume(ctx context.Context) error {
 
 // conclude writes what the batch came to, and hands the rest on.
 func (l *lane) conclude(ctx context.Context, b *board) error {
-	h := header{envelope: envelope{format, l.id}, At: time.Now().UTC(), Last: b.exhausted()}
+	left := b.left()
+	h := header{envelope: envelope{format, l.id}, At: time.Now().UTC(), Last: b.next.Ended && len(left) == 0}
 	if b.over == 0 && !b.moved && !h.Last {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
 	}
-	l.Batches = l.batch + 1
-	l.Short, l.Long = b.short.next, b.long.next
+	l.Batches, l.Next = l.batch+1, b.next
 	l.Tally.join(b.tally)
 	l.Failures.join(b.failures)
 	l.Expired.join(b.expired)
 	h.Lane, l.summary.Tally = l.progress, b.tally
 	b.suspect(l.Tally)
-	for _, o := range b.left() {
+	for _, o := range left {
 		b.lines.add(resultLine{Open: &o})
 	}
 	w, err := b.lines.close(h)

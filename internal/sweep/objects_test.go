@@ -54,12 +54,12 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, false, 0), w); err != nil {
+	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, 0), w); err != nil {
 		t.Fatal(err)
 	}
 	b := &board{lane: &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}}
-	if err := b.fill(t.Context(), &b.short); err != nil || len(b.short.waiting) != 1 || b.short.waiting[0].GroupID != "g" || !b.short.next.Ended {
-		t.Errorf("%+v, %v", b.short, err)
+	if err := b.readOn(t.Context()); err != nil || len(b.waiting) != 1 || b.waiting[0].GroupID != "g" || !b.next.Ended {
+		t.Errorf("%+v, %v", b.waiting, err)
 	}
 }
 

@@ -34,9 +34,6 @@ type item struct {
 // calls is how many calls the export of the item takes at least.
 func (i *item) calls() float64 { return 1 + float64(i.New)/chat.PageSize }
 
-// long reports whether a stream is one of those that few workers serve.
-func (i *item) long() bool { return i.New > int64(shortSeqs) }
-
 // Streams counts what a sweep decided about streams.
 type Streams struct {
 	Due     int `json:"due"`     // planned: something new, or to be looked at again

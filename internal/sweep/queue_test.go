@@ -129,7 +129,7 @@ func TestQueue_APlanThatLacksAPieceEndsEarly(t *testing.T) {
 		if _, err := s.sweep(nil, "tick", 10*time.Minute); err != nil || len(s.lanes) != 1 {
 			t.Fatalf("%d lanes, %v", len(s.lanes), err)
 		}
-		s.store.Lose(layout.SweepPlanPiece(s.lanes[0].ID, false, 1))
+		s.store.Lose(layout.SweepPlanPiece(s.lanes[0].ID, 1))
 		served := 0
 		s.engine = func(export.Request) (export.Result, error) {
 			s.mu.Lock()

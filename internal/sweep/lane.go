@@ -51,30 +51,22 @@ type open struct {
 
 // lane is one batch of a lane.
 type lane struct {
-	stint
+	*stint
 	progress // where the batch begins, then what it came to
 
 	batch int    // from 0
 	opens []open // carried over
 }
 
-// laneBatch does one batch of a lane.
-func (s *Sweeper) laneBatch(ctx context.Context, spec Spec, id string, batch int, req Request) (Summary, error) {
-	l := &lane{stint: s.stint(spec, id, req), batch: batch}
-	l.summary.Lane, l.summary.Batch = true, batch
-	l.Log = l.Log.With().Str("sweep", id).Int("batch", batch).Logger()
-	err := l.run(ctx)
-	l.summary.Elapsed = time.Since(l.start)
-	return l.summary, err
-}
-
 func (l *lane) run(ctx context.Context) error {
+	l.summary.Lane, l.summary.Batch = true, l.batch
+	l.Log = l.Log.With().Str("sweep", l.id).Int("batch", l.batch).Logger()
 	if l.batch > l.Settings.MaxHops {
 		l.Log.Warn().Msg("the continuation names one batch of the lane too many; the next sweep goes on")
 		l.summary.Outcome = Lost
 		return nil
 	}
-	if done, err := l.follow(ctx); done || err != nil {
+	if err := l.follow(ctx); err != nil || l.over() {
 		return err
 	}
 	if err := l.resume(ctx); err != nil {
@@ -88,23 +80,22 @@ func (l *lane) run(ctx context.Context) error {
 }
 
 // follow goes on behind the results that are there already, this batch's and later ones, of an earlier delivery or another's.
-// It reports false if there is none.
-func (l *lane) follow(ctx context.Context) (bool, error) {
+func (l *lane) follow(ctx context.Context) error {
 	for n := l.batch; ; n++ {
 		h, _, object, err := readLines[resultLine](ctx, l.objects, layout.SweepResult(l.id, n))
 		switch {
 		case errors.Is(err, objstore.ErrNotExist) && n == l.batch:
-			return false, nil
+			return nil
 		case errors.Is(err, objstore.ErrNotExist):
-			return true, l.handOver(ctx)
+			return l.handOver(ctx)
 		case err != nil:
-			return false, err
+			return err
 		case l.objects.Since(object.LastModified):
 			l.summary.Outcome = LostRace // who wrote it goes on, or is delivered again
-			return true, nil
+			return nil
 		}
 		if l.progress = h.Lane; h.Last {
-			return true, l.finish(ctx, h.At)
+			return l.finish(ctx, h.At)
 		}
 	}
 }
@@ -156,8 +147,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 	case err != nil:
 		return err
 	case taken:
-		_, err = l.follow(ctx)
-		return err
+		return l.follow(ctx)
 	case h.Last:
 		return l.finish(ctx, h.At)
 	default:

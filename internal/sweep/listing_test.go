@@ -103,11 +103,11 @@ func listAll(t *testing.T, d Directory, spec Spec, limit time.Duration) (*found,
 			t.Fatal("the listing does not end")
 		}
 		v := &survey{stint: s.stint(spec, baseID, Request{Deadline: time.Now().Add(limit), Log: zerolog.Nop()}), seen: newSnapshot()}
-		if _, err := v.resume(t.Context()); err != nil {
+		if err := v.resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for done := false; !v.place.Done && !done && failure == nil; {
-			done, failure = v.listPart(t.Context())
+		for !v.place.Done && !v.over() && failure == nil {
+			failure = v.listPart(t.Context())
 		}
 		if v.place.Done {
 			found.unlisted = v.seen.unlisted

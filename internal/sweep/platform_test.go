@@ -85,8 +85,8 @@ func (q *platform) push(e event) {
 
 // enter counts the batches of lanes until the function is called.
 func (q *platform) enter(e event) func() {
-	c, err := parseContinuation(e.next)
-	if err != nil || c.Batch == nil {
+	c, ok := parseContinuation(e.next)
+	if !ok || c.Batch == nil {
 		return func() {}
 	}
 	q.mu.Lock()

@@ -21,9 +21,12 @@ const (
 	// freshFor is how long a redelivery goes on with what its predecessor began. The platform repeats a minute apart.
 	freshFor = time.Hour
 	// maxSkew is how far clocks may differ: a sweep that begins later than that has a forged id, or was begun by a broken
-	// clock. Ids are ordered by time, so such a one would be the latest for ever.
+	// clock.
 	maxSkew = 10 * time.Minute
-
+	// turn is how long a lane works before it makes place for a sweep that waits.
+	turn = time.Hour
+	// rereadAfter is how long another's hand-over may be between its read of the pointer and its write.
+	rereadAfter = 5 * time.Second
 	// stale is how old a sweep may be and still cover the tasks of others.
 	stale = 20 * time.Hour
 	// maxWaiting bounds the pointer. The task {} always finds room: it covers all others.
@@ -85,11 +88,14 @@ func (s shelf) pointer(ctx context.Context) (pointer, error) {
 	if errors.Is(err, objstore.ErrNotExist) {
 		return pointer{}, nil
 	}
-	if err == nil && (p.Current.ID != "" && !validID(p.Current.ID) || p.Base.ID != "" && !validID(p.Base.ID)) {
-		err = fmt.Errorf("%s: %w: it names no sweep", layout.SweepLatest(), errObject)
-	}
 	if err != nil {
 		return pointer{}, err
+	}
+	if !begun(p.Current.ID, time.Now()) { // by a broken clock: it would be the latest for ever
+		p.Current = current{}
+	}
+	if !validID(p.Base.ID) {
+		p.Base = base{}
 	}
 	return p, nil
 }
@@ -177,19 +183,21 @@ func (p *pointer) shown(id string) bool {
 func (p *pointer) unfinished(owner string, now time.Time) bool {
 	c := p.Current
 	started, ok := archive.RunStart(c.ID)
-	return owner != "" && c.Owner == owner && !p.shown(c.ID) && ok && now.Sub(started) < freshFor && !ahead(c.ID, now)
+	return owner != "" && c.Owner == owner && !p.shown(c.ID) && ok && now.Sub(started) < freshFor
 }
 
-// overtook reports whether a later sweep has begun than the one that an id names. Ids are ordered by time. One of a time
-// to come is not later: what it knew is as good as any, though.
-func (p *pointer) overtook(id string, now time.Time) bool {
-	return p.Current.ID > id && !ahead(p.Current.ID, now)
-}
-
-// ahead reports whether a sweep's id is of a time to come.
-func ahead(id string, now time.Time) bool {
+// begun reports whether an id is that of a sweep that may have begun.
+func begun(id string, now time.Time) bool {
 	started, _ := archive.RunStart(id)
-	return started.After(now.Add(maxSkew))
+	return validID(id) && !started.After(now.Add(maxSkew))
+}
+
+// laterID returns the id of a sweep that begins now, behind another in the order of ids, which have whole seconds.
+func laterID(before string, now time.Time) string {
+	if started, ok := archive.RunStart(before); ok && !now.After(started.Add(time.Second)) {
+		now = started.Add(time.Second)
+	}
+	return archive.NewRunID(now)
 }
 
 // validID reports whether a text is the id of a sweep: it becomes part of keys.

@@ -66,16 +66,16 @@ func TestPointer_ASweepOfATimeToComeIsNotTheLatestForEver(t *testing.T) {
 	})
 }
 
-func TestPointer_WhichSweepIsTheLater(t *testing.T) {
+func TestPointer_NamesNoSweepThatHasNotBegun(t *testing.T) {
 	t.Parallel()
-	const id, later, future = "20261122T110000Z-01020304", "20261122T115500Z-00000000", "20261122T130000Z-00000000"
-	for other, want := range map[string]bool{"": false, id: false, later: true, future: false} {
-		p := pointer{Current: current{ID: other, Owner: "a"}}
-		if got := p.overtook(id, noon()); got != want {
-			t.Errorf("%q overtook: %v", other, got)
-		}
-		if other == future && p.unfinished("a", noon()) {
-			t.Error("a redelivery goes on with a sweep of a time to come")
-		}
+	const now, later, future = "20261122T120000Z-01020304", "20261122T120900Z-00000000", "20261122T121100Z-00000000"
+	for id, want := range map[string]string{"": "", "../x": "", now: now, later: later, future: ""} {
+		inScene(t, func(s *scene) {
+			s.point(pointer{Current: current{ID: id}, Base: base{ID: id}})
+			p, err := s.shelf().pointer(s.t.Context())
+			if kept := validID(id); err != nil || p.Current.ID != want || (p.Base.ID == id) != (kept || id == "") {
+				t.Errorf("%q: %+v, %v", id, p, err)
+			}
+		})
 	}
 }

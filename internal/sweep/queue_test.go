@@ -137,7 +137,7 @@ func TestQueue_APlanThatLacksAPieceEndsEarly(t *testing.T) {
 			served++
 			return export.Result{Outcome: export.Complete, Frontier: 5}, nil
 		}
-		sum, err := s.laneBatch(s.t.Context(), Spec{}, s.lanes[0].ID, 0, s.request("lane", 10*time.Minute))
+		sum, err := s.sweep(&s.lanes[0], "lane", 10*time.Minute)
 		if err != nil || sum.Outcome != Complete || served != pieceItems {
 			t.Errorf("the lane ends with %q, %v, and has served %d streams of %d", sum.Outcome, err, served, pieceItems)
 		}

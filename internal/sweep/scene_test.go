@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -100,7 +102,11 @@ func (s *scene) ContinueSweep(ctx context.Context, spec Spec, next []byte) error
 		return errDead
 	}
 	s.queue.push(event{spec: spec, next: next})
-	c, err := parseContinuation(next)
+	c, ok := parseContinuation(next)
+	if !ok {
+		return errors.New("not a continuation")
+	}
+	var err error
 	if dead {
 		err = errDead
 	}
@@ -126,7 +132,7 @@ func (s *scene) sweep(c *Continuation, owner string, limit time.Duration) (Summa
 	var next []byte
 	if c != nil {
 		var err error
-		if next, err = c.encode(); err != nil {
+		if next, err = json.Marshal(c); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -146,10 +152,7 @@ func (s *scene) planned() Summary {
 // batch does the last published batch of a lane.
 func (s *scene) batch(limit time.Duration) Summary {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
-	defer cancel()
-	c := s.lanes[len(s.lanes)-1]
-	sum, err := s.laneBatch(ctx, Spec{}, c.ID, *c.Batch, s.request("lane", limit))
+	sum, err := s.sweep(&s.lanes[len(s.lanes)-1], "lane", limit)
 	if err != nil {
 		s.t.Fatalf("lane: %v", err)
 	}

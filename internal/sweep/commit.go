@@ -58,7 +58,7 @@ func (v *survey) makePlan(ctx context.Context) error {
 	v.summary.Streams = p.streams
 	report.FinishedAt = report.PlannedAt
 	// A crash right after this write: a redelivery plans once more, with the same result.
-	if err := v.objects.report(ctx, report); err != nil {
+	if err := v.objects.createJSON(ctx, layout.SweepReport(v.id), report); err != nil {
 		return err
 	}
 	return v.goOn(ctx, Complete, nil)

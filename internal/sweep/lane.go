@@ -1,10 +1,13 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"chatexport/internal/layout"
@@ -52,10 +55,19 @@ type open struct {
 // lane is one batch of a lane.
 type lane struct {
 	*stint
-	progress // where the batch begins, then what it came to
 
-	batch int    // from 0
-	opens []open // carried over
+	batch int // from 0
+
+	mu       sync.Mutex // of what follows, while streams are served
+	progress            // where the batch begins, then what it came to
+	waiting  []open     // in the order in which they are to be served: those that are begun, and a piece of the plan
+	later    []open     // for the next batch
+	lines    *lines     // of the result
+	done     int        // streams that are done with
+	noRights int        // of these, how many were refused as an account without rights is
+	moved    bool       // some stream got on, though it is not done
+	served   bool       // some stream did not fail
+	refused  int        // streams that failed for a reason that is not theirs
 }
 
 func (l *lane) run(ctx context.Context) error {
@@ -72,11 +84,10 @@ func (l *lane) run(ctx context.Context) error {
 	if err := l.resume(ctx); err != nil {
 		return err
 	}
-	b := newBoard(l)
-	if err := b.work(ctx); err != nil {
+	if err := l.work(ctx); err != nil {
 		return err
 	}
-	return l.conclude(ctx, b)
+	return l.conclude(ctx)
 }
 
 // follow goes on behind the results that are there already, this batch's and later ones, of an earlier delivery or another's.
@@ -115,29 +126,28 @@ func (l *lane) resume(ctx context.Context) error {
 			return err
 		}
 		if line.Open != nil && possible(line.Open.Stream) { // one line is not to cost all the others
-			l.opens = append(l.opens, *line.Open)
+			l.waiting = append(l.waiting, *line.Open)
 		}
 	}
 	return nil
 }
 
 // conclude writes what the batch came to, and hands the rest on.
-func (l *lane) conclude(ctx context.Context, b *board) error {
-	left := b.left()
-	h := header{envelope: envelope{format, l.id}, At: time.Now().UTC(), Last: b.next.Ended && len(left) == 0}
-	if b.over == 0 && !b.moved && !h.Last {
+func (l *lane) conclude(ctx context.Context) error {
+	left := slices.Concat(l.waiting, l.later)
+	last := l.Next.Ended && len(left) == 0
+	if l.done == 0 && !l.moved && !last {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)
 	}
-	l.Batches, l.Next = l.batch+1, b.next
-	l.Tally.join(b.tally)
-	l.Failures.join(b.failures)
-	l.Expired.join(b.expired)
-	h.Lane, l.summary.Tally = l.progress, b.tally
-	b.suspect(l.Tally)
+	l.Batches = l.batch + 1
+	l.Tally.join(l.summary.Tally)
+	l.suspect()
+	slices.SortStableFunc(left, func(a, b open) int { return cmp.Compare(a.Rank, b.Rank) })
 	for _, o := range left {
-		b.lines.add(resultLine{Open: &o})
+		l.lines.add(resultLine{Open: &o})
 	}
-	w, err := b.lines.close(h)
+	h := header{envelope: envelope{format, l.id}, At: time.Now().UTC(), Last: last, Lane: l.progress}
+	w, err := l.lines.close(h)
 	if err != nil {
 		return err
 	}
@@ -148,7 +158,7 @@ func (l *lane) conclude(ctx context.Context, b *board) error {
 		return err
 	case taken:
 		return l.follow(ctx)
-	case h.Last:
+	case last:
 		return l.finish(ctx, h.At)
 	default:
 		return l.handOver(ctx)
@@ -168,7 +178,8 @@ func (l *lane) finish(ctx context.Context, at time.Time) error {
 	}
 	r.conclude(l.progress)
 	r.FinishedAt = at
-	if err := l.objects.report(ctx, r); err != nil {
+	// A crash right after this write: the redelivery finds it, and ends the sweep in the pointer.
+	if err := l.objects.createJSON(ctx, layout.SweepReport(l.id), r); err != nil {
 		return err
 	}
 	return l.goOn(ctx, Complete, nil)

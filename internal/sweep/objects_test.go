@@ -38,8 +38,8 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		if err != nil || len(done) != 1 {
 			t.Errorf("done %+v, %v", done, err)
 		}
-		if err := l1.resume(s.t.Context()); err != nil || len(l1.opens) != 1 {
-			t.Errorf("%d open, %v", len(l1.opens), err)
+		if err := l1.resume(s.t.Context()); err != nil || len(l1.waiting) != 1 {
+			t.Errorf("%d open, %v", len(l1.waiting), err)
 		}
 	})
 }
@@ -57,9 +57,9 @@ func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
 	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, 0), w); err != nil {
 		t.Fatal(err)
 	}
-	b := &board{lane: &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}}
-	if err := b.readOn(t.Context()); err != nil || len(b.waiting) != 1 || b.waiting[0].GroupID != "g" || !b.next.Ended {
-		t.Errorf("%+v, %v", b.waiting, err)
+	l1 := &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}
+	if err := l1.readOn(t.Context()); err != nil || len(l1.waiting) != 1 || l1.waiting[0].GroupID != "g" || !l1.Next.Ended {
+		t.Errorf("%+v, %v", l1.waiting, err)
 	}
 }
 

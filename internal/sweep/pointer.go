@@ -35,9 +35,6 @@ const (
 	longWait = 6 * time.Hour
 )
 
-// errTooMany means that a task cannot be noted. Later it may be.
-var errTooMany = errors.New("too many sweeps wait for their turn")
-
 // pointer is state/sweep/latest.json, the only object of sweeps that is overwritten. It is a hint: where it is lost or
 // stale, streams are looked at once more that need not be. Whoever writes it has just read it, and never puts an earlier
 // sweep in the place of a later one.

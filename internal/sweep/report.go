@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	"chatexport/internal/export"
+	"chatexport/internal/chat"
 	"chatexport/internal/layout"
+	"chatexport/internal/logging"
 )
 
 // maxWarnings bounds the warnings that one sweep logs; the report has more.
@@ -49,21 +50,6 @@ type Tally struct {
 	Throttled int64          `json:"throttled"`
 }
 
-func (t *Tally) add(r export.Result) {
-	t.Messages += r.Counts.Lines()
-	t.Chunks += int64(r.Chunks)
-	t.Bytes += r.Bytes
-	t.Calls += r.Calls
-	t.Throttled += r.Throttled
-}
-
-func (t *Tally) ended(outcome string) {
-	if t.Outcomes == nil {
-		t.Outcomes = make(map[string]int)
-	}
-	t.Outcomes[outcome]++
-}
-
 func sum(outcomes map[string]int) int {
 	all := 0
 	for _, n := range outcomes {
@@ -104,12 +90,6 @@ func (r *Report) conclude(p progress) {
 	r.Unreached = max(0, r.Streams.Due-sum(r.Tally.Outcomes))
 }
 
-// report writes a report once; the first one stays. A crash right after it: the redelivery finds it, or nobody needs to. A crash
-// before it leaves it to a redelivery, or to the next sweep.
-func (s shelf) report(ctx context.Context, r Report) error {
-	return s.createJSON(ctx, layout.SweepReport(r.Sweep), r)
-}
-
 // settlePrior writes the report of the sweep before if its lane did not come to its end: nobody else will. newest is the header of
 // the lane's last result, as far as they were read.
 func (v *survey) settlePrior(ctx context.Context, prior base, newest header) error {
@@ -133,5 +113,47 @@ func (v *survey) settlePrior(ctx context.Context, prior base, newest header) err
 		v.Log.Warn().Str("lost_sweep", r.Sweep).Int("unreached", r.Unreached).
 			Msg("the lane of the sweep before was lost; its streams are taken up again")
 	}
-	return v.objects.report(ctx, r)
+	// A crash right after this write: whoever plans again finds it.
+	return v.objects.createJSON(ctx, layout.SweepReport(r.Sweep), r)
+}
+
+const (
+	// maxNamed bounds the lists of a report, so that it stays a thing that people read.
+	maxNamed = 1000
+	// maxText bounds the text of each: an error may be as long as it likes, and the header of a result is one line.
+	maxText = 300
+)
+
+// Named is a stream that a report names.
+type Named struct {
+	chat.Stream
+
+	Type    string `json:"type,omitempty"`
+	Outcome string `json:"outcome,omitempty"`
+	Code    string `json:"code,omitempty"`
+	Text    string `json:"text,omitempty"` // cut at maxText bytes
+	// Seqs had expired before they could be archived, or may expire.
+	Seqs int64 `json:"seqs,omitempty"`
+	// Expires is when the oldest of them expires, Reached when the stream's turn is over, as estimated.
+	Expires time.Time `json:"expires,omitzero"`
+	Reached time.Time `json:"reached,omitzero"`
+}
+
+// nameList names streams, the first maxNamed of Count.
+type nameList struct {
+	Count int     `json:"count"`
+	First []Named `json:"first,omitempty"`
+}
+
+func (l *nameList) add(n Named) {
+	l.Count++
+	if len(l.First) < maxNamed {
+		n.Text = logging.Line(n.Text, maxText)
+		l.First = append(l.First, n)
+	}
+}
+
+func (l *nameList) join(other nameList) {
+	l.Count += other.Count
+	l.First = append(l.First, other.First[:min(len(other.First), maxNamed-len(l.First))]...)
 }

@@ -47,7 +47,7 @@ func (s *Sweeper) Run(ctx context.Context, spec Spec, next []byte, req Request) 
 	b := s.stint(spec, c.ID, req)
 	var err error
 	if c.Batch != nil {
-		err = (&lane{stint: b, batch: *c.Batch}).run(ctx)
+		err = (&lane{stint: b, batch: *c.Batch, lines: newLines()}).run(ctx)
 	} else {
 		err = (&survey{stint: b, seen: newSnapshot()}).run(ctx)
 	}

@@ -28,10 +28,10 @@ func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation) e
 	switch {
 	case next == nil:
 		p.planned(s.id, laneEnded, now)
-	case outcome == Planned:
-		p.planned(s.id, laneStarted, now)
 	case s.summary.Lane:
 		p.planned(s.id, laneWorks, now)
+	case outcome == Planned:
+		p.planned(s.id, laneStarted, now)
 	}
 	had := s.summary.Lane && now.Sub(p.Base.At) >= turn
 	if len(p.Waiting) > 0 && (next == nil || had) {
@@ -125,7 +125,7 @@ func (s *stint) giveIn(ctx context.Context, ended bool) error {
 func (s *stint) wait(ctx context.Context) (free bool, err error) {
 	for !s.pointer.note(s.spec, time.Now()) {
 		if len(s.pointer.Waiting) > maxWaiting {
-			return false, fmt.Errorf("%w: %d others do already", errTooMany, maxWaiting)
+			return false, fmt.Errorf("%d sweeps wait for their turn already", maxWaiting)
 		}
 		// A crash right after this write: the redelivered event finds the task noted.
 		if err := s.savePointer(ctx); err != nil {

@@ -1,14 +1,13 @@
 package sweep
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
-	"chatexport/internal/objstore/memstore"
 )
 
 // impossible is an id that no stream can have.
@@ -33,34 +32,21 @@ func TestInvalidID_CostsNoOtherStream(t *testing.T) {
 		}
 		w, err = l.close(header{envelope: envelope{format, baseID}})
 		s.write(layout.SweepResult(baseID, 0), w, err)
-		l1 := &lane{stint: s.stint(Spec{}, baseID, Request{}), batch: 1}
 		done, _, err := s.memory(baseID).results(s.t.Context(), func() bool { return false })
 		if err != nil || len(done) != 1 {
 			t.Errorf("done %+v, %v", done, err)
 		}
-		if err := l1.resume(s.t.Context()); err != nil || len(l1.waiting) != 1 {
-			t.Errorf("%d open, %v", len(l1.waiting), err)
+		l = newLines()
+		l.add(record{Stream: chat.Stream{GroupID: impossible()}})
+		l.add(record{Stream: chat.Stream{GroupID: "g"}})
+		w, err = l.close(header{envelope: envelope{format, baseID}, Last: true})
+		s.write(layout.SweepPlanPiece(baseID, 0), w, err)
+		next := &lane{stint: s.stint(Spec{}, baseID, Request{}), batch: 1}
+		err = errors.Join(next.resume(s.t.Context()), next.readOn(s.t.Context()))
+		if err != nil || len(next.waiting) != 2 || next.waiting[1].GroupID != "g" || !next.Next.Ended {
+			t.Errorf("waiting %+v, %v", next.waiting, err)
 		}
 	})
-}
-
-func TestInvalidID_InAPlanCostsNoOtherStream(t *testing.T) {
-	t.Parallel()
-	l := newLines()
-	l.add(record{Stream: chat.Stream{GroupID: impossible()}})
-	l.add(record{Stream: chat.Stream{GroupID: "g"}})
-	w, err := l.close(header{envelope: envelope{format, baseID}, Last: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := memstore.New(memstore.Options{}).View("lane", nil)
-	if _, err := store.Create(t.Context(), layout.SweepPlanPiece(baseID, 0), w); err != nil {
-		t.Fatal(err)
-	}
-	l1 := &lane{stint: (&Sweeper{Store: store, Writes: new(objstore.WriteTimes)}).stint(Spec{}, baseID, Request{})}
-	if err := l1.readOn(t.Context()); err != nil || len(l1.waiting) != 1 || l1.waiting[0].GroupID != "g" || !l1.Next.Ended {
-		t.Errorf("%+v, %v", l1.waiting, err)
-	}
 }
 
 func TestBrokenObject_IsNoObject(t *testing.T) {

@@ -24,14 +24,18 @@ func (s *scene) keys() []string {
 	return keys
 }
 
-func TestContinuation_ThatNamesNoSweepWritesNothing(t *testing.T) {
+func TestContinuation_ThatNamesNoBatchWritesNothing(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"", "../../data/gid=x", "20261122T120000Z", "20261122T120000Z-0102030405", "20261122T121001Z-01020304", "99991231T235959Z-00000000"} {
+	id := func(id string) string { return `{"id":"` + id + `"}` }
+	for _, raw := range []string{
+		`x`, `[]`, `{"id":7}`, `{"batch":1}`, `{"id":"20261101T000000Z-00000000","batch":-1}`, `{"id":"20261101T000000Z-00000000","batch":1e30}`,
+		id(""), id("../../data/gid=x"), id("20261122T120000Z"), id("20261122T120000Z-0102030405"), id("20261122T121001Z-01020304"), id("99991231T235959Z-00000000"),
+	} {
 		inScene(t, func(s *scene) {
 			s.groups = longGroups(3)
-			sum, err := s.sweep(&Continuation{ID: id}, "forged", time.Minute)
+			sum, err := s.Sweeper.Run(t.Context(), Spec{}, []byte(raw), s.request("forged", time.Minute))
 			if err != nil || sum.Outcome != Lost || len(s.keys()) > 0 || len(s.lanes) > 0 {
-				t.Errorf("%q: %q, %v, wrote %v", id, sum.Outcome, err, s.keys())
+				t.Errorf("%s: %q, %v, wrote %v", raw, sum.Outcome, err, s.keys())
 			}
 		})
 	}

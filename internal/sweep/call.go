@@ -17,33 +17,31 @@ var errTimeUp = errors.New("time was up before the call was answered")
 // no more than that.
 var errSlow = errors.New("the call took too long")
 
-// call makes one call within a share of the batch. Its first turn may be a long time coming: only from then on patience
-// runs.
-func (l *listing) call(ctx context.Context, c *retry.Caller, patience time.Duration, attempt func(ctx context.Context) error) error {
+// ask makes one call within a share of the batch. Its first turn may be a long time coming: only from then on patience
+// runs. It fails with errTimeUp whenever ctx has ended.
+func ask[T any](ctx context.Context, c *retry.Caller, patience time.Duration, attempt func(ctx context.Context) (T, error)) (answer T, err error) {
 	if err := c.Turn(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errTimeUp, err)
+		return answer, fmt.Errorf("%w: %w", errTimeUp, err)
 	}
 	end, ok := ctx.Deadline()
 	cutOff := ok && end.Before(time.Now().Add(patience))
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var last error
-	err := c.Do(bounded, func(ctx context.Context) error {
-		last = attempt(ctx)
+	err = c.Do(bounded, func(ctx context.Context) error {
+		answer, last = attempt(ctx)
 		return last
 	})
 	switch {
 	case err == nil:
-		return nil
 	case ctx.Err() != nil, cutOff && (bounded.Err() != nil || errors.Is(err, retry.ErrNoTime)):
-		return fmt.Errorf("%w: %w", errTimeUp, err)
+		err = fmt.Errorf("%w: %w", errTimeUp, err)
 	case bounded.Err() != nil:
-		return fmt.Errorf("%w: %w", errSlow, last)
+		err = fmt.Errorf("%w: %w", errSlow, last)
 	case last != nil && !errors.Is(err, last): // no turn was left for another attempt
-		return fmt.Errorf("%w; %w", last, err)
-	default:
-		return err
+		err = fmt.Errorf("%w; %w", last, err)
 	}
+	return answer, err
 }
 
 // refusal is an error of the directory or of the engine's source that carries the service's own code.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -77,18 +76,18 @@ func (l *listing) run(ctx context.Context) error {
 			l.place.Done = true
 			return nil
 		}
-		ids, next, err := l.list(ctx, lists[l.place.List])
+		page, err := l.list(ctx, lists[l.place.List])
 		if err != nil {
 			if err := l.goWithout(ctx, lists, err); err != nil {
 				return err
 			}
 			continue
 		}
-		whole, err := l.look(ctx, ids)
+		whole, err := l.look(ctx, page.ids)
 		if err != nil || !whole {
 			return err // the same page again: what was seen of it is left out then
 		}
-		if l.place.Next = next; next == 0 {
+		if l.place.Next = page.next; page.next == 0 {
 			l.place.List++
 		}
 	}
@@ -97,23 +96,27 @@ func (l *listing) run(ctx context.Context) error {
 
 func (l *listing) timeIsUp() bool { return !time.Now().Before(l.until) }
 
-func (l *listing) list(ctx context.Context, groupType string) (ids []string, next uint64, err error) {
+// page is one page of a list of groups.
+type page struct {
+	ids  []string
+	next uint64
+}
+
+func (l *listing) list(ctx context.Context, groupType string) (page, error) {
 	patience := maxBatch
 	if len(l.spec.lists()) > 1 {
 		patience = l.patience // the other lists need time, too
 	}
 	// The list has a quota of its own, so a refusal says nothing about the pace of the other calls.
-	err = l.call(ctx, l.lists, patience, func(ctx context.Context) error {
-		var err error
-		ids, next, err = l.Directory.GroupIDs(ctx, l.place.Next, listPage, groupType)
-		return err
+	return ask(ctx, l.lists, patience, func(ctx context.Context) (p page, err error) {
+		p.ids, p.next, err = l.Directory.GroupIDs(ctx, l.place.Next, listPage, groupType)
+		return p, err
 	})
-	return ids, next, err
 }
 
 // goWithout goes on with the next list. It returns an error if that would be of no use, or if every list has failed.
 func (l *listing) goWithout(ctx context.Context, lists []string, failure error) error {
-	if ctx.Err() != nil || errors.Is(failure, errTimeUp) || ofApp(failure) || len(l.unlisted)+1 >= len(lists) {
+	if errors.Is(failure, errTimeUp) || ofApp(failure) || len(l.unlisted)+1 >= len(lists) {
 		return fmt.Errorf("list groups: %w", failure)
 	}
 	groupType := lists[l.place.List]
@@ -166,15 +169,12 @@ func (l *listing) fresh(ids []string) (some, left []string) {
 // describe reads up to infoPage groups. If that fails for a reason that may be one group's, all of them get exported
 // without being known.
 func (l *listing) describe(ctx context.Context, ids []string) error {
-	var groups []chat.Facts
-	failure := l.call(ctx, l.caller, l.patience, func(ctx context.Context) error {
-		var err error
-		groups, err = l.Directory.GroupInfos(ctx, ids)
-		return err
+	groups, failure := ask(ctx, l.caller, l.patience, func(ctx context.Context) ([]chat.Facts, error) {
+		return l.Directory.GroupInfos(ctx, ids)
 	})
 	switch {
 	case failure == nil:
-	case ctx.Err() != nil, errors.Is(failure, errTimeUp), ofApp(failure):
+	case errors.Is(failure, errTimeUp), ofApp(failure):
 		return fmt.Errorf("read group information: %w", failure)
 	default:
 		return l.refuse(ids, failure)
@@ -225,15 +225,12 @@ func (l *listing) topics(ctx context.Context, line *sightLine) error {
 	if fails {
 		caller, patience = l.quick, l.brief // it is the command that fails, not one community's call
 	}
-	var topics []chat.Facts
-	err := l.call(ctx, caller, patience, func(ctx context.Context) error {
-		var err error
-		topics, err = l.Directory.Topics(ctx, line.GroupID)
-		return err
+	topics, err := ask(ctx, caller, patience, func(ctx context.Context) ([]chat.Facts, error) {
+		return l.Directory.Topics(ctx, line.GroupID)
 	})
 	switch {
 	case err == nil:
-	case ctx.Err() != nil, errors.Is(err, errTimeUp):
+	case errors.Is(err, errTimeUp):
 		return fmt.Errorf("list topics of %s: %w", line.GroupID, err)
 	case line.NoTopics && errors.Is(err, chat.ErrUnsupported): // as was to be expected
 	default:
@@ -272,17 +269,14 @@ func (s *Sweeper) Streams(ctx context.Context, groups ...string) ([]chat.Facts, 
 	return found, err
 }
 
-// looked are the groups that a listing need not look at: hashes of their ids, of which in a million two are alike once in
-// some ten million sweeps. Such a group is looked at by the next sweep.
+// looked is what a listing knows of the groups that it need not look at any more.
 type looked struct {
-	seed   maphash.Seed
-	groups map[uint64]struct{}
-
+	groups       map[string]bool
 	answered     bool // some group was described
 	topicsFailed int  // communities whose topics failed since one's did not
 }
 
-func newLooked() *looked { return &looked{seed: maphash.MakeSeed(), groups: make(map[uint64]struct{})} }
+func newLooked() *looked { return &looked{groups: make(map[string]bool)} }
 
 // note tells what the calls for a group came to.
 func (s *looked) note(line *sightLine) {
@@ -297,8 +291,7 @@ func (s *looked) note(line *sightLine) {
 
 // fresh reports whether a group is new, and remembers it.
 func (s *looked) fresh(id string) bool {
-	hash := maphash.String(s.seed, id)
-	_, was := s.groups[hash]
-	s.groups[hash] = struct{}{}
+	was := s.groups[id]
+	s.groups[id] = true
 	return !was
 }

@@ -41,7 +41,7 @@ func TestSecret_IsShownByNothingThatHoldsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	invoke, cmq := requeue.InvokeConfig{Credentials: key}, requeue.CMQConfig{Credentials: key}
+	next := requeue.Config{Credentials: key}
 	for _, value := range []any{
 		s,
 		holder{s},
@@ -49,8 +49,8 @@ func TestSecret_IsShownByNothingThatHoldsIt(t *testing.T) {
 		config.Config{ChatSecretKey: s},
 		app,
 		cosstore.Config{Credentials: key},
-		invoke, cmq,
-		*store, *client, *requeue.NewInvoke(invoke), *requeue.NewCMQ(cmq),
+		next,
+		*store, *client, *requeue.New(next),
 	} {
 		var shown bytes.Buffer
 		logger := zerolog.New(&shown)

@@ -106,21 +106,13 @@ func (v *visit) newEngine() *export.Engine {
 	}
 }
 
-// publisher hands an event to the next invocation. It retries by itself; after an error the event may have been
-// accepted all the same.
-type publisher interface {
-	Publish(ctx context.Context, payload []byte) error
-}
-
-func (v *visit) newPublisher(c config.Credentials) publisher {
-	if v.config.Requeue == config.RequeueCMQ {
-		return requeue.NewCMQ(requeue.CMQConfig{
-			Region: v.platform.Region, Topic: v.config.CMQTopic, Endpoint: v.config.CloudEndpoint,
-			Credentials: c, Transport: v.transport,
-		})
+func (v *visit) newPublisher(c config.Credentials) *requeue.Publisher {
+	next := requeue.Config{
+		Region: v.platform.Region, Function: v.platform.Function, Namespace: v.platform.Namespace, Qualifier: v.platform.Version,
+		Endpoint: v.config.CloudEndpoint, Credentials: c, Transport: v.transport,
 	}
-	return requeue.NewInvoke(requeue.InvokeConfig{
-		Region: v.platform.Region, Function: v.platform.Function, Namespace: v.platform.Namespace,
-		Qualifier: v.platform.Version, Endpoint: v.config.CloudEndpoint, Credentials: c, Transport: v.transport,
-	})
+	if v.config.Requeue == config.RequeueCMQ {
+		next.Topic = v.config.CMQTopic
+	}
+	return requeue.New(next)
 }

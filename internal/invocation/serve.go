@@ -14,6 +14,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/event"
 	"chatexport/internal/export"
+	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
 	"chatexport/internal/sweep"
 )
@@ -34,7 +35,7 @@ type visit struct {
 	*instance
 
 	platform  Platform
-	publisher publisher
+	publisher *requeue.Publisher
 	engine    *export.Engine
 	event     event.Event
 	owner     string // names the event in leases

@@ -13,9 +13,6 @@ import (
 )
 
 var (
-	errNotJSON       = errors.New("the payload is not JSON")
-	errParameters    = errors.New("the parameters were refused by the SDK")
-	errIncomplete    = errors.New("region or name of what is to be called is empty")
 	errNoCredentials = errors.New("no credentials")
 	errNoRequestID   = errors.New("the answer has no request id")
 	errUnreadable    = errors.New("the answer is not one of the cloud API")
@@ -84,16 +81,14 @@ func (e *Error) Advice() string {
 	}
 }
 
-func (a *action) op() string { return a.name + " " + a.target }
+func (p *Publisher) op() string { return p.name + " " + p.target }
 
-// failure is an error without an answer, which the same call would meet again.
-func (a *action) failure(attempts int, err error) *Error {
-	return &Error{Op: a.op(), Attempts: attempts, Err: err}
-}
+// failure is an error without a call.
+func (p *Publisher) failure(err error) *Error { return &Error{Op: p.op(), Err: err} }
 
 // classified turns an error of the SDK into ours. The SDK's text is not kept as it is: it quotes whole answers.
-func (a *action) classified(err error, status, attempt int) *Error {
-	e := &Error{Op: a.op(), Status: status, Attempts: attempt, Err: err, class: retry.Transient}
+func (p *Publisher) classified(err error, status, attempt int) *Error {
+	e := &Error{Op: p.op(), Status: status, Attempts: attempt, Err: err, class: retry.Transient}
 	if errors.Is(err, errNoRequestID) {
 		e.Code = "ClientError.ParseJsonError"
 		return e
@@ -106,7 +101,7 @@ func (a *action) classified(err error, status, attempt int) *Error {
 	e.Code, e.RequestID, e.class = sdk.Code, sdk.RequestId, classOf(sdk.Code, status)
 	switch {
 	case !strings.HasPrefix(sdk.Code, "ClientError"):
-		c := a.credentials
+		c := p.config.Credentials
 		e.Err = errors.New(logging.Line(sdk.Message, maxMessageBytes, c.SecretKey.Reveal(), c.Token.Reveal(), c.SecretID.Reveal()))
 	case sdk.Unwrap() != nil:
 		e.Err = sdk.Unwrap()

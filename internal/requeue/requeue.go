@@ -7,10 +7,12 @@
 package requeue
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -48,45 +50,90 @@ func policy() retry.Policy {
 // virtual time; nil otherwise.
 func NewTransport(dial guard.Dialer) *http.Transport { return guard.NewPool(4, guard.Stall, dial) }
 
-// action is one call of the cloud API, repeated until it is accepted.
-type action struct {
-	service, version, name string
-	target                 string // what the errors say was called
-	region, endpoint       string
-	credentials            config.Credentials
-	transport              http.RoundTripper
+// Config says how an event reaches the next invocation: through a topic, or by an Invoke of the running function.
+type Config struct {
+	Region string // of the topic and the function, such as ap-guangzhou; required
+
+	Topic string // of TDMQ for CMQ, which triggers the function and takes 20 messages a second; empty for Invoke
+
+	Function string // its name; required for Invoke
+	// Namespace and Qualifier (a version or an alias) must be those of the running function, or the continuation would
+	// go to another one. Empty means default and $LATEST, as for the API.
+	Namespace string
+	Qualifier string
+
+	// Endpoint is the base URL of the cloud API; empty means the product's. Plain http is refused but for loopback hosts.
+	Endpoint    string
+	Credentials config.Credentials
+	Transport   http.RoundTripper // NewTransport's, shared by the process; nil means a new one
 }
 
-// publish calls the action until it is accepted, fails for good, or ctx ends. The error is an *Error, perhaps joined
-// with the reason why no further attempt was made.
-func (a *action) publish(ctx context.Context, payload []byte, params map[string]any) error {
+// Publisher hands events on. It is safe for concurrent use.
+type Publisher struct {
+	config                 Config
+	service, version, name string         // of the action
+	target                 string         // what the errors say was called
+	params                 map[string]any // of the action, but for the payload
+	payload                string         // the parameter for it
+}
+
+// New returns a publisher for one invocation. It does no I/O; what is wrong with the configuration is an error of
+// Publish.
+func New(c Config) *Publisher {
+	if c.Topic != "" {
+		return &Publisher{
+			config: c, service: "tdmq", version: "2020-02-17", name: "PublishCmqMsg", target: c.Topic,
+			params: map[string]any{"TopicName": c.Topic}, payload: "MsgContent",
+		}
+	}
+	return &Publisher{
+		config: c, service: "scf", version: "2018-04-16", name: "Invoke", target: c.Function,
+		// InvokeFunction would be the synchronous API; Invoke with Event returns when the event is in the platform's queue.
+		params: map[string]any{
+			"FunctionName": c.Function, "Namespace": cmp.Or(c.Namespace, "default"), "Qualifier": cmp.Or(c.Qualifier, "$LATEST"),
+			"InvocationType": "Event",
+		},
+		payload: "ClientContext",
+	}
+}
+
+// Publish returns nil when the payload (JSON, at most event.MaxTaskBytes) was accepted as an event of the function. It
+// retries by itself, within ctx. After an error the event may have been accepted all the same: the answer may have been
+// lost. The error is an *Error, perhaps joined with the reason why no further attempt was made.
+func (p *Publisher) Publish(ctx context.Context, payload []byte) error {
 	if len(payload) > maxPayloadBytes {
-		return a.failure(0, fmt.Errorf("%w: %d bytes, at most %d", event.ErrTooLarge, len(payload), maxPayloadBytes))
+		return p.failure(fmt.Errorf("%w: %d bytes, at most %d", event.ErrTooLarge, len(payload), maxPayloadBytes))
 	}
 	if !json.Valid(payload) {
-		return a.failure(0, errNotJSON)
+		return p.failure(errors.New("the payload is not JSON"))
 	}
-	client, watch, err := a.client()
+	if p.config.Region == "" || p.target == "" {
+		return p.failure(errors.New("region or name of what is to be called is empty"))
+	}
+	watch := &watcher{}
+	client, err := p.config.client(watch)
 	if err != nil {
-		return a.failure(0, err)
+		return p.failure(err)
 	}
+	params := maps.Clone(p.params)
+	params[p.payload] = string(payload)
 	err = policy().Do(ctx, func(ctx context.Context, attempt int) error {
-		return a.attempt(ctx, client, watch, attempt, params)
+		return p.attempt(ctx, client, watch, attempt, params)
 	})
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*Error](err); !ok {
-		return a.failure(0, err) // ctx had ended before the first attempt
+		return p.failure(err) // ctx had ended before the first attempt
 	}
 	return err
 }
 
-func (a *action) attempt(ctx context.Context, client *common.Client, watch *watcher, attempt int, params map[string]any) error {
-	request := tchttp.NewCommonRequest(a.service, a.version, a.name)
+func (p *Publisher) attempt(ctx context.Context, client *common.Client, watch *watcher, attempt int, params map[string]any) error {
+	request := tchttp.NewCommonRequest(p.service, p.version, p.name)
 	// A map of strings: parameters given as JSON text would pass through float64 and lose integers above 2^53.
 	if err := request.SetActionParameters(params); err != nil {
-		return a.failure(attempt, errParameters)
+		return p.failure(errors.New("the parameters were refused by the SDK"))
 	}
 	request.SetContext(ctx)
 	answer := &accepted{BaseResponse: &tchttp.BaseResponse{}}
@@ -96,7 +143,7 @@ func (a *action) attempt(ctx context.Context, client *common.Client, watch *watc
 		err = errNoRequestID
 	}
 	if err != nil {
-		return a.classified(err, status, attempt)
+		return p.classified(err, status, attempt)
 	}
 	// Accepted. A crash right after this line is harmless: the event that is being served will be delivered again,
 	// finds the frontier at the cursor that was published, and races with the new invocation for the next chunk; the
@@ -114,37 +161,31 @@ type accepted struct {
 	} `json:"Response"`
 }
 
-// client makes a client of the SDK whose own retries are off: they ignore the context.
-func (a *action) client() (*common.Client, *watcher, error) {
-	if a.region == "" || a.target == "" {
-		return nil, nil, errIncomplete
-	}
-	if a.credentials.SecretID.Empty() || a.credentials.SecretKey.Empty() {
-		return nil, nil, errNoCredentials
+// Client makes a guarded client of the SDK whose own retries are off: they ignore the context.
+func (c Config) Client() (*common.Client, error) { return c.client(&watcher{}) }
+
+func (c Config) client(watch *watcher) (*common.Client, error) {
+	if c.Credentials.SecretID.Empty() || c.Credentials.SecretKey.Empty() {
+		return nil, errNoCredentials
 	}
 	p := profile.NewClientProfile()
 	p.Language = "en-US"
 	p.HttpProfile.ReqTimeout = attemptSeconds
-	if a.endpoint != "" {
-		u, err := config.BaseURL(a.endpoint)
+	if c.Endpoint != "" {
+		u, err := config.BaseURL(c.Endpoint)
 		if err != nil {
-			return nil, nil, fmt.Errorf("the endpoint %w", err)
+			return nil, fmt.Errorf("the endpoint %w", err)
 		}
 		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
 		p.HttpProfile.Endpoint = u.Host + u.Path // the SDK wants no scheme here
 	}
-	transport := a.transport
+	transport := c.Transport
 	if transport == nil {
 		transport = NewTransport(nil)
 	}
-	watch := &watcher{next: Guarded(transport)}
-	credential := common.NewTokenCredential(a.credentials.SecretID.Reveal(), a.credentials.SecretKey.Reveal(), a.credentials.Token.Reveal())
-	return common.NewCommonClient(credential, a.region, p).WithHttpTransport(watch), watch, nil
-}
-
-// Guarded returns a transport for a client of the cloud's SDK: see package guard.
-func Guarded(next http.RoundTripper) http.RoundTripper {
-	return guard.Transport{Next: next, Limit: func(*http.Response) int64 { return maxAnswerBytes }}
+	watch.next = guard.Transport{Next: transport, Limit: func(*http.Response) int64 { return maxAnswerBytes }}
+	credential := common.NewTokenCredential(c.Credentials.SecretID.Reveal(), c.Credentials.SecretKey.Reveal(), c.Credentials.Token.Reveal())
+	return common.NewCommonClient(credential, c.Region, p).WithHttpTransport(watch), nil
 }
 
 // watcher keeps the HTTP status, which the SDK does not tell, and closes the answer, which the SDK forgets for one that it

@@ -49,11 +49,11 @@ type publisher interface {
 // publishers returns both publishers by name, over a transport and an endpoint that may be empty.
 func publishers(transport http.RoundTripper, endpoint string) map[string]publisher {
 	return map[string]publisher{
-		"Invoke chatexport": requeue.NewInvoke(requeue.InvokeConfig{
+		"Invoke chatexport": requeue.New(requeue.Config{
 			Region: region, Function: "chatexport", Namespace: "prod", Qualifier: "7",
 			Endpoint: endpoint, Credentials: credentials(), Transport: transport,
 		}),
-		"PublishCmqMsg exports": requeue.NewCMQ(requeue.CMQConfig{
+		"PublishCmqMsg exports": requeue.New(requeue.Config{
 			Region: region, Topic: "exports", Endpoint: endpoint, Credentials: credentials(), Transport: transport,
 		}),
 	}
@@ -233,19 +233,19 @@ func TestPublish_EndsWithItsContext(t *testing.T) {
 func TestPublish_RefusesWithoutACall(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(nil)
-	good := requeue.InvokeConfig{Region: region, Function: "chatexport", Namespace: "prod", Qualifier: "7", Credentials: credentials(), Transport: cloud.Transport()}
+	good := requeue.Config{Region: region, Function: "chatexport", Namespace: "prod", Qualifier: "7", Credentials: credentials(), Transport: cloud.Transport()}
 	for name, tc := range map[string]struct {
-		change  func(*requeue.InvokeConfig)
+		change  func(*requeue.Config)
 		payload string
 		want    error
 	}{
 		"payload too large":         {payload: `"` + strings.Repeat("a", event.MaxTaskBytes) + `"`, want: event.ErrTooLarge},
 		"payload is not JSON":       {payload: `group`},
-		"no region":                 {change: func(c *requeue.InvokeConfig) { c.Region = "" }},
-		"no function":               {change: func(c *requeue.InvokeConfig) { c.Function = "" }},
-		"no credentials":            {change: func(c *requeue.InvokeConfig) { c.Credentials = config.Credentials{} }},
-		"plain http":                {change: func(c *requeue.InvokeConfig) { c.Endpoint = "http://scf.tencentcloudapi.com" }},
-		"endpoint without a scheme": {change: func(c *requeue.InvokeConfig) { c.Endpoint = "127.0.0.1:80" }},
+		"no region":                 {change: func(c *requeue.Config) { c.Region = "" }},
+		"no function":               {change: func(c *requeue.Config) { c.Function = "" }},
+		"no credentials":            {change: func(c *requeue.Config) { c.Credentials = config.Credentials{} }},
+		"plain http":                {change: func(c *requeue.Config) { c.Endpoint = "http://scf.tencentcloudapi.com" }},
+		"endpoint without a scheme": {change: func(c *requeue.Config) { c.Endpoint = "127.0.0.1:80" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +256,7 @@ func TestPublish_RefusesWithoutACall(t *testing.T) {
 			if tc.payload != "" {
 				payload = tc.payload
 			}
-			err := requeue.NewInvoke(invoke).Publish(t.Context(), []byte(payload))
+			err := requeue.New(invoke).Publish(t.Context(), []byte(payload))
 			e, ok := errors.AsType[*requeue.Error](err)
 			if !ok || e.Attempts != 0 || retry.ClassOf(err) != retry.Permanent || (tc.want != nil && !errors.Is(err, tc.want)) {
 				t.Errorf("error %v", err)

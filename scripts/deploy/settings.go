@@ -12,14 +12,11 @@ import (
 	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 	tcerr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/errors"
 	tchttp "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/http"
-	"github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common/profile"
 
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
 )
-
-const attemptSeconds = 10
 
 // settle makes three calls, each of which says what should be, not what should change: a repetition is harmless.
 func (d *deployment) settle(ctx context.Context, getenv func(string) string, out io.Writer) error {
@@ -70,21 +67,11 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	if err != nil {
 		return nil, errors.New("TENCENTCLOUD_SECRETID and TENCENTCLOUD_SECRETKEY: set the keys of somebody who may change the function")
 	}
-	p := profile.NewClientProfile()
-	p.Language = "en-US"
-	p.HttpProfile.ReqTimeout = attemptSeconds
-	if endpoint := getenv("CLOUD_ENDPOINT"); endpoint != "" {
-		u, err := config.BaseURL(endpoint)
-		if err != nil {
-			return nil, fmt.Errorf("CLOUD_ENDPOINT: %w", err)
-		}
-		p.HttpProfile.Scheme = strings.ToUpper(u.Scheme)
-		p.HttpProfile.Endpoint = u.Host + u.Path // the SDK wants no scheme here
+	client, err := requeue.Config{Region: d.file.Inputs.Region, Endpoint: getenv("CLOUD_ENDPOINT"), Credentials: credentials}.Client()
+	if err != nil {
+		return nil, fmt.Errorf("CLOUD_ENDPOINT: %w", err)
 	}
-	key := common.NewTokenCredential(credentials.SecretID.Reveal(), credentials.SecretKey.Reveal(), credentials.Token.Reveal())
-	return &cloud{
-		client: common.NewCommonClient(key, d.file.Inputs.Region, p).WithHttpTransport(requeue.Guarded(requeue.NewTransport(nil))), function: d.file.Inputs.Name, space: d.file.Inputs.Namespace,
-	}, nil
+	return &cloud{client: client, function: d.file.Inputs.Name, space: d.file.Inputs.Namespace}, nil
 }
 
 // active waits until the platform is done with the deployment: before that it refuses all changes.

@@ -2,7 +2,6 @@ package target
 
 import (
 	"cmp"
-	"context"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -29,28 +28,17 @@ func (f *Function) Register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Namespace, "namespace", "", "`name` of the function's namespace (default: SCF_NAMESPACE, or default)")
 }
 
-// Publisher hands events to the deployed function, the way the function does it itself.
-type Publisher struct {
-	publish func(ctx context.Context, payload []byte) error
-}
-
-// Publish returns nil when the event was accepted. It repeats transient failures itself.
-func (p *Publisher) Publish(ctx context.Context, payload []byte) error {
-	return p.publish(ctx, payload)
-}
-
-// NewPublisher returns the publisher that the configuration names.
-func NewPublisher(c config.Config, credentials config.Credentials, getenv func(string) string, f Function) *Publisher {
+// NewPublisher returns the publisher that the configuration names: it hands events to the deployed function, the way the
+// function does it itself.
+func NewPublisher(c config.Config, credentials config.Credentials, getenv func(string) string, f Function) *requeue.Publisher {
 	platform := config.LoadPlatform(getenv)
-	region := cmp.Or(platform.Region, c.COSRegion)
-	if c.Requeue == config.RequeueCMQ {
-		cmq := requeue.NewCMQ(requeue.CMQConfig{Region: region, Topic: c.CMQTopic, Endpoint: c.CloudEndpoint, Credentials: credentials})
-		return &Publisher{publish: cmq.Publish}
-	}
-	invoke := requeue.NewInvoke(requeue.InvokeConfig{
-		Region: region, Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
+	next := requeue.Config{
+		Region: cmp.Or(platform.Region, c.COSRegion), Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
 		Namespace: cmp.Or(f.Namespace, platform.Namespace), Qualifier: cmp.Or(f.Qualifier, platform.Version),
 		Endpoint: c.CloudEndpoint, Credentials: credentials,
-	})
-	return &Publisher{publish: invoke.Publish}
+	}
+	if c.Requeue == config.RequeueCMQ {
+		next.Topic = c.CMQTopic
+	}
+	return requeue.New(next)
 }

@@ -14,10 +14,10 @@ import (
 )
 
 // The first tick of a new instance: genesis and state are looked for, the name of the first manifest is checked to be
-// free; written are lease, genesis, chunk, manifest and state. The preflight is the bucket and its versioning.
+// free; written are lease, genesis, chunk, manifest and state. The preflight is the bucket's versioning.
 func firstTick() map[cosemu.Op]int {
 	return map[cosemu.Op]int{
-		cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1, cosemu.OpGet: 3, cosemu.OpPut: 5,
+		cosemu.OpGetVersioning: 1, cosemu.OpGet: 3, cosemu.OpPut: 5,
 	}
 }
 
@@ -54,7 +54,7 @@ func TestCost_OfAGroupWithoutMessagesIsAState(t *testing.T) {
 	if got := w.Chat.Counters().Calls; got != 2 {
 		t.Errorf("%d Chat calls, want the newest page and the group's information", got)
 	}
-	want := map[cosemu.Op]int{cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1, cosemu.OpGet: 2, cosemu.OpPut: 1}
+	want := map[cosemu.Op]int{cosemu.OpGetVersioning: 1, cosemu.OpGet: 2, cosemu.OpPut: 1}
 	if diff := cmp.Diff(want, w.COS.Counts()); diff != "" {
 		t.Errorf("COS requests (-want +got):\n%s", diff)
 	}
@@ -82,16 +82,16 @@ func TestCost_OfALaterTick(t *testing.T) {
 		requests map[cosemu.Op]int // of a new instance
 	}{
 		{"nothing new", 0, 2, map[cosemu.Op]int{
-			cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1,
-			cosemu.OpGet:  2, // state, genesis
-			cosemu.OpHead: 2, // the last chunk, and that there is none behind it
-			cosemu.OpPut:  2, // lease, state
+			cosemu.OpGetVersioning: 1,
+			cosemu.OpGet:           2, // state, genesis
+			cosemu.OpHead:          2, // the last chunk, and that there is none behind it
+			cosemu.OpPut:           2, // lease, state
 		}},
 		{"3 new messages", 3, 2, map[cosemu.Op]int{
-			cosemu.OpHeadBucket: 1, cosemu.OpGetVersioning: 1,
-			cosemu.OpGet:  3, // state, genesis, the last manifest
-			cosemu.OpHead: 2,
-			cosemu.OpPut:  4, // lease, chunk, manifest, state
+			cosemu.OpGetVersioning: 1,
+			cosemu.OpGet:           3, // state, genesis, the last manifest
+			cosemu.OpHead:          2,
+			cosemu.OpPut:           4, // lease, chunk, manifest, state
 		}},
 	} {
 		before := w.Chat.Counters().Calls

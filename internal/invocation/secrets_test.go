@@ -96,7 +96,7 @@ func (l *leak) try(t *testing.T) {
 	}
 	if l.cos != nil {
 		o.COS.Fault = func(r *cosemu.Request) *cosemu.Fault {
-			if r.Op == cosemu.OpHeadBucket || r.Op == cosemu.OpGetVersioning {
+			if r.Op == cosemu.OpGetVersioning {
 				return nil
 			}
 			return l.cos

@@ -55,7 +55,7 @@ func costOf(t testing.TB, w *world.World, spec string, tick int) (cost, sweep.Re
 	counts := w.COS.Counts()
 	c := cost{
 		calls: w.Chat.Counters().Calls - calls, reads: counts[cosemu.OpGet] + counts[cosemu.OpHead], writes: counts[cosemu.OpPut],
-		other: counts[cosemu.OpHeadBucket] + counts[cosemu.OpGetVersioning],
+		other: counts[cosemu.OpGetVersioning],
 	}
 	all := reports(t, w)
 	return c, all[len(all)-1]

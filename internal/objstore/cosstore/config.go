@@ -6,11 +6,9 @@
 package cosstore
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -19,19 +17,6 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/guard"
 	"chatexport/internal/retry"
-)
-
-// Defaults of Config.
-const (
-	defaultAttempts = 5
-	defaultBase     = 200 * time.Millisecond
-	defaultCap      = 5 * time.Second
-)
-
-// Shapes that COS documents for bucket and region.
-var (
-	bucketShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]+$`)
-	regionShape = regexp.MustCompile(`^[a-z0-9-]+$`)
 )
 
 // Config says where the store is and how patient it is. Zero values stand for the defaults.
@@ -45,52 +30,26 @@ type Config struct {
 
 	Credentials config.Credentials // until SetCredentials; an operation that COS calls expired fails at once
 
-	StallTimeout time.Duration // an attempt that moves no byte for this long is given up, 20 s
-	Retry        retry.Policy  // all attempts of one operation; 5, first wait up to 200 ms, no wait above 5 s
+	StallTimeout time.Duration // an attempt that moves no byte for this long is given up, guard.Stall
+	Retry        retry.Policy  // of one operation; 5 attempts, first wait up to 200 ms, no wait above 5 s
 
 	// Dial replaces the network, for tests in virtual time; nil otherwise.
 	Dial guard.Dialer
 }
 
-func (c *Config) setDefaults() {
-	orDefault(&c.StallTimeout, guard.Stall)
-	orDefault(&c.Retry.Attempts, defaultAttempts)
-	orDefault(&c.Retry.Base, defaultBase)
-	orDefault(&c.Retry.Cap, defaultCap)
-	if c.Prefix != "" && !strings.HasSuffix(c.Prefix, "/") {
-		c.Prefix += "/"
-	}
-}
-
-func orDefault[T int | time.Duration](v *T, def T) {
-	if *v <= 0 {
-		*v = def
-	}
-}
-
-// New makes a store. It sends nothing: Preflight finds out whether the store can be used. All problems of the
-// configuration are reported together.
+// New makes a store. It sends nothing: Preflight finds out whether the store can be used.
 func New(cfg Config) (*Store, error) {
-	cfg.setDefaults()
-	var problems []error
-	if !bucketShape.MatchString(cfg.Bucket) {
-		problems = append(problems, fmt.Errorf("bucket %q must be <name>-<appid>, such as archive-1250000000", cfg.Bucket))
+	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, guard.Stall)
+	if cfg.Retry.Attempts == 0 {
+		cfg.Retry = retry.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Second, Attempts: 5}
 	}
-	if !regionShape.MatchString(cfg.Region) {
-		problems = append(problems, fmt.Errorf("region %q must be a COS region, such as ap-guangzhou", cfg.Region))
-	}
-	if cfg.Prefix != "" {
-		if err := checkKey(cfg.Prefix + "x"); err != nil {
-			problems = append(problems, fmt.Errorf("prefix %q: %w", cfg.Prefix, err))
-		}
+	if cfg.Prefix != "" && !strings.HasSuffix(cfg.Prefix, "/") {
+		cfg.Prefix += "/"
 	}
 	host := cfg.Bucket + ".cos." + cfg.Region + ".myqcloud.com"
-	base, err := baseURL(cfg.Endpoint, host)
+	base, err := config.BaseURL(cmp.Or(cfg.Endpoint, "https://"+host))
 	if err != nil {
-		problems = append(problems, err)
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("cos store: %w", errors.Join(problems...))
+		return nil, fmt.Errorf("cos store: the endpoint %w", err)
 	}
 	s := &Store{cfg: cfg, transport: guard.NewPool(idleConns, cfg.StallTimeout, cfg.Dial)}
 	s.transport.DisableCompression = true // objects are gzip files: they must arrive as they are
@@ -103,19 +62,4 @@ func New(cfg Config) (*Store, error) {
 	s.client.Conf.RetryOpt.Count = 1
 	s.client.Conf.EnableCRC = false // put checks it, of empty bodies, too, and without an error that holds all headers
 	return s, nil
-}
-
-// baseURL is where requests go to.
-func baseURL(endpoint, host string) (*url.URL, error) {
-	if endpoint == "" {
-		return &url.URL{Scheme: "https", Host: host}, nil
-	}
-	u, err := config.BaseURL(endpoint)
-	if err == nil && u.Path != "" {
-		err = errors.New("has a path")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the endpoint %w", err)
-	}
-	return u, nil
 }

@@ -28,7 +28,6 @@ type failure struct {
 	requestID string
 	date      time.Time
 	unknown   bool // a write may have taken effect
-	expired   bool // the credentials are no longer good, or never were
 }
 
 func (f *failure) Error() string           { return f.err.Error() }
@@ -77,75 +76,57 @@ func (s *Store) judge(f *failure, message string) {
 	f.err, f.class = errors.New(text), retry.Permanent
 	// An overloaded or broken server may have done the work; a refusal is certain.
 	f.unknown = f.status >= 500 && f.status != http.StatusNotImplemented
+	denied := func(why string) { f.err = fmt.Errorf("%w: %s%s", objstore.ErrDenied, text, why) }
+	const badKey = ": the credentials of the execution role have expired or are wrong"
 	switch f.status {
 	case http.StatusBadRequest:
-		judgeBadRequest(f, text)
+		switch f.code {
+		case "ExpiredToken":
+			denied(badKey)
+		case "RequestTimeout", "IncompleteBody", "UserNetworkTooSlow":
+			f.class = retry.Transient
+		case "BadDigest": // refused before anything was stored: the body was damaged on its way
+			f.class, f.err = retry.Transient, fmt.Errorf("%w: %s", objstore.ErrCorrupt, text)
+		case "": // the answer to a HEAD; an expired token is the usual cause, a passing failure is possible
+			f.class, f.err = retry.Doubtful, errors.New(text+": the answer gives no reason; expired credentials are the usual one")
+		}
 	case http.StatusForbidden:
-		judgeForbidden(f, text)
+		switch f.code {
+		case "InvalidObjectState":
+			f.err = fmt.Errorf("%s: the object is in an archive storage class and must be restored first", text)
+		case "RequestTimeTooSkewed":
+			denied(": is this machine's clock right?")
+		case "InvalidAccessKeyId", "SignatureDoesNotMatch":
+			denied(badKey)
+		default:
+			if strings.Contains(text, "has expired") {
+				denied(badKey)
+			} else {
+				denied("")
+			}
+		}
 	case http.StatusUnauthorized:
-		f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
+		denied("")
 	case http.StatusPaymentRequired, http.StatusUnavailableForLegalReasons:
-		f.err = fmt.Errorf("%w: %s: is the account in arrears?", objstore.ErrDenied, text)
+		denied(": is the account in arrears?")
 	case http.StatusNotFound:
-		judgeNotFound(f, text)
+		switch f.code {
+		case "NoSuchKey":
+			f.err = objstore.ErrNotExist
+		case "NoSuchBucket":
+			f.err = fmt.Errorf("%w: check COS_BUCKET (name-appid) and COS_REGION", objstore.ErrNoBucket)
+		default: // only NoSuchKey is proof that an object is absent
+			f.class = retry.Doubtful
+		}
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		f.err = fmt.Errorf("%w: redirected (%s): is the bucket in another region?", objstore.ErrNoBucket, text)
-	case http.StatusRequestTimeout:
-		f.class = retry.Transient
+		f.err = fmt.Errorf("%w: redirected (%s): is the bucket in another region? Check COS_REGION", objstore.ErrNoBucket, text)
 	case http.StatusTooManyRequests:
 		f.class = retry.Throttled
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		f.class = retry.Transient
-	case http.StatusServiceUnavailable:
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusServiceUnavailable:
 		f.class = retry.Transient
 		if f.code == "SlowDown" || f.code == "KmsFreqControl" {
 			f.class = retry.Throttled
 		}
-	}
-}
-
-func judgeBadRequest(f *failure, text string) {
-	switch f.code {
-	case "ExpiredToken":
-		f.expired = true
-		f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
-	case "RequestTimeout", "IncompleteBody", "UserNetworkTooSlow":
-		f.class = retry.Transient
-	case "BadDigest":
-		// Refused before anything was stored: the body was damaged on its way.
-		f.class = retry.Transient
-		f.err = fmt.Errorf("%w: %s", objstore.ErrCorrupt, text)
-	case "":
-		// The answer to a HEAD has no code; an expired token is the usual cause, a passing failure is possible.
-		f.class, f.expired = retry.Doubtful, true
-		f.err = errors.New(text + ": the answer gives no reason; expired credentials are the usual one")
-	}
-}
-
-func judgeForbidden(f *failure, text string) {
-	switch f.code {
-	case "InvalidObjectState":
-		f.err = fmt.Errorf("%s: the object is in an archive storage class and must be restored first", text)
-		return
-	case "RequestTimeTooSkewed":
-		text += ": is this machine's clock right?"
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "":
-		f.expired = true
-	case "AccessDenied", "RequestHasExpired", "Request has expired":
-		f.expired = strings.Contains(text, "has expired")
-	}
-	f.err = fmt.Errorf("%w: %s", objstore.ErrDenied, text)
-}
-
-// judgeNotFound leaves a 404 without a known code as it is: only NoSuchKey is proof that an object is absent.
-func judgeNotFound(f *failure, text string) {
-	switch f.code {
-	case "NoSuchKey":
-		f.err = objstore.ErrNotExist
-	case "NoSuchBucket":
-		f.err = fmt.Errorf("%w: check bucket, appid and region", objstore.ErrNoBucket)
-	default:
-		f.class, f.err = retry.Doubtful, errors.New(text)
 	}
 }
 

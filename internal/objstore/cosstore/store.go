@@ -1,6 +1,7 @@
 package cosstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,15 +109,12 @@ func (c *call) failed(ctx context.Context, err error) error {
 	}
 }
 
+// checkCredentials refuses missing ones: the SDK would send the request unsigned.
 func (s *Store) checkCredentials() error {
 	id, key, _, err := s.auth.GetCredential()
-	switch {
-	case err != nil || id == "" || key == "":
-		// The SDK would send the request unsigned.
+	if err != nil || id == "" || key == "" {
 		return fmt.Errorf("%w: no credentials: give the function an execution role with access to the bucket, "+
 			"which sets TENCENTCLOUD_SECRETID, TENCENTCLOUD_SECRETKEY and TENCENTCLOUD_SESSIONTOKEN", objstore.ErrDenied)
-	case strings.TrimSpace(id) != id || strings.TrimSpace(key) != key:
-		return fmt.Errorf("%w: the credentials begin or end with white space", objstore.ErrDenied)
 	}
 	return nil
 }
@@ -127,26 +125,18 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}), sent
 }
 
-// fullKey puts the prefix before a key that can be stored.
+// fullKey puts the prefix before a key, and accepts what COS stores and the SDK sends unharmed.
 func (s *Store) fullKey(key string) (string, error) {
-	if err := objstore.CheckKey(key); err != nil {
-		return "", err
-	}
 	full := s.cfg.Prefix + key
-	return full, checkKey(full)
-}
-
-// checkKey accepts what COS stores and the SDK sends unharmed.
-func checkKey(key string) error {
-	switch err := objstore.CheckKey(key); {
+	switch err := cmp.Or(objstore.CheckKey(key), objstore.CheckKey(full)); {
 	case err != nil:
-		return err
-	case path.Clean("/"+key) == "/":
-		return fmt.Errorf("%w: the key names no object", objstore.ErrInvalid) // "." and ".." would address the bucket
-	case key[0] == '/', key[0] == '\\', strings.ContainsAny(key, "\x18\x19\x1a\x1b"):
-		return fmt.Errorf("%w: the key begins with a slash or holds a control character", objstore.ErrInvalid)
+		return "", err
+	case path.Clean("/"+full) == "/":
+		return "", fmt.Errorf("%w: the key names no object", objstore.ErrInvalid) // "." and ".." would address the bucket
+	case full[0] == '/', full[0] == '\\', strings.ContainsAny(full, "\x18\x19\x1a\x1b"):
+		return "", fmt.Errorf("%w: the key begins with a slash or holds a control character", objstore.ErrInvalid)
 	}
-	return nil
+	return full, nil
 }
 
 // describe reads an object's description from the headers of an answer.

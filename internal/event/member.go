@@ -11,16 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is far deeper than any event that can mean something; deeper ones are refused before they are decoded.
-const maxDepth = 100
-
 var (
 	// ErrInvalid is wrapped by the reason of every rejection: the same payload can never be understood.
 	ErrInvalid = errors.New("event cannot be understood")
 
 	errNoObject = fmt.Errorf("%w: not a JSON object, or broken JSON", ErrInvalid)
 	errTwice    = fmt.Errorf("%w: a JSON object with one member twice", ErrInvalid)
-	errDepth    = fmt.Errorf("%w: nested deeper than %d levels", ErrInvalid, maxDepth)
 	errNotUTF8  = fmt.Errorf("%w: the body is not UTF-8", ErrInvalid)
 )
 
@@ -32,9 +28,6 @@ func object(raw []byte) (members, error) {
 	raw = trim(raw)
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, errNoObject
-	}
-	if depth(raw) > maxDepth {
-		return nil, errDepth
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := d.Token(); err != nil {
@@ -111,28 +104,4 @@ func text(raw json.RawMessage) (string, bool) {
 // trim removes white space around a text, and the byte order mark that some editors and producers put in front of it.
 func trim(raw []byte) []byte {
 	return bytes.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' })
-}
-
-// depth returns how deeply objects and arrays of raw are nested. It reads bytes only, so that hostile nesting costs
-// nothing; for bytes that are not JSON the number means nothing.
-func depth(raw []byte) int {
-	var level, deepest int
-	var quoted, escaped bool
-	for _, c := range raw {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped = c == '\\'
-			quoted = c != '"'
-		case c == '"':
-			quoted = true
-		case c == '{', c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}', c == ']':
-			level--
-		}
-	}
-	return deepest
 }

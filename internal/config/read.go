@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,10 +20,9 @@ var (
 const (
 	// maxPrefixBytes leaves room for the longest key below it: COS allows 850 bytes.
 	maxPrefixBytes = 128
-	maxBucketBytes = 60 // COS documentation, 436/13312
+	maxNameBytes   = 60 // of a bucket: COS documentation, 436/13312; no region has more
 	maxAdminBytes  = 32 // Chat documentation: UserID
 	maxSecretBytes = 256
-	maxRegionBytes = 32
 	maxLook        = 3650 * 24 * time.Hour
 )
 
@@ -152,20 +150,11 @@ func (r *reader) admin(variable, otherwise string) string {
 	return v
 }
 
-func (r *reader) bucket(variable string) string {
-	const advice = "set it to the full name as the COS console shows it, such as archive-1250000000"
+// name is required, and has a shape.
+func (r *reader) name(variable string, shape *regexp.Regexp, problem, advice string) string {
 	v := r.required(variable, advice)
-	if v != "" && (len(v) > maxBucketBytes || !bucketName.MatchString(v)) {
-		r.fail(variable, "is not the name of a bucket, name-appid", advice)
-	}
-	return v
-}
-
-func (r *reader) region(variable string) string {
-	const advice = "set it to the bucket's region, such as ap-guangzhou"
-	v := r.required(variable, advice)
-	if v != "" && (len(v) > maxRegionBytes || !regionName.MatchString(v)) {
-		r.fail(variable, "is not the name of a region", advice)
+	if v != "" && (len(v) > maxNameBytes || !shape.MatchString(v)) {
+		r.fail(variable, problem, advice)
 	}
 	return v
 }
@@ -206,8 +195,13 @@ func (r *reader) prefix(variable string) string {
 }
 
 func (r *reader) endpoint(variable string) string {
-	u := r.baseURL(variable)
-	if u == nil {
+	v := r.value(variable)
+	if v == "" {
+		return ""
+	}
+	u, err := BaseURL(v)
+	if err != nil {
+		r.fail(variable, err.Error(), "set it to a base URL such as https://host, or leave it out")
 		return ""
 	}
 	return u.String()
@@ -215,27 +209,11 @@ func (r *reader) endpoint(variable string) string {
 
 // bucketEndpoint refuses a path: the bucket's keys begin behind the host.
 func (r *reader) bucketEndpoint(variable string) string {
-	u := r.baseURL(variable)
-	if u == nil {
-		return ""
-	}
-	if u.Path != "" {
+	endpoint := r.endpoint(variable)
+	if strings.Count(endpoint, "/") > len("//") {
 		r.fail(variable, "has a path", "set it to scheme and host only; COS_PREFIX names a folder")
 	}
-	return u.String()
-}
-
-func (r *reader) baseURL(variable string) *url.URL {
-	v := r.value(variable)
-	if v == "" {
-		return nil
-	}
-	u, err := BaseURL(v)
-	if err != nil {
-		r.fail(variable, err.Error(), "set it to a base URL such as https://host, or leave it out")
-		return nil
-	}
-	return u
+	return endpoint
 }
 
 func printable(s string) bool {

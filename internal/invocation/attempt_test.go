@@ -102,14 +102,10 @@ func TestAttempt_IsNotEndedByALateWriteOfTheOneBefore(t *testing.T) {
 	})
 }
 
-// What no invocation can have written is no attempt: the task is served as if it had never failed.
+// What cannot be read is no attempt: the task is served as if it had never failed.
 func TestAttempt_UnreadableIsTheFirst(t *testing.T) {
 	t.Parallel()
-	id := strings.Repeat("x", 65)
-	for _, told := range []string{
-		`x`, `[]`, `{"n":"1"}`, `{"n":-1}`, `{"n":4}`, `{"n":1e30}`, `{"n":1,"owner":"a b"}`, `{"n":1,"owner":"` + id + `"}`,
-		`{"n":1,"failed":["a","b","c","d"]}`, `{"n":1,"failed":["\n"]}`, `{"n":1,"failed":"a"}`,
-	} {
+	for _, told := range []string{`x`, `[]`, `{"n":"1"}`, `{"n":1e30}`, `{"n":1,"failed":"a"}`} {
 		bubble(t, func(t *testing.T) {
 			s := newSite(t, world.Options{Chat: chatemu.Options{Fault: breaks("bad", 1<<30)}})
 			s.Group("bad", 30)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -138,25 +139,15 @@ func complete(p Platform, env config.Platform, c config.Config) Platform {
 
 // deadlineOf returns when the platform ends the invocation, as far as it said so believably.
 func deadlineOf(ctx context.Context, p Platform, now time.Time) time.Time {
-	limit := p.TimeLimit
-	if limit <= 0 || limit > maxTimeLimit {
-		limit = 0
+	told := []time.Duration{p.TimeLimit}
+	if deadline, ok := ctx.Deadline(); ok {
+		told = append(told, deadline.Sub(now))
 	}
-	deadline, ok := ctx.Deadline()
-	sane := ok && deadline.After(now) && deadline.Sub(now) <= maxTimeLimit
-	switch {
-	case sane && limit > 0:
-		if byLimit := now.Add(limit); byLimit.Before(deadline) {
-			return byLimit
-		}
-		return deadline
-	case sane:
-		return deadline
-	case limit > 0:
-		return now.Add(limit)
-	default:
+	told = slices.DeleteFunc(told, func(d time.Duration) bool { return d <= 0 || d > maxTimeLimit })
+	if len(told) == 0 {
 		return now.Add(defaultTimeLimit)
 	}
+	return now.Add(slices.Min(told))
 }
 
 // keepCancel returns a context that ends at deadline, whatever ctx's own deadline is, or when ctx is cancelled.

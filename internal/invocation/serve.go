@@ -106,9 +106,10 @@ func (v *visit) units() []unit {
 		if task.Own() && !v.seal.Fits(task) {
 			task = v.doubted(task)
 		}
-		tried, err := parseAttempt(task.Attempt)
-		if err != nil {
-			v.log.Warn().Err(err).Msg("the task is served as if it had never failed")
+		var tried attempt
+		if len(task.Attempt) > 0 && json.Unmarshal(task.Attempt, &tried) != nil { // of another build
+			tried = attempt{}
+			v.log.Warn().Msg("the task is served as if it had never failed")
 		}
 		if len(task.Sweep) > 0 {
 			spec, err := sweep.ParseSpec(task.Sweep)
@@ -224,8 +225,8 @@ func (v *visit) tryAgain(ctx context.Context, u unit, next attempt) error {
 	var err error
 	task := u.task
 	task.V = event.Version
-	if task.Attempt, err = next.encode(); err != nil {
-		return err
+	if task.Attempt, err = json.Marshal(next); err != nil {
+		return fmt.Errorf("encode attempt: %w", err)
 	}
 	return v.publish(ctx, task)
 }

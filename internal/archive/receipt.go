@@ -21,7 +21,8 @@ type Trail struct {
 	Name   string   // as in keys, variables and logs
 	Counts []string // every receipt counts these, and each line is one of them
 
-	sum string // names the sum of all counts; where that is empty, it is the number of seqs
+	sum   string // names the sum of all counts; where that is empty, it is the number of seqs
+	times bool   // a receipt tells when it was found out
 }
 
 // ReceiptMeta is what is known of a receipt besides its lines. It is the object's user metadata and, but for SHA256, its
@@ -29,6 +30,7 @@ type Trail struct {
 type ReceiptMeta struct {
 	Lo, Hi   chat.Seq
 	Counts   map[string]int64 // by the names of the trail; one that is missing is 0
+	From, To int64            // when what it says was found out, in seconds since 1970; of the change trail only
 	Run      string
 	Writer   string // random, new in every batch: tells one's own write from another's
 	Previous string // SHA-256 of the receipt before this one in its trail, of genesis for the first, in lower-case hex
@@ -65,6 +67,9 @@ func (t Trail) fields(m ReceiptMeta) []field {
 	}
 	for _, name := range t.Counts {
 		fields = append(fields, number(name, m.Counts[name]))
+	}
+	if t.times {
+		fields = append(fields, number("from", m.From), number("to", m.To))
 	}
 	return append(fields, field{"run", m.Run, true}, field{"writer", m.Writer, true}, field{"previous", m.Previous, true})
 }
@@ -109,6 +114,9 @@ func (t Trail) read(r *metaReader) ReceiptMeta {
 	for _, name := range t.Counts {
 		m.Counts[name] = r.number(name)
 	}
+	if t.times {
+		m.From, m.To = r.number("from"), r.number("to")
+	}
 	sum := int64(m.Hi - m.Lo + 1)
 	if t.sum != "" {
 		sum = r.number(t.sum)
@@ -131,6 +139,8 @@ func (t Trail) validate(m ReceiptMeta, sum int64) error {
 	switch {
 	case m.Sum() != sum || sum == 0:
 		return invalid("the counts of [%d, %d] sum up to %d, not to %d", m.Lo, m.Hi, m.Sum(), sum)
+	case t.times && (m.From < 1 || m.To < m.From):
+		return invalid("times [%d, %d]", m.From, m.To)
 	case !isToken(m.Run) || !isToken(m.Writer):
 		return invalid("run or writer is not a short printable word")
 	case !isSHA256(m.Previous):

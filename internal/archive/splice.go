@@ -41,6 +41,12 @@ func (p splicer) line(line []byte, e *chat.Element) []byte {
 	return append(line, '\n')
 }
 
+// Line returns the line of an element in a chunk of the stream, without its newline.
+func Line(s chat.Stream, e *chat.Element) []byte {
+	line := newSplicer(s).line(nil, e)
+	return line[:len(line)-1]
+}
+
 // names reports whether a line has the stream's ids among its members.
 func (p splicer) names(line []byte) bool {
 	if bytes.HasPrefix(line, p.both) {

@@ -12,9 +12,9 @@ type Likeness uint8
 
 // From nothing to everything.
 const (
-	Unlike   Likeness = iota // another message: its sender, MsgRandom or MsgTimeStamp differs
-	Edited                   // the same message with another MsgBody or CloudCustomData
-	Alike                    // whatever else differs: other members, their order, or the query of a file's URL
+	Unlike Likeness = iota // another message: its sender, MsgRandom or MsgTimeStamp differs
+	Edited                 // the same message with another MsgBody or CloudCustomData
+	Alike                  // whatever else differs: other members, their order, or the query of a file's URL
 )
 
 // Compare compares the JSON of two elements, sound both of them. What a service may write in more than one way (order,

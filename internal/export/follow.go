@@ -15,7 +15,7 @@ func openTrails(h *hints) []*trail.Trail {
 	trails := make([]*trail.Trail, 0, len(h.Trails))
 	for _, kind := range h.Trails {
 		trails = append(trails, trail.Open(kind, trail.Batch{
-			Stream: h.Stream, Store: h.store, Run: h.runID, Writer: h.writer, Earlier: h.earlier(), Jitter: h.Caller.Policy.Jitter, Log: h.Log,
+			Stream: h.Stream, Store: h.store, Reader: h.reader, Run: h.runID, Writer: h.writer, Earlier: h.earlier(), Jitter: h.Caller.Policy.Jitter, Log: h.Log,
 		}, *h.state.Of(kind.Form())))
 	}
 	return trails

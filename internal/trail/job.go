@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -71,6 +72,32 @@ type unreadError struct{ error }
 
 func (e unreadError) Unwrap() error           { return e.error }
 func (e unreadError) RetryClass() retry.Class { return retry.Transient }
+
+// Due yields the chunks from this one on that are due now, one behind the other, those that need no receipt included.
+func (j *Job) Due(ctx context.Context) iter.Seq2[archive.ChunkEntry, error] {
+	return func(yield func(archive.ChunkEntry, error) bool) {
+		now := time.Now()
+		for m := *j.Manifest; ; {
+			for i := range m.Chunks {
+				c := &m.Chunks[i]
+				if c.Hi < j.Chunk.Lo {
+					continue
+				}
+				if due, needed := j.trail.kind.Due(&m, c); needed && due.After(now) || !yield(*c, nil) {
+					return
+				}
+			}
+			if m.Hi+1 >= j.To {
+				return
+			}
+			var err error
+			if m, err = j.trail.manifest(ctx, m.Hi+1); err != nil {
+				yield(archive.ChunkEntry{}, err)
+				return
+			}
+		}
+	}
+}
 
 // Counted returns the sum of the counts of the receipts for this chunk below From.
 func (j *Job) Counted(ctx context.Context) (int64, error) {

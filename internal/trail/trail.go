@@ -19,6 +19,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/pull"
 )
 
 // RetryAfter is how long a trail that waits, or stands still, is left alone: a tick each minute should not ask for the same
@@ -59,15 +60,19 @@ type Kind interface {
 	Form() archive.Trail
 	// Due returns when a chunk is due; false means that the chunk needs no receipt. The manifest is the one that lists it.
 	Due(m *archive.Manifest, c *archive.ChunkEntry) (time.Time, bool)
-	// Work does the receipts of a chunk, in order. nil means that the last one reaches the chunk's end. ErrTimeUp, ErrWaits
-	// and errors of Job.Put are returned as they are; anything else makes the trail stand still.
-	Work(ctx context.Context, job *Job) error
+	// Begin returns what does the work of one batch.
+	Begin(b Batch) Work
 }
+
+// Work does the receipts of a chunk, in order. nil means that the last one reaches the chunk's end, or goes beyond. ErrTimeUp,
+// ErrWaits and errors of Job.Put are returned as they are; anything else makes the trail stand still.
+type Work func(ctx context.Context, job *Job) error
 
 // Batch is what a trail knows of the batch that it is followed in. It is set once.
 type Batch struct {
 	Stream  chat.Stream
 	Store   *objstore.Observed
+	Reader  *pull.Reader // of the stream
 	Run     string
 	Writer  string   // names this batch, in what it writes
 	Earlier []string // as in chain.Chain
@@ -79,6 +84,7 @@ type Batch struct {
 type Trail struct {
 	Batch
 	kind  Kind
+	work  Work
 	chain *chain.Chain[archive.ReceiptEntry]
 
 	genesis string // its SHA-256 in hex; empty if it was not read
@@ -113,7 +119,7 @@ type Stand struct {
 
 // Open takes up a trail where the state says that it stands; nil if the state does not tell.
 func Open(kind Kind, b Batch, hint *archive.TrailHint) *Trail {
-	t := &Trail{Batch: b, kind: kind, done: Done{Counts: map[string]int64{}}}
+	t := &Trail{Batch: b, kind: kind, work: kind.Begin(b), done: Done{Counts: map[string]int64{}}}
 	if hint != nil {
 		h := *hint
 		t.hint, t.began = &h, h.Frontier
@@ -286,7 +292,7 @@ func (t *Trail) follow(ctx context.Context, f Following) error {
 			continue
 		}
 		t.due = time.Now().Add(RetryAfter)
-		err := t.kind.Work(ctx, &Job{trail: t, Following: f, Manifest: t.open, Chunk: *c, Whole: time.Now().Before(f.Half)})
+		err := t.work(ctx, &Job{trail: t, Following: f, Manifest: t.open, Chunk: *c, Whole: time.Now().Before(f.Half)})
 		if err != nil && !errors.Is(err, errMoved) {
 			return err
 		}
@@ -299,25 +305,32 @@ func (t *Trail) read(ctx context.Context) error {
 	if t.open != nil {
 		return nil
 	}
-	key := layout.Manifest(t.Stream, t.hint.Manifest)
+	m, err := t.manifest(ctx, t.hint.Manifest)
+	if err == nil {
+		t.open = &m
+	}
+	return err
+}
+
+func (t *Trail) manifest(ctx context.Context, lo chat.Seq) (archive.Manifest, error) {
+	key := layout.Manifest(t.Stream, lo)
 	body, _, err := t.Store.Get(ctx, key)
 	if errors.Is(err, objstore.ErrNotExist) {
-		return damaged("manifest_missing", "%s, which lists chunks that the trail of %s follows, does not exist", key, t.Form().Name)
+		return archive.Manifest{}, damaged("manifest_missing", "%s, which lists chunks that the trail of %s follows, does not exist", key, t.Form().Name)
 	}
 	if err != nil {
-		return fmt.Errorf("read manifest: %w", err)
+		return archive.Manifest{}, fmt.Errorf("read manifest: %w", err)
 	}
 	m, err := archive.ParseManifest(body)
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return fmt.Errorf("read %s, which a newer version wrote; deploy that version: %w", key, err)
+		return m, fmt.Errorf("read %s, which a newer version wrote; deploy that version: %w", key, err)
 	case err != nil:
-		return damaged("manifest_invalid", "%s: %v", key, err)
-	case m.Stream() != t.Stream || m.Lo != t.hint.Manifest:
-		return damaged("manifest_invalid", "%s describes something else", key)
+		return m, damaged("manifest_invalid", "%s: %v", key, err)
+	case m.Stream() != t.Stream || m.Lo != lo:
+		return m, damaged("manifest_invalid", "%s describes something else", key)
 	}
-	t.open = &m
-	return nil
+	return m, nil
 }
 
 // hop makes sure that the trail goes on behind its last receipt, and passes those that are there already. As long as this

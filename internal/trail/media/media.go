@@ -40,8 +40,10 @@ func (k *Kind) Due(_ *archive.Manifest, c *archive.ChunkEntry) (time.Time, bool)
 	return time.Time{}, c.Links > 0
 }
 
-// Work implements trail.Kind.
-func (k *Kind) Work(ctx context.Context, job *trail.Job) error {
+// Begin implements trail.Kind.
+func (k *Kind) Begin(trail.Batch) trail.Work { return k.work }
+
+func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 	body, err := job.Read(ctx)
 	if errors.Is(err, trail.ErrUnread) {
 		return unread(ctx, job)

@@ -38,8 +38,10 @@ func (b *batch) conclude(ctx context.Context, stopped error) error {
 	b.haul.warn(b.Log)
 	err := b.tail.judge(ctx, b.list(ctx, stopped))
 	found := verdictOf(err)
-	if err == nil || found != nil && found.status == archive.StatusGone {
-		b.follow(ctx)
+	if gone := found != nil && found.status == archive.StatusGone; err == nil || gone {
+		if failed := b.follow(ctx, gone); failed != nil {
+			err, found = failed, verdictOf(failed)
+		}
 	}
 	handOver := b.tail.progressed() && (stopped != nil && errors.Is(err, stopped) || timeUp(err)) // a failed listing is an error
 	switch {

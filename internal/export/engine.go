@@ -131,9 +131,21 @@ type Result struct {
 	Missed         chat.Seq // seqs that had expired before this batch began the stream's archive
 
 	Media trail.Done // what this batch did for files
+	Look  trail.Done // what this batch looked at once more
 	Left  bool       // a trail has work that could be done at once
 	Due   time.Time  // when what a trail waits for is worth another try; zero if none waits
-	Since time.Time  // when the oldest message was sent for which a trail is not done; zero if there is none, or it is not known
+	Since time.Time  // when the oldest message was sent whose files are not done; zero if there is none, or it is not known
+}
+
+// Looked returns how many seqs were looked at once more, and how many of them are not as they were archived.
+func (r *Result) Looked() (looked, changed int64) {
+	for kind, n := range r.Look.Counts {
+		looked += n
+		if kind != archive.ChangeSame && kind != archive.ChangeUnread {
+			changed += n
+		}
+	}
+	return looked, changed
 }
 
 // Run does one batch. A nil error means that the event is done with: the run is complete or handed on, another delivery
@@ -212,7 +224,8 @@ func (b *batch) result() Result {
 		Pages: b.reader.Pages(), Calls: counts.Calls, Retries: counts.Retries, Throttled: counts.Throttled,
 		ManifestSHA256: b.tail.manifests.newest, Next: b.handed, Writer: b.writer, Elapsed: time.Since(b.budget.start),
 		Code: b.code, CreateTime: created, Missed: b.tail.missed,
-		Media: b.stands[archive.Media().Name].Done, Left: b.left(), Due: b.earliest(func(s trail.Stand) time.Time { return s.Due }), Since: b.earliest(func(s trail.Stand) time.Time { return s.Since }),
+		Media: b.stands[archive.Media().Name].Done, Left: b.left(), Due: b.earliest(func(s trail.Stand) time.Time { return s.Due }), Since: b.stands[archive.Media().Name].Since,
+		Look: b.stands[archive.Change().Name].Done,
 	}
 }
 

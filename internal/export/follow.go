@@ -2,6 +2,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -22,14 +23,17 @@ func openTrails(h *hints) []*trail.Trail {
 }
 
 // follow follows the trails in the time that is left, once all messages are listed. What goes wrong with them never fails
-// the run.
-func (b *batch) follow(ctx context.Context) {
+// the run; the error is a verdict on the stream.
+func (b *batch) follow(ctx context.Context, gone bool) error {
 	if b.tail.genesis == nil {
-		return
+		return nil
 	}
 	to, began := b.tail.frontier, time.Now()
 	for _, t := range b.tail.manifests.trails {
 		name := t.Form().Name
+		if gone && name == archive.Change().Name { // there is nothing left to look at
+			continue
+		}
 		if b.MessagesOnly {
 			b.stands[name] = t.Stand(to)
 			continue
@@ -38,6 +42,9 @@ func (b *batch) follow(ctx context.Context) {
 			To: to, Last: *b.tail.manifests.receipts.Of(t.Form()), Until: b.budget.lastStart, End: b.budget.pullEnd,
 			Half: b.budget.start.Add(b.budget.lastStart.Sub(b.budget.start) / 2),
 		})
+		if errors.Is(stand.Err, trail.ErrRecreated) {
+			return recreated("%v", stand.Err)
+		}
 		if stand.Err != nil {
 			code := codeOf(stand.Err)
 			t.Fail(code)
@@ -47,6 +54,7 @@ func (b *batch) follow(ctx context.Context) {
 	}
 	b.warnOfFiles()
 	b.trailsGoOn = !b.MessagesOnly && b.handsOn(began)
+	return nil
 }
 
 // warnOfFiles tells what could not be had.

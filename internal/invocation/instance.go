@@ -19,6 +19,7 @@ import (
 	"chatexport/internal/retry"
 	"chatexport/internal/sweep"
 	"chatexport/internal/trail"
+	"chatexport/internal/trail/change"
 	"chatexport/internal/trail/media"
 	"chatexport/internal/version"
 )
@@ -92,8 +93,15 @@ func (i *instance) wake(c config.Credentials) {
 
 func (v *visit) newEngine() *export.Engine {
 	var trails []trail.Kind
+	var files *media.Kind
 	if v.config.ExportMedia {
-		trails = append(trails, &media.Kind{Fetcher: v.fetcher, Retention: v.config.Retention()})
+		files = &media.Kind{Fetcher: v.fetcher, Retention: v.config.Retention()}
+		trails = append(trails, files)
+	}
+	if v.config.ExportLook > 0 {
+		trails = append(trails, &change.Kind{
+			After: v.config.ExportLook, Retention: v.config.Retention(), Exhaustive: v.config.ExportVoid == config.VoidExhaustive, Files: files,
+		})
 	}
 	return &export.Engine{
 		Trails: trails,

@@ -74,6 +74,7 @@ func logBatch(log zerolog.Logger, outcome string, r export.Result, err error) {
 	if err != nil {
 		level = zerolog.ErrorLevel
 	}
+	looked, changed := r.Looked()
 	if r.ManifestSHA256 != "" {
 		log = log.With().Str("manifest_sha256", r.ManifestSHA256).Logger()
 	}
@@ -82,6 +83,6 @@ func logBatch(log zerolog.Logger, outcome string, r export.Result, err error) {
 		Int64("malformed", r.Counts.Malformed).
 		Int64("pages", r.Pages).Int64("calls", r.Calls).Int64("retries", r.Retries).Int64("throttled", r.Throttled).
 		Int("chunks", r.Chunks).Int64("bytes", r.Bytes).
-		Int64("files", r.Media.Counts[archive.MediaStored]).Int64("file_bytes", r.Media.Bytes).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
+		Int64("files", r.Media.Counts[archive.MediaStored]).Int64("file_bytes", r.Media.Bytes).Int64("looked", looked).Int64("changed", changed).Int64("elapsed_ms", r.Elapsed.Milliseconds()).
 		Str("outcome", outcome).Msg("batch")
 }

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,6 +66,23 @@ func (j *Job) Read(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("read chunk: %w", err)
 	}
 	return body, nil
+}
+
+// Elements yields what the chunk has from From on, each valid until the next. What cannot be read ends it with an error.
+func (j *Job) Elements(body []byte) iter.Seq2[chat.Element, error] {
+	return func(yield func(chat.Element, error) bool) {
+		errEnough := errors.New("enough")
+		from := j.From()
+		_, err := archive.ReadChunk(bytes.NewReader(body), j.trail.Stream, j.Chunk.Lo, j.Chunk.Hi, func(e chat.Element) error {
+			if e.Seq >= from && !yield(e, nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(chat.Element{}, err)
+		}
+	}
 }
 
 // unreadError marks an answer that may come from a replica that is behind.

@@ -32,6 +32,8 @@ var (
 	ErrTimeUp = errors.New("time is up")
 	// ErrWaits means that something may still come: the trail is worth another try after RetryAfter.
 	ErrWaits = errors.New("the trail waits")
+	// ErrRecreated means that the stream's seqs were given anew: what is asked for is no longer what is archived.
+	ErrRecreated = errors.New("the messages are others than those that are archived under the same seqs")
 	// errMoved means that another batch has written the receipt: the work goes on behind it.
 	errMoved = errors.New("another batch wrote the receipt")
 )

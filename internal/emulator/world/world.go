@@ -86,7 +86,7 @@ func New(t testing.TB, o Options) *World {
 	w.Env = map[string]string{
 		"CHAT_SDKAPPID": strconv.Itoa(SDKAppID), "CHAT_SECRET_KEY": SecretKey, "CHAT_ENDPOINT": chatURL, "CHAT_QPS": "200",
 		"COS_BUCKET": Bucket, "COS_REGION": Region, "COS_ENDPOINT": cosURL, "CLOUD_ENDPOINT": cloudURL, "MEDIA_HOSTS": "127.0.0.1",
-		"EXPORT_MEDIA":          "off", // what messages cost is counted without their files
+		"EXPORT_MEDIA": "off", "EXPORT_LOOK": "off", // what messages cost is counted without what follows them
 		"TENCENTCLOUD_SECRETID": SecretID, "TENCENTCLOUD_SECRETKEY": CloudKey, "TENCENTCLOUD_SESSIONTOKEN": Token,
 	}
 	maps.Copy(w.Env, o.Env)

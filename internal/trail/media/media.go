@@ -6,7 +6,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -63,19 +62,43 @@ func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 	return w.flush(ctx, job.Chunk.Hi)
 }
 
+// Resolve fetches the files of a message outside of this trail, sent at a time in seconds since 1970, and returns what became of
+// each link. It waits for nothing: what does not come has failed. ErrTimeUp means that the time was too short.
+func (k *Kind) Resolve(ctx context.Context, job *trail.Job, sent int64, links []chat.Link) ([]archive.MediaLine, error) {
+	w := &window{kind: k, job: job, from: job.From()}
+	if err := w.add(ctx)(sent, links); err != nil {
+		return nil, err
+	}
+	if err := w.fetch(ctx); err != nil {
+		return nil, err
+	}
+	lines := make([]archive.MediaLine, len(w.entries))
+	for i := range w.entries {
+		e := &w.entries[i]
+		switch {
+		case e.failed != nil:
+			e.settle(string(e.failed.State), e.failed.Code)
+		case !e.settled():
+			return nil, trail.ErrTimeUp
+		}
+		lines[i] = e.line
+	}
+	return lines, nil
+}
+
 // eachMessage visits the links of each message behind the last receipt that has some, and when it was sent.
 func eachMessage(job *trail.Job, body []byte, visit func(sent int64, links []chat.Link) error) error {
-	from := job.From()
-	_, err := archive.ReadChunk(bytes.NewReader(body), job.Batch().Stream, job.Chunk.Lo, job.Chunk.Hi, func(e chat.Element) error {
-		if e.Seq < from {
-			return nil
+	for e, err := range job.Elements(body) {
+		if err != nil {
+			return err
 		}
 		if links := chat.Links(&e); len(links) > 0 {
-			return visit(e.Time, links)
+			if err := visit(e.Time, links); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	return err
+	}
+	return nil
 }
 
 // unread accounts for the links of a chunk that is lost.

@@ -191,6 +191,7 @@ func (b *batch) work(ctx context.Context) error {
 		return errTimeUp
 	}
 	if b.TrailsOnly && b.tail.genesis != nil && b.tail.frontier == b.hints.completeTo {
+		b.tail.unhopped = false // nothing is to be archived
 		return b.hints.lease(ctx)
 	}
 	if b.goal, err = findHead(ctx, b.hints, b.tail); err != nil {

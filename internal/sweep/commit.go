@@ -46,7 +46,7 @@ func (v *survey) makePlan(ctx context.Context) error {
 	}
 	report := Report{
 		envelope: envelope{format, v.id}, StartedAt: started, PlannedAt: v.at, Previous: prior.ID, Groups: v.seen.counts,
-		Streams: p.streams, AtRisk: p.atRisk, Failures: p.failures, Skipped: v.seen.skipped,
+		Streams: p.streams, AtRisk: p.atRisk, Files: p.files, Failures: p.failures, Skipped: v.seen.skipped,
 	}
 	v.warn(report)
 	if err := v.settlePrior(ctx, prior, newest); err != nil {

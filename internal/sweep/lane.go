@@ -135,6 +135,7 @@ func (l *lane) resume(ctx context.Context) error {
 // conclude writes what the batch came to, and hands the rest on.
 func (l *lane) conclude(ctx context.Context) error {
 	left := slices.Concat(l.waiting, l.later)
+	l.trailsOnly = l.Next.Ended && !slices.ContainsFunc(left, func(o open) bool { return !o.Trails })
 	last := l.Next.Ended && len(left) == 0
 	if l.done == 0 && !l.moved && !last {
 		return fmt.Errorf("%w: time was up before any stream got on; raise the function's time limit or CHAT_QPS", errNoProgress)

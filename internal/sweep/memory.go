@@ -72,7 +72,8 @@ func (m *memory) results(ctx context.Context, enough func() bool) (done []*recor
 			done = append(done, r)
 		}
 	}
-	slices.SortFunc(done, func(a, b *record) int { return compare(a.Stream, b.Stream) })
+	slices.Reverse(done) // what was found out last counts
+	slices.SortStableFunc(done, func(a, b *record) int { return compare(a.Stream, b.Stream) })
 	return done, newest, nil
 }
 

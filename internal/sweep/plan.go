@@ -27,6 +27,11 @@ type item struct {
 	Seen news  `json:"seen"`
 	New  int64 `json:"new,omitempty"` // seqs to archive, as far as is known
 
+	// Trails means that the messages are archived, and what follows them is not; Behind, that this comes behind all messages
+	// of all streams, as it does unless files are about to expire.
+	Trails bool `json:"trails,omitempty"`
+	Behind bool `json:"behind,omitempty"`
+
 	deadline int64 // when the oldest of them expires, in seconds since 1970
 	risk     bool  // there is something that can expire
 }
@@ -42,6 +47,7 @@ type Streams struct {
 	Waiting int `json:"waiting"` // for min_new or max_age
 	Resting int `json:"resting"` // after a standing outcome, until the next try
 	Gone    int `json:"gone"`    // no longer there, and nothing left to do
+	Trails  int `json:"trails"`  // planned for what follows their messages alone, which is counted elsewhere, too
 }
 
 // planner decides what is due. It is pure: everything it needs is in it.
@@ -58,6 +64,7 @@ type planner struct {
 	items    []*item
 	failures nameList
 	atRisk   nameList
+	files    nameList // at risk
 }
 
 // plan merges what was seen, sorted, with what is known, in the same order, and yields what the next sweep is to know.
@@ -78,6 +85,9 @@ func (p *planner) plan(seen *snapshot, known iter.Seq2[record, error]) iter.Seq2
 				remember = p.consider(r, m.value)
 			} else {
 				remember = p.missed(r)
+			}
+			if p.follow(r, m.value) {
+				remember = true
 			}
 			if remember && !yield(*r, nil) {
 				return
@@ -163,6 +173,37 @@ func (p *planner) oldest(r *record, s news) time.Time {
 	return oldest
 }
 
+// follow puts a stream on the plan for its trails alone, unless it is on it already or they are not due. It reports whether a
+// trail is open: such a stream is not forgotten, gone or not.
+func (p *planner) follow(r *record, seen *sighting) bool {
+	if r.Trail == 0 {
+		return false
+	}
+	i := &item{record: *r, Trails: true}
+	if seen != nil {
+		i.Seen = seen.news()
+	}
+	i.deadline = p.now.Add(p.retention).Unix()
+	if r.Files > 0 {
+		i.deadline = time.Unix(r.Files, 0).Add(p.retention).Unix()
+	}
+	i.Behind = !r.urgent(p.now, p.retention)
+	if !i.Behind {
+		p.files.add(Named{Stream: r.Stream, Type: r.Type, Expires: time.Unix(i.deadline, 0).UTC()})
+	}
+	planned := len(p.items) > 0 && p.items[len(p.items)-1].Stream == r.Stream
+	if !planned && r.follows(p.now) && p.spec.wants(r.GroupID) {
+		p.streams.Trails++
+		p.items = append(p.items, i)
+	}
+	return true
+}
+
+// urgent reports whether files of a stream will expire soon, if they have not yet.
+func (r *record) urgent(now time.Time, retention time.Duration) bool {
+	return r.Files > 0 && now.Sub(time.Unix(r.Files, 0)) > retention/4*3
+}
+
 // due puts a stream on the plan.
 func (p *planner) due(r *record, s news) {
 	p.streams.Due++
@@ -213,12 +254,24 @@ func (p *planner) overlooked(r *record) bool {
 	return r.TopicID != "" && p.blind[r.GroupID] || slices.Contains(p.unlisted, listed) || r.Type == "" && len(p.unlisted) > 0
 }
 
-// order sorts the plan, the most endangered first and within one step of time what is soon done, and finds out who
+// last puts what holds behind what does not.
+func last(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// order sorts the plan, messages before what follows them, the most endangered first and within one step of time what is soon done, and finds out who
 // will be reached too late.
 func (p *planner) order() {
 	slices.SortFunc(p.items, func(a, b *item) int {
 		return cmp.Or(
-			cmp.Compare(a.deadline/deadlineStep, b.deadline/deadlineStep), cmp.Compare(a.New, b.New), compare(a.Stream, b.Stream),
+			last(a.Behind, b.Behind), cmp.Compare(a.deadline/deadlineStep, b.deadline/deadlineStep), cmp.Compare(a.New, b.New), compare(a.Stream, b.Stream),
 		)
 	})
 	var calls float64

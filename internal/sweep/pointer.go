@@ -49,10 +49,12 @@ type pointer struct {
 
 // current is the sweep under way, or the last one.
 type current struct {
-	ID    string    `json:"id,omitempty"`
-	Spec  Spec      `json:"task"`
-	Owner string    `json:"owner,omitempty"` // the event that began it
-	Until time.Time `json:"until,omitzero"`  // one that has shown nothing more by then is lost; zero once it has ended
+	ID    string `json:"id,omitempty"`
+	Spec  Spec   `json:"task"`
+	Owner string `json:"owner,omitempty"` // the event that began it
+	// TrailsOnly means that all messages of its plan are archived.
+	TrailsOnly bool      `json:"trails_only,omitempty"`
+	Until      time.Time `json:"until,omitzero"` // one that has shown nothing more by then is lost; zero once it has ended
 }
 
 // base is the last sweep that was planned: what it knew, and the results of its lane, are what the next one begins with.
@@ -163,11 +165,11 @@ func (p *pointer) alive(now time.Time) bool {
 	return now.Before(p.Current.Until) && !p.Current.Until.After(now.Add(handover+maxBatch+time.Minute))
 }
 
-// covers reports whether the sweep under way exports all that a task asks for. One that is old does not: it knows nothing
-// of what came since.
+// covers reports whether the sweep under way exports all that a task asks for. One that is old, or has only trails left, does
+// not: it knows nothing of what came since.
 func (p *pointer) covers(spec Spec, now time.Time) bool {
 	started, ok := archive.RunStart(p.Current.ID)
-	return ok && now.Sub(started) < stale && p.Current.Spec.covers(spec)
+	return ok && now.Sub(started) < stale && !p.Current.TrailsOnly && p.Current.Spec.covers(spec)
 }
 
 // shown reports whether the lane of a sweep is known to work, or to be over.

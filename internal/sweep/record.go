@@ -40,6 +40,9 @@ type record struct {
 	Code    string   `json:"code,omitempty"`
 	Tries   int      `json:"tries,omitempty"` // how often in a row that was the outcome
 	Tried   int64    `json:"tried,omitempty"` // when last
+
+	Trail int64 `json:"trail,omitempty"` // when what follows the stream's chunks is next due; 0 if nothing is open
+	Files int64 `json:"files,omitempty"` // when the oldest message was sent whose files are not archived; 0 if there is none, or it is not known
 }
 
 // standing reports whether an outcome stays until a person, or a change in the app, makes another of it.
@@ -91,6 +94,7 @@ func (r *record) learn(seen news, got export.Result, began, ended time.Time) {
 	case standing(r.Outcome):
 		r.Next, r.Last = seen.Next, seen.Last
 	}
+	r.learnTrails(got, ended)
 	switch {
 	case r.Outcome == "" && r.Next == 0:
 		r.Tries, r.Tried = 0, 0 // nothing to remember of a success
@@ -100,3 +104,23 @@ func (r *record) learn(seen news, got export.Result, began, ended time.Time) {
 		r.Tries, r.Tried = 1, ended.Unix()
 	}
 }
+
+// learnTrails takes how the trails of a stream stand. Other outcomes than these say nothing of them.
+func (r *record) learnTrails(got export.Result, ended time.Time) {
+	if got.Outcome != export.Complete && got.Outcome != export.Continued && got.Outcome != archive.StatusGone {
+		return
+	}
+	r.Trail, r.Files = 0, 0
+	switch {
+	case got.Left:
+		r.Trail = ended.Unix()
+	case !got.Due.IsZero():
+		r.Trail = got.Due.Unix()
+	}
+	if !got.Since.IsZero() {
+		r.Files = got.Since.Unix()
+	}
+}
+
+// follows reports whether the trails of a stream are due.
+func (r *record) follows(now time.Time) bool { return r.Trail > 0 && r.Trail <= now.Unix() }

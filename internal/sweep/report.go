@@ -25,10 +25,11 @@ type Report struct {
 	Streams   Streams     `json:"streams"`
 	Unreached int         `json:"unreached"` // due, but the lane did not come to them
 	Tally     Tally       `json:"done"`
-	AtRisk    nameList    `json:"at_risk"`  // estimated to lose messages before their turn
-	Expired   nameList    `json:"expired"`  // lost messages before they were archived
-	Failures  nameList    `json:"failures"` // not archived to the head, and why
-	Skipped   nameList    `json:"skipped"`  // types without history
+	AtRisk    nameList    `json:"at_risk"`       // estimated to lose messages before their turn
+	Files     nameList    `json:"files_at_risk"` // have files that are not archived, of messages older than three quarters of the retention
+	Expired   nameList    `json:"expired"`       // lost messages before they were archived
+	Failures  nameList    `json:"failures"`      // not archived to the head, and why
+	Skipped   nameList    `json:"skipped"`       // types without history
 
 	Batches int `json:"batches,omitempty"` // of the lane
 }
@@ -48,6 +49,10 @@ type Tally struct {
 	Bytes     int64          `json:"bytes"`
 	Calls     int64          `json:"calls"`
 	Throttled int64          `json:"throttled"`
+	Files     int64          `json:"files"` // stored
+	FileBytes int64          `json:"file_bytes"`
+	Looked    int64          `json:"looked"` // seqs that were asked for once more
+	Changed   int64          `json:"changed"`
 }
 
 func sum(outcomes map[string]int) int {
@@ -64,6 +69,10 @@ func (t *Tally) join(other Tally) {
 	t.Bytes += other.Bytes
 	t.Calls += other.Calls
 	t.Throttled += other.Throttled
+	t.Files += other.Files
+	t.FileBytes += other.FileBytes
+	t.Looked += other.Looked
+	t.Changed += other.Changed
 	for outcome, n := range other.Outcomes {
 		if t.Outcomes == nil {
 			t.Outcomes = make(map[string]int)
@@ -77,6 +86,10 @@ func (v *survey) warn(r Report) {
 	for _, n := range r.AtRisk.First[:min(len(r.AtRisk.First), maxWarnings)] {
 		v.Log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Int64("seqs", n.Seqs).Time("expires", n.Expires).Time("reached", n.Reached).
 			Msg("messages will expire before this stream is reached; raise CHAT_QPS, or sweep more often")
+	}
+	for _, n := range r.Files.First[:min(len(r.Files.First), maxWarnings)] {
+		v.Log.Warn().Str("group_id", n.GroupID).Str("topic_id", n.TopicID).Time("expires", n.Expires).
+			Msg("files will expire before long that are not archived yet; sweep more often, or look at why they do not come")
 	}
 	if r.AtRisk.Count > maxWarnings {
 		v.Log.Warn().Int("streams", r.AtRisk.Count).Msg("more streams are at risk than are logged; see the sweep's report")

@@ -67,13 +67,17 @@ func (l *lane) take(ctx context.Context, long bool) (open, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.timeIsUp() && ctx.Err() == nil {
-		n := slices.IndexFunc(l.waiting, func(o open) bool { return long || !o.long() })
+		n := slices.IndexFunc(l.waiting, func(o open) bool { return !o.Behind && (long || !o.long()) })
+		enough := l.Next.Ended || len(l.waiting) > pieceItems
+		if n < 0 && enough {
+			n = l.behind()
+		}
 		if n >= 0 {
 			o := l.waiting[n]
 			l.waiting = slices.Delete(l.waiting, n, n+1)
 			return o, true, nil
 		}
-		if l.Next.Ended || len(l.waiting) > pieceItems {
+		if enough {
 			break
 		}
 		if err := l.readOn(ctx); err != nil {
@@ -81,6 +85,22 @@ func (l *lane) take(ctx context.Context, long bool) (open, bool, error) {
 		}
 	}
 	return open{}, false, nil
+}
+
+// behind returns which of the streams that come behind all messages has the oldest files; -1 if there is none, or a stream waits
+// for its messages.
+func (l *lane) behind() int {
+	first := -1
+	for n := range l.waiting {
+		o := &l.waiting[n]
+		if !o.Behind {
+			return -1
+		}
+		if first < 0 || o.Files > 0 && (l.waiting[first].Files == 0 || o.Files < l.waiting[first].Files) {
+			first = n
+		}
+	}
+	return first
 }
 
 // readOn reads the next piece of the plan. The workers wait meanwhile: it is one read for many streams.
@@ -115,7 +135,7 @@ func (l *lane) one(ctx context.Context, o open, concurrency int) error {
 	log := l.Log.With().Str("group_id", o.GroupID).Str("topic_id", o.TopicID).Logger()
 	req := export.Request{
 		Stream: o.Stream, Continuation: o.Continuation, Owner: laneOwner, RequestID: l.RequestID, Deadline: l.end, Log: log,
-		Keep: true, Concurrency: concurrency,
+		Keep: true, Concurrency: concurrency, MessagesOnly: !o.Trails, TrailsOnly: o.Trails,
 	}
 	if told, _ := archive.RunStart(l.id); o.Seen.Create > 0 && o.Attempts == 0 { // earlier than any group was looked at
 		req.Known = &export.Known{
@@ -139,8 +159,10 @@ func (l *lane) one(ctx context.Context, o open, concurrency int) error {
 
 // note files what a batch of a stream came to.
 func (l *lane) note(o open, r export.Result, err error, began time.Time) error {
+	looked, changed := r.Looked()
 	l.summary.Tally.join(Tally{
 		Messages: r.Counts.Lines(), Chunks: int64(r.Chunks), Bytes: r.Bytes, Calls: r.Calls, Throttled: r.Throttled,
+		Files: r.Media.Counts[archive.MediaStored], FileBytes: r.Media.Bytes, Looked: looked, Changed: changed,
 	})
 	// The engine has warned of what expired behind the frontier. What was gone before the archive began is for the report
 	// only: a first sweep would warn of every old group, and nobody could have done anything about it.
@@ -160,6 +182,10 @@ func (l *lane) note(o open, r export.Result, err error, began time.Time) error {
 			return fmt.Errorf("%w, the last one with: %w", errStuck, err)
 		}
 	case err != nil:
+	case o.Trails && r.Next != nil: // also where the stream is gone
+		l.moved = true
+		l.later = append(l.later, o)
+		return nil
 	case r.Outcome == export.Continued:
 		l.moved = true
 		o.Continuation, o.New, o.Attempts = r.Next, int64(r.Head-r.Frontier+1), 0
@@ -174,7 +200,11 @@ func (l *lane) note(o open, r export.Result, err error, began time.Time) error {
 		l.later = append(l.later, o)
 		return nil
 	}
-	l.finished(o, r, err, began)
+	l.finished(&o, r, err, began)
+	if !o.Trails && o.follows(time.Now()) { // once no stream has messages left
+		o.Trails, o.Behind, o.Continuation, o.Attempts = true, !o.urgent(time.Now(), l.Settings.Retention), nil, 0
+		l.waiting = append(l.waiting, o)
+	}
 	return nil
 }
 
@@ -206,7 +236,7 @@ func (l *lane) suspect() {
 }
 
 // finished notes how a stream ended for this sweep.
-func (l *lane) finished(o open, r export.Result, err error, began time.Time) {
+func (l *lane) finished(o *open, r export.Result, err error, began time.Time) {
 	text := ""
 	if err != nil {
 		r.Outcome, text = archive.StatusFailed, err.Error()
@@ -217,7 +247,9 @@ func (l *lane) finished(o open, r export.Result, err error, began time.Time) {
 	if r.Code == codeParameter || r.Code == codePermission {
 		l.noRights++
 	}
-	l.summary.Tally.join(Tally{Outcomes: map[string]int{string(r.Outcome): 1}})
+	if !o.Trails { // else it was counted before, or is none of those that were due
+		l.summary.Tally.join(Tally{Outcomes: map[string]int{string(r.Outcome): 1}})
+	}
 	if r.Outcome != export.Complete {
 		l.Failures.add(Named{Stream: o.Stream, Outcome: string(r.Outcome), Code: r.Code, Text: text})
 	}

@@ -23,10 +23,12 @@ type stint struct {
 	*Sweeper
 	Request
 
-	spec    Spec
-	id      string // of the sweep; empty in a tick until it is known
-	objects shelf
-	pointer pointer // as it was read last
+	spec       Spec
+	id         string // of the sweep; empty in a tick until it is known
+	objects    shelf
+	pointer    pointer // as it was read last
+	trailsOnly bool    // the lane has no messages left
+
 	summary Summary // its outcome is set when the batch has nothing left to do
 
 	// Calls and streams are begun until lastStart and cut off at end; the writes that follow must be over at Deadline.

@@ -33,7 +33,8 @@ func (s *stint) goOn(ctx context.Context, outcome Outcome, next *Continuation) e
 	case outcome == Planned:
 		p.planned(s.id, laneStarted, now)
 	}
-	had := s.summary.Lane && now.Sub(p.Base.At) >= turn
+	p.Current.TrailsOnly = s.trailsOnly
+	had := s.summary.Lane && (s.trailsOnly || now.Sub(p.Base.At) >= turn)
 	if len(p.Waiting) > 0 && (next == nil || had) {
 		if next != nil {
 			s.summary.Outcome, p.Base.Lane = GaveWay, laneGave

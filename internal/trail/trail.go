@@ -96,7 +96,7 @@ type Trail struct {
 	open *archive.Manifest // that lists the chunk at the frontier; nil if it was not read
 
 	looked bool // at the last receipt that the state names
-	alone  bool // no receipt was found at the frontier, and since then this batch has written them all
+	alone  bool // no receipt stands at the frontier, as far as the state tells or was found, and this batch writes them all
 
 	began chat.Seq  // the frontier that progress is measured against
 	due   time.Time // when what the work waits for is worth another try
@@ -124,7 +124,7 @@ func Open(kind Kind, b Batch, hint *archive.TrailHint) *Trail {
 	t := &Trail{Batch: b, kind: kind, work: kind.Begin(b), done: Done{Counts: map[string]int64{}}}
 	if hint != nil {
 		h := *hint
-		t.hint, t.began = &h, h.Frontier
+		t.hint, t.began, t.alone = &h, h.Frontier, true
 	}
 	form := kind.Form()
 	t.chain = &chain.Chain[archive.ReceiptEntry]{
@@ -335,12 +335,9 @@ func (t *Trail) manifest(ctx context.Context, lo chat.Seq) (archive.Manifest, er
 	return m, nil
 }
 
-// hop makes sure that the trail goes on behind its last receipt, and passes those that are there already. As long as this
-// batch alone writes receipts, there is nothing to look for: a name that is taken, the write finds out.
+// hop makes sure that the trail goes on behind its last receipt, and passes those that are there already. Where the state tells
+// of none, there is nothing to look for: a name that is taken, the write finds out.
 func (t *Trail) hop(ctx context.Context, c *archive.ChunkEntry, f Following) error {
-	if t.alone {
-		return nil
-	}
 	if last := t.hint.After; last != nil && !t.looked {
 		e, err := t.chain.Look(ctx, last.Lo)
 		switch {
@@ -355,8 +352,8 @@ func (t *Trail) hop(ctx context.Context, c *archive.ChunkEntry, f Following) err
 	}
 	t.looked = true
 	behind := func() bool { return t.hint.Frontier > c.Hi }
-	if behind() {
-		return nil
+	if t.alone || behind() {
+		return t.lost(f)
 	}
 	err := t.chain.Hop(ctx, t.hint.Frontier, func() bool { return behind() || !time.Now().Before(f.Until) }, t.pass)
 	if err != nil || behind() {
@@ -365,10 +362,15 @@ func (t *Trail) hop(ctx context.Context, c *archive.ChunkEntry, f Following) err
 	if !time.Now().Before(f.Until) {
 		return ErrTimeUp
 	}
+	t.alone = true
+	return t.lost(f)
+}
+
+// lost tells of receipts that a manifest names, and that are not there.
+func (t *Trail) lost(f Following) error {
 	if f.Last != nil && f.Last.Lo >= t.hint.Frontier {
 		return damaged("receipt_missing", "%s does not exist, and a manifest names one behind it", t.chain.Key(t.hint.Frontier))
 	}
-	t.alone = true
 	return nil
 }
 

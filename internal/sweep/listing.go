@@ -78,7 +78,7 @@ func (l *listing) run(ctx context.Context) error {
 		}
 		page, err := l.list(ctx, lists[l.place.List])
 		if err != nil {
-			if err := l.goWithout(ctx, lists, err); err != nil {
+			if err := l.goWithout(lists, err); err != nil {
 				return err
 			}
 			continue
@@ -115,7 +115,7 @@ func (l *listing) list(ctx context.Context, groupType string) (page, error) {
 }
 
 // goWithout goes on with the next list. It returns an error if that would be of no use, or if every list has failed.
-func (l *listing) goWithout(ctx context.Context, lists []string, failure error) error {
+func (l *listing) goWithout(lists []string, failure error) error {
 	if errors.Is(failure, errTimeUp) || ofApp(failure) || len(l.unlisted)+1 >= len(lists) {
 		return fmt.Errorf("list groups: %w", failure)
 	}

@@ -190,17 +190,8 @@ func (f *finder) anomaly(seq chat.Seq) {
 func (f *finder) guess(ctx context.Context) (Floor, error) {
 	low, top := f.Known, f.Head+1 // nothing retained was found up to low; top is retained, or behind the head
 	for step := chat.Seq(chat.PageSize); low < f.Head && top > f.Head; step *= 2 {
-		at := min(f.Head, f.Known+step)
-		p, err := f.peek(ctx, at)
-		switch {
-		case err != nil:
+		if err := f.narrow(ctx, min(f.Head, f.Known+step), &low, &top); err != nil {
 			return Floor{}, err
-		case p.cut:
-			top = at
-		case p.lowest > 0:
-			top = p.lowest
-		default:
-			low = at
 		}
 	}
 	for range maxRounds {
@@ -227,20 +218,27 @@ func (f *finder) guess(ctx context.Context) (Floor, error) {
 // begins. It returns that seq, which is top if nothing below it was met.
 func (f *finder) search(ctx context.Context, low, top chat.Seq) (chat.Seq, error) {
 	for top-low > 1 {
-		middle := low + (top-low)/2
-		p, err := f.peek(ctx, middle)
-		switch {
-		case err != nil:
+		if err := f.narrow(ctx, low+(top-low)/2, &low, &top); err != nil {
 			return 0, err
-		case p.cut:
-			top = middle
-		case p.lowest > 0:
-			top = min(p.lowest, middle)
-		default:
-			low = middle
 		}
 	}
 	return top, nil
+}
+
+// narrow asks whether something up to a place is retained, which moves top down to it, and else low up to the place.
+func (f *finder) narrow(ctx context.Context, at chat.Seq, low, top *chat.Seq) error {
+	p, err := f.peek(ctx, at)
+	switch {
+	case err != nil:
+		return err
+	case p.cut:
+		*top = at
+	case p.lowest > 0:
+		*top = p.lowest
+	default:
+		*low = at
+	}
+	return nil
 }
 
 // probeBelow asks for pages all over the void below top and returns the smallest retained seq that it met, or 0. Close to

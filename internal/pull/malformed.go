@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/retry"
@@ -57,10 +58,11 @@ func (i *impatient) judge(err error) error {
 
 // evidence is what answers have told of the service so far.
 type evidence struct {
-	mu    sync.Mutex
-	asked int64    // calls that were begun
-	came  int64    // number of the last of them that brought something readable
-	seq   chat.Seq // something that it brought
+	asked atomic.Int64 // calls that were begun, which numbers them
+
+	mu   sync.Mutex
+	came int64    // number of the last of them that brought something readable
+	seq  chat.Seq // something that it brought
 
 	made   sync.Once
 	trying chan struct{} // held by the one who asks for something else; the others wait for the answer
@@ -78,27 +80,12 @@ func (e *evidence) try(ctx context.Context) error {
 	}
 }
 
-// begin numbers a call.
-func (e *evidence) begin() int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.asked++
-	return e.asked
-}
-
 func (e *evidence) readable(call int64, page *chat.Page) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if seq := page.Newest(); seq > 0 && call > e.came {
 		e.came, e.seq = call, seq
 	}
-}
-
-// begun returns the number of calls so far.
-func (e *evidence) begun() int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.asked
 }
 
 // since reports whether a call that was begun after so many brought something readable, and what was the last that did.
@@ -209,7 +196,7 @@ func (w *walk) judge(ctx context.Context, seq chat.Seq) error {
 	if w.found[seq-w.lo].Seq != 0 {
 		return nil // it was found malformed before
 	}
-	err := w.trust(ctx, w.evidence.begun(), seq)
+	err := w.trust(ctx, w.evidence.asked.Load(), seq)
 	if err == nil {
 		err = w.Caller.Turn(ctx)
 	}

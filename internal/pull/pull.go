@@ -88,7 +88,7 @@ func (r *Reader) page(ctx context.Context, seq chat.Seq, number, tries int) (cha
 	var page chat.Page
 	patience := impatient{tries}
 	err := r.Caller.Do(ctx, func(ctx context.Context) error {
-		call := r.evidence.begin()
+		call := r.evidence.asked.Add(1)
 		var err error
 		if page, err = r.Source.Page(ctx, chat.Query{Stream: r.Stream, Seq: seq, Number: number}); err != nil {
 			return patience.judge(err)

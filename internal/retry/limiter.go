@@ -18,11 +18,6 @@ const (
 	headroom = 0.975
 	// slack is how late a call may be to be made good: no more than headroom leaves free in a second.
 	slack = 25 * time.Millisecond
-	// group is how many calls leave together: a process that sleeps nearly all the time pays more for waking up than
-	// for the calls. Below singly calls a second it sleeps anyway, and a service that allows one call a second counts two
-	// that come together as one too many: there each leaves alone.
-	group  = 2
-	singly = 5.0
 
 	// decrease is what is left of the rate after refused calls; for pause, on average, no call leaves at all, so that a
 	// sliding second can empty. Calls that were under way then report the same overload: until echo after the pause they
@@ -52,7 +47,6 @@ type Limiter struct {
 	turn    chan struct{} // held by the one caller that waits for its time; the others queue in order
 
 	mu      sync.Mutex
-	began   time.Time
 	next    time.Time // no call leaves before
 	rate    float64   // calls a second
 	peak    float64   // the rate that was too much last time
@@ -63,10 +57,7 @@ type Limiter struct {
 // NewLimiter returns a limiter that never exceeds qps calls a second, and stays a little below. qps must be positive.
 func NewLimiter(qps float64) *Limiter {
 	ceiling := qps * headroom
-	return &Limiter{
-		ceiling: ceiling, turn: make(chan struct{}, 1), began: time.Now(),
-		rate: ceiling,
-	}
+	return &Limiter{ceiling: ceiling, turn: make(chan struct{}, 1), rate: ceiling}
 }
 
 // Wait returns when the next call may go, or with an error as soon as ctx ends or cannot last until then. Callers are
@@ -99,7 +90,7 @@ func (l *Limiter) take() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if wait := l.together(l.next).Sub(now); wait > 0 {
+	if wait := l.next.Sub(now); wait > 0 {
 		return wait
 	}
 	interval := time.Duration(float64(time.Second) / l.rate)
@@ -108,18 +99,6 @@ func (l *Limiter) take() time.Duration {
 		l.next = now.Add(interval)
 	}
 	return 0
-}
-
-// together moves a time to the next one that a group shares.
-func (l *Limiter) together(at time.Time) time.Time {
-	if l.rate < singly {
-		return at
-	}
-	period := time.Duration(group / l.rate * float64(time.Second))
-	if over := at.Sub(l.began) % period; over > 0 {
-		return at.Add(period - over)
-	}
-	return at
 }
 
 // Observe tells the limiter how a call ended, by the class of its error (nil is success).

@@ -67,16 +67,10 @@ func (s *Store) listPage(ctx context.Context, prefix, marker string) (listed, er
 
 // readPage decodes a page and makes sure that the listing comes forward: a page that repeats keys would never end.
 func readPage(result *cos.BucketGetResult, prefix, marker string) (listed, error) {
-	decode := func(text string) (string, error) {
-		if result.EncodingType != "url" {
-			return text, nil
-		}
-		return url.PathUnescape(text)
-	}
 	var page listed
 	last := marker
 	for _, o := range result.Contents {
-		key, err := decode(o.Key)
+		key, err := url.PathUnescape(o.Key)
 		if err != nil {
 			return listed{}, fmt.Errorf("malformed listing: %w", err)
 		}
@@ -93,7 +87,7 @@ func readPage(result *cos.BucketGetResult, prefix, marker string) (listed, error
 	if !result.IsTruncated {
 		return page, nil
 	}
-	next, err := decode(result.NextMarker)
+	next, err := url.PathUnescape(result.NextMarker)
 	if err != nil {
 		return listed{}, fmt.Errorf("malformed listing: %w", err)
 	}

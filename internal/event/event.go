@@ -50,15 +50,6 @@ type Rejection struct {
 	Reason error  // never contains content of the body
 }
 
-// Streams returns the streams that all tasks of the event name, in order and without duplicates.
-func (e Event) Streams() []chat.Stream {
-	var streams []chat.Stream
-	for _, t := range e.Tasks {
-		streams = append(streams, t.Streams()...)
-	}
-	return streams
-}
-
 // Decode reads an event: its envelope first, if it has one, then the tasks. It never fails: what cannot be understood is
 // in Rejected.
 //

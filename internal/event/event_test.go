@@ -203,9 +203,9 @@ func TestRejection_OfWhatCannotBeMeant(t *testing.T) {
 func TestRejection_OfSomeGroupsServesTheOthers(t *testing.T) {
 	t.Parallel()
 	got := event.Decode([]byte(`{"groups":["a",{"group_id":""},{"group_id":"b"},{"topic_id":"x"}]}`))
-	want := []chat.Stream{{GroupID: "a"}, {GroupID: "b"}}
-	if diff := cmp.Diff(want, got.Streams()); diff != "" {
-		t.Errorf("streams (-want +got):\n%s", diff)
+	want := []event.Task{{Groups: []chat.Stream{{GroupID: "a"}, {GroupID: "b"}}}}
+	if diff := cmp.Diff(want, got.Tasks); diff != "" {
+		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	compareRejected(t, map[int]string{0: "groups[1]"}, got.Rejected)
 }

@@ -100,7 +100,11 @@ func TestRejection_IsKeptForEveryGoldenEvent(t *testing.T) {
 			wantRejections(t, name, decoded, before, s.rejections())
 			var answer struct{ Rejected, Served int }
 			must(t, json.Unmarshal([]byte(out), &answer))
-			if answer.Rejected != len(decoded.Rejected) || answer.Served != len(decoded.Streams()) {
+			var streams []chat.Stream
+			for _, task := range decoded.Tasks {
+				streams = append(streams, task.Streams()...)
+			}
+			if answer.Rejected != len(decoded.Rejected) || answer.Served != len(streams) {
 				t.Errorf("%s: the answer is %s", name, out)
 			}
 			kept += len(decoded.Rejected)

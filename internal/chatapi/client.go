@@ -128,6 +128,9 @@ func (c *Client) roundTrip(ctx context.Context, service string, body []byte, x *
 		x.skew = time.Until(date)
 	}
 	x.body, err = io.ReadAll(response.Body) // to its end, so that the connection can serve the next call
+	if err == nil && len(x.body) == maxAnswer {
+		err = fmt.Errorf("%w: %d bytes or more", chat.ErrMalformed, maxAnswer) // cut, so no evidence against a message
+	}
 	return err
 }
 

@@ -85,6 +85,9 @@ func TestBrokenConnectionsAreTransientAndSilent(t *testing.T) {
 			if test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("error is not %q: %v", test.is, err)
 			}
+			if _, ok := errors.AsType[*chat.MalformedError](err); ok {
+				t.Errorf("what is not whole counts against a message: %v", err)
+			}
 			if n := len(s.seen()); n != 1 {
 				t.Fatalf("%d attempts, want 1", n)
 			}

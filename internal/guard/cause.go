@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+
+	"chatexport/internal/chat"
 )
 
 // errBroken stands for failures of the connection whose own text may quote what the other side sent.
@@ -27,6 +29,8 @@ func Cause(err error) error {
 		return e
 	}
 	switch {
+	case errors.Is(err, chat.ErrMalformed):
+		return err // our own: an answer that was cut
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return http.ErrSchemeMismatch
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -13,6 +13,8 @@ import (
 
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
+	mediaemu "chatexport/internal/emulator/media"
+	"chatexport/scripts/chatexport/internal/emulated"
 )
 
 const (
@@ -75,7 +77,7 @@ type bencher struct {
 }
 
 // stand starts a stand of its own for each measurement, with a folder of its own.
-func (b *bencher) stand(ctx context.Context, s setting, fill func(*chatemu.Server) error) (*stand, error) {
+func (b *bencher) stand(ctx context.Context, s setting, fill emulated.Fill) (*stand, error) {
 	b.n++
 	return newStand(ctx, b.binary, filepath.Join(b.folder, strconv.Itoa(b.n)), s, fill)
 }
@@ -84,7 +86,7 @@ func (b *bencher) stand(ctx context.Context, s setting, fill func(*chatemu.Serve
 func (b *bencher) measure(ctx context.Context, name string, s setting, n int, reference int) (rows []figures, err error) {
 	stream := chat.Stream{GroupID: "bench"}
 	b.say("%s: %d messages", name, n)
-	st, err := b.stand(ctx, s, func(server *chatemu.Server) error { return repeat(server, stream, b.log, n) })
+	st, err := b.stand(ctx, s, func(server *chatemu.Server, _ *mediaemu.Server) error { return repeat(server, stream, b.log, n) })
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +128,7 @@ func (b *bencher) large(ctx context.Context) (rows []figures, err error) {
 	const n = 10_000
 	stream := chat.Stream{GroupID: "bench"}
 	b.say("large: %d messages", n)
-	st, err := b.stand(ctx, b.atNetwork(), func(server *chatemu.Server) error {
+	st, err := b.stand(ctx, b.atNetwork(), func(server *chatemu.Server, _ *mediaemu.Server) error {
 		if err := server.AddGroup(chatemu.Group{ID: stream.GroupID}); err != nil {
 			return err
 		}
@@ -181,7 +183,7 @@ func (b *bencher) sideBySide(ctx context.Context, name string, s setting, stream
 	for i := range streams {
 		all = append(all, chat.Stream{GroupID: "bench" + strconv.Itoa(i)})
 	}
-	st, err := b.stand(ctx, s, func(server *chatemu.Server) error {
+	st, err := b.stand(ctx, s, func(server *chatemu.Server, _ *mediaemu.Server) error {
 		for _, stream := range all {
 			if err := repeat(server, stream, b.log, each); err != nil {
 				return err

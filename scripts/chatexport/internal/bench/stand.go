@@ -40,7 +40,7 @@ type stand struct {
 }
 
 // newStand starts the emulators and fills the groups; binary is the built function.
-func newStand(ctx context.Context, binary, folder string, s setting, fill func(*chatemu.Server) error) (_ *stand, err error) {
+func newStand(ctx context.Context, binary, folder string, s setting, fill emulated.Fill) (_ *stand, err error) {
 	st := &stand{setting: s}
 	defer func() {
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"chatexport/internal/config"
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
+	mediaemu "chatexport/internal/emulator/media"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/scripts/chatexport/internal/emulated"
 )
@@ -30,7 +31,7 @@ type world struct {
 func newWorld(ctx context.Context, o options, c content, env map[string]string, onCall func(chatemu.Call)) (*world, error) {
 	services, err := emulated.Start(ctx, env, emulated.Options{
 		Folder: o.out, Latency: o.latency, Cloud: o.latency, Chat: chatemu.Options{QPS: o.qps, OnCall: onCall},
-		Fill:      func(s *chatemu.Server) error { return fill(s, c) },
+		Fill:      func(s *chatemu.Server, _ *mediaemu.Server) error { return fill(s, c) },
 		Functions: []cloudemu.Function{{Namespace: namespace, Name: functionName, Qualifier: version}},
 	})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package emulated starts the function's surroundings on loopback, for the commands that need no account: Chat, COS and
-// the cloud API, with keys that are good for nothing else.
+// Package emulated starts the function's surroundings on loopback, for the commands that need no account: Chat, the host of
+// its messages' files, COS and the cloud API, with keys that are good for nothing else.
 //
 // It owns their life. What is in them, and what a command does with them, is the command's.
 package emulated
@@ -16,6 +16,7 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
 )
 
 // What exists in them.
@@ -35,18 +36,23 @@ func Env() map[string]string {
 
 // Options say what the services are like.
 type Options struct {
-	Folder    string                      // of the bucket's folder
-	Latency   time.Duration               // of Chat and COS
-	Cloud     time.Duration               // latency of the cloud API
-	Chat      chatemu.Options             // but for app, key and latency
-	Fill      func(*chatemu.Server) error // puts groups into the app before it listens
-	COSLog    int                         // requests that are kept; 0: the emulator's default
-	Functions []cloudemu.Function         // empty: any
+	Folder    string              // of the bucket's folder
+	Latency   time.Duration       // of Chat, files and COS
+	Cloud     time.Duration       // latency of the cloud API
+	Chat      chatemu.Options     // but for app, key, latency and signatures
+	Files     string              // loopback address of the files' host, which their URLs name; empty: any free port
+	Fill      Fill                // puts groups into the app before it listens
+	COSLog    int                 // requests that are kept; 0: the emulator's default
+	Functions []cloudemu.Function // empty: any
 }
+
+// Fill puts groups into an app, and the files of their messages on the host.
+type Fill func(app *chatemu.Server, host *mediaemu.Server) error
 
 // Services are the emulators, listening, and the queue that they feed, which ends with the process.
 type Services struct {
 	Chat  *chatemu.Server
+	Files *mediaemu.Server // signs for the Chat service
 	COS   *cosemu.Server
 	Queue *cloudemu.Queue
 
@@ -63,16 +69,9 @@ func Start(ctx context.Context, env map[string]string, o Options) (_ *Services, 
 		}
 	}()
 	ctx = context.WithoutCancel(ctx)
-	o.Chat.SDKAppID, o.Chat.SecretKey, o.Chat.Latency = SDKAppID, env["CHAT_SECRET_KEY"], o.Latency
-	s.Chat = chatemu.New(o.Chat)
-	if err := o.Fill(s.Chat); err != nil {
-		return nil, fmt.Errorf("fill the emulated groups: %w", err)
-	}
-	var stop func() error
-	if env["CHAT_ENDPOINT"], stop, err = s.Chat.Start(ctx, ""); err != nil {
+	if err := s.startChat(ctx, env, o); err != nil {
 		return nil, err
 	}
-	s.stops = append(s.stops, stop)
 
 	id, key, token := env["TENCENTCLOUD_SECRETID"], env["TENCENTCLOUD_SECRETKEY"], env["TENCENTCLOUD_SESSIONTOKEN"]
 	s.COS, env["COS_ENDPOINT"], err = cosemu.Start(cosemu.Options{ //nolint:contextcheck // ended by Close
@@ -93,6 +92,28 @@ func Start(ctx context.Context, env map[string]string, o Options) (_ *Services, 
 	}
 	s.stops = append(s.stops, cloud.Close)
 	return s, nil
+}
+
+// startChat starts the app and the host of its files. The host listens first: messages have its address in them.
+func (s *Services) startChat(ctx context.Context, env map[string]string, o Options) error {
+	s.Files = mediaemu.New(mediaemu.Options{Latency: o.Latency})
+	_, stop, err := s.Files.Start(ctx, o.Files)
+	if err != nil {
+		return err
+	}
+	s.stops = append(s.stops, stop)
+	env["MEDIA_HOSTS"] = "127.0.0.1"
+
+	o.Chat.SDKAppID, o.Chat.SecretKey, o.Chat.Latency, o.Chat.SignURL = SDKAppID, env["CHAT_SECRET_KEY"], o.Latency, s.Files.Sign
+	s.Chat = chatemu.New(o.Chat)
+	if err := o.Fill(s.Chat, s.Files); err != nil {
+		return fmt.Errorf("fill the emulated groups: %w", err)
+	}
+	if env["CHAT_ENDPOINT"], stop, err = s.Chat.Start(ctx, ""); err != nil {
+		return err
+	}
+	s.stops = append(s.stops, stop)
+	return nil
 }
 
 // Close ends them.

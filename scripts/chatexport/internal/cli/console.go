@@ -54,9 +54,14 @@ func (c *Console) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Follow shows how done grows to total until stop is called: all the time on a terminal, in a line every few seconds
-// otherwise. A negative total is unknown. done must not use the console.
+// Follow shows how done grows to total until stop is called, as Watch does. A negative total is unknown.
 func (c *Console) Follow(title, noun string, total int64, done func() int64) (stop func()) {
+	return c.Watch(func() string { return progress(title, noun, done(), total) })
+}
+
+// Watch shows what picture returns until stop is called: all the time on a terminal, in a line every few seconds otherwise.
+// picture must not use the console.
+func (c *Console) Watch(picture func() string) (stop func()) {
 	period := linePeriod
 	if c.terminal {
 		period = terminalPeriod
@@ -72,7 +77,7 @@ func (c *Console) Follow(title, noun string, total int64, done func() int64) (st
 				case <-quit:
 					return nil
 				case <-ticker.C:
-					c.show(OneLine(progress(title, noun, done(), total)))
+					c.show(OneLine(picture()))
 				}
 			}
 		})

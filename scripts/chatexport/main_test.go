@@ -22,7 +22,13 @@ type result struct {
 	Batches   int    `json:"batches"`
 	ChatCalls int    `json:"chat_calls"`
 	Archive   string `json:"archive"`
-	Groups    []struct {
+	Files     struct {
+		Links   int            `json:"links"`
+		Waiting int            `json:"waiting"`
+		Bytes   int64          `json:"bytes"`
+		States  map[string]int `json:"states"`
+	} `json:"files"`
+	Groups []struct {
 		GroupID  string `json:"group_id"`
 		TopicID  string `json:"topic_id"`
 		Messages int    `json:"messages"`

@@ -20,12 +20,14 @@ type checked struct {
 	expected int
 	report   verify.Report
 	diff     verify.Diff
+	files    *fileCheck
 	state    archive.State
 }
 
-// sound means that the archive is proved, complete, and holds exactly the group's messages.
+// sound means that the archive is proved, complete, and holds exactly the group's messages. Their files may still be
+// waited for; those that are accounted for are what they should be.
 func (c *checked) sound() bool {
-	return c.report.Sound() && c.diff.Same() && c.diff.Equal == int64(c.expected) && (c.expected == 0 || c.report.Finished == archive.StatusComplete)
+	return c.report.Sound() && c.files.wrong == "" && c.diff.Same() && c.diff.Equal == int64(c.expected) && (c.expected == 0 || c.report.Finished == archive.StatusComplete)
 }
 
 // verdict is the same in words.
@@ -39,6 +41,8 @@ func (c *checked) verdict() string {
 		return "WRONG: " + c.diff.String()
 	case c.expected > 0 && c.report.Finished != archive.StatusComplete:
 		return "INCOMPLETE: no manifest says complete"
+	case c.files.wrong != "":
+		return "WRONG: " + c.files.wrong
 	case c.expected == 0:
 		return "sound, empty"
 	default:
@@ -60,6 +64,9 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 	for n, g := range c.groups {
 		results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
 		if err := results[n].compare(ctx, w); err != nil {
+			return nil, summary, err
+		}
+		if results[n].files, err = checkFiles(ctx, w.store, g); err != nil {
 			return nil, summary, err
 		}
 	}

@@ -48,7 +48,8 @@ func Command() *cobra.Command {
 		Short: "Archive a real group chat with emulated services, on this machine alone",
 		Long: `demo starts emulators of Tencent Chat, COS and the cloud API on 127.0.0.1, fills groups with a real chat, fires a
 timer, and serves the function's events until all is archived. Then it reads the archive back, proves it, and compares
-every message with what the emulated service holds. It needs no account and no configuration, and talks to nothing
+every message with what the emulated service holds. Some messages of the excerpt have pictures, sounds and documents, which
+are made for the demo and archived, too. It needs no account and no configuration, and talks to nothing
 outside this machine.
 
 It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it fires another timer, which goes
@@ -57,9 +58,9 @@ on where the archive ends, or finds nothing new.
 With --groups the app has that many groups, few of them long and many without a message, and the timer asks for a sweep
 of all of them instead of naming them.
 
-JSON (--json): {"sound", "messages", "exported", "resumed", "archive", "groups": [{"group_id", "topic_id", "expected",
-"messages", "chunks", "bytes", "batches", "manifests", "sound", "verdict", "compared", "findings"}], "findings", "error",
-"elapsed_ms", "messages_per_second", "invocations", "batches", "redelivered", "chat_calls", "throttled",
+JSON (--json): {"sound", "messages", "exported", "resumed", "archive", "files": {"links", "states", "waiting", "bytes"},
+"groups": [{"group_id", "topic_id", "expected", "messages", "chunks", "bytes", "batches", "manifests", "files", "sound",
+"verdict", "compared", "findings"}], "findings", "error", "elapsed_ms", "messages_per_second", "invocations", "batches", "redelivered", "chat_calls", "throttled",
 "cos_requests"}. Members are only ever added.
 
 ` + cli.ExitCodes,

@@ -24,6 +24,7 @@ const (
 type group struct {
 	stream   chat.Stream
 	messages []chatemu.Message
+	files    map[chat.Seq]attached // of messages, once there is a host for them (attach)
 }
 
 // content is what the groups are filled with.
@@ -32,11 +33,13 @@ type content struct {
 	sha256 string // of the lines
 	groups []group
 	total  int
+	// hasFiles says that files are added: those of a person's own log are not the demo's to make up.
+	hasFiles bool
 }
 
 // readContent reads the messages and deals them out: the same lines always to the same groups.
 func readContent(o options) (content, error) {
-	c := content{source: "the public #ubuntu IRC logs (an excerpt, CC BY 4.0, see testdata/chat/README.md)"}
+	c := content{hasFiles: o.data == "", source: "the public #ubuntu IRC logs (an excerpt, CC BY 4.0, see testdata/chat/README.md)"}
 	lines := testdata.ChatLog()
 	if o.data != "" {
 		c.source = filepath.Base(o.data)
@@ -75,7 +78,7 @@ func dealOut(messages []chatemu.Message, n int) []group {
 		if k == 0 {
 			size = len(rest)
 		}
-		groups[k] = group{chat.Stream{GroupID: fmt.Sprintf("group-%04d", k)}, rest[:size]}
+		groups[k] = group{stream: chat.Stream{GroupID: fmt.Sprintf("group-%04d", k)}, messages: rest[:size]}
 		rest = rest[size:]
 	}
 	if n > 1 {
@@ -91,9 +94,9 @@ func deal(messages []chatemu.Message) []group {
 	inTopic := len(messages) / 5
 	plain := len(messages) - inTopic - tiny
 	return []group{
-		{chat.Stream{GroupID: plainGroup}, messages[:plain]},
-		{chat.Stream{GroupID: community, TopicID: topic}, messages[plain : plain+inTopic]},
-		{chat.Stream{GroupID: tinyGroup}, messages[plain+inTopic:]},
+		{stream: chat.Stream{GroupID: plainGroup}, messages: messages[:plain]},
+		{stream: chat.Stream{GroupID: community, TopicID: topic}, messages: messages[plain : plain+inTopic]},
+		{stream: chat.Stream{GroupID: tinyGroup}, messages: messages[plain+inTopic:]},
 	}
 }
 

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/folder"
@@ -21,7 +24,7 @@ const (
 	lockName     = "demo.lock"
 	underWayName = "under-way" // there while events are not served to the end
 
-	recordFormat = 1
+	recordFormat = 2 // of the messages, too: another one where exhibits change
 )
 
 var (
@@ -37,6 +40,7 @@ type record struct {
 	Source   string        `json:"source"`
 	SHA256   string        `json:"sha256"` // of the lines
 	Messages int           `json:"messages"`
+	Files    string        `json:"files,omitempty"` // address of the files' host, which is in the messages
 	Groups   []recordGroup `json:"groups"`
 }
 
@@ -59,55 +63,78 @@ func (r record) same(other record) bool {
 }
 
 // openFolder makes the folder, or finds that it is an earlier demo's of the same messages. Until close is called no
-// other demo can have it; the system gives it back when the process ends, however that happens.
-func openFolder(path string, c content) (_ *folder.Folder, closeFolder func() error, err error) {
+// other demo can have it; the system gives it back when the process ends, however that happens. The record says where the
+// files are to be served.
+func openFolder(ctx context.Context, path string, c content) (_ *folder.Folder, _ record, closeFolder func() error, err error) {
 	dir, err := folder.Make(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--out: %w", err)
+		return nil, record{}, nil, fmt.Errorf("--out: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, dir.Close())
 		}
 	}()
-	fresh, err := checkFolder(dir, recordOf(c))
+	r, fresh, err := checkFolder(dir, recordOf(c))
 	if err != nil {
-		return nil, nil, err
+		return nil, record{}, nil, err
 	}
 	unlock, err := dir.Lock(lockName)
 	switch {
 	case errors.Is(err, folder.ErrLocked):
-		return nil, nil, fmt.Errorf("--out %s: %w", path, errInUse)
+		return nil, record{}, nil, fmt.Errorf("--out %s: %w", path, errInUse)
 	case err != nil:
-		return nil, nil, fmt.Errorf("--out %s: %w", path, err)
+		return nil, record{}, nil, fmt.Errorf("--out %s: %w", path, err)
 	}
 	if fresh {
-		// A crash in this write, or right after it: the folder has no bucket yet, and is as good as new.
-		if err := writeRecord(dir, recordOf(c)); err != nil {
-			return nil, nil, errors.Join(err, unlock())
+		if c.hasFiles {
+			r.Files, err = freeAddress(ctx)
+		}
+		if err == nil {
+			// A crash in this write, or right after it: the folder has no bucket yet, and is as good as new.
+			err = writeRecord(dir, r)
+		}
+		if err != nil {
+			return nil, record{}, nil, errors.Join(err, unlock())
 		}
 	}
-	return dir, func() error { return errors.Join(unlock(), dir.Close()) }, nil
+	return dir, r, func() error { return errors.Join(unlock(), dir.Close()) }, nil
 }
 
-// checkFolder reports whether the folder has no bucket yet. It refuses another program's folder, in which the demo would
+// freeAddress picks where the files of a new folder are served as long as the folder lives. It is below the ports that
+// systems give to whoever asks for any, so that nobody has it by chance when the demo is started again.
+func freeAddress(ctx context.Context) (string, error) {
+	const first, ports, tries = 10_000, 20_000, 100
+	var failure error
+	for range tries {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(ports))) //nolint:gosec // no secret
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err == nil {
+			return address, l.Close()
+		}
+		failure = err
+	}
+	return "", fmt.Errorf("find a port for the host of the files: %w", failure)
+}
+
+// checkFolder returns what the folder holds, or that it has no bucket yet. It refuses another program's folder, in which the demo would
 // strew files, and that of other messages.
-func checkFolder(dir *folder.Folder, want record) (fresh bool, err error) {
+func checkFolder(dir *folder.Folder, want record) (_ record, fresh bool, err error) {
 	switch _, err := dir.Stat(emulated.Bucket); {
 	case errors.Is(err, fs.ErrNotExist):
-		return true, checkNew(dir)
+		return want, true, checkNew(dir)
 	case err != nil:
-		return false, fmt.Errorf("--out: %w", err)
+		return record{}, false, fmt.Errorf("--out: %w", err)
 	}
 	found, err := readRecord(dir)
 	if err != nil {
-		return false, fmt.Errorf("--out: %w", err)
+		return record{}, false, fmt.Errorf("--out: %w", err)
 	}
 	if !found.same(want) {
-		return false, fmt.Errorf("--out %s %w: it has %d of %s, asked for are %d of %s",
+		return record{}, false, fmt.Errorf("--out %s %w: it has %d of %s, asked for are %d of %s",
 			dir.Path(), errOtherMessages, found.Messages, found.Source, want.Messages, want.Source)
 	}
-	return false, nil
+	return found, false, nil
 }
 
 func checkNew(dir *folder.Folder) error {

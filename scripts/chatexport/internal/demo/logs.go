@@ -2,8 +2,10 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,9 @@ type logLine struct {
 	Messages  int64    `json:"messages"`
 	Chunks    int      `json:"chunks"`
 	Bytes     int64    `json:"bytes"`
+	Files     int64    `json:"files"`
+	FileBytes int64    `json:"file_bytes"`
+	FilesGone int64    `json:"files_gone"` // of the warning that files could not be had
 	Retries   int64    `json:"retries"`
 	ElapsedMS int64    `json:"elapsed_ms"`
 	Outcome   string   `json:"outcome"`
@@ -70,6 +75,7 @@ func (l *logs) Write(p []byte) (int, error) {
 	}
 	switch {
 	case l.stopped() && line.Level != "info":
+	case line.FilesGone > 0: // as some are: the end tells of them
 	case line.isBatch():
 		l.batch(line)
 	case line.Sweep != "" && line.Message == "sweep":
@@ -108,11 +114,16 @@ func (l *logs) batch(line logLine) {
 
 // result says on one line what a batch did.
 func result(line logLine) string {
-	what := "nothing new"
+	var parts []string
 	if line.Hi >= line.Lo && line.Chunks > 0 {
-		what = fmt.Sprintf("%s..%s of %s in %s, %s", cli.Count(line.Lo), cli.Count(line.Hi), cli.Count(line.Head),
-			cli.Plural(line.Chunks, "chunk"), cli.Bytes(line.Bytes))
-	} else if line.Level == "error" || line.Outcome != "complete" {
+		parts = append(parts, fmt.Sprintf("%s..%s of %s in %s, %s", cli.Count(line.Lo), cli.Count(line.Hi), cli.Count(line.Head),
+			cli.Plural(line.Chunks, "chunk"), cli.Bytes(line.Bytes)))
+	}
+	if line.Files > 0 {
+		parts = append(parts, fmt.Sprintf("%s, %s", cli.Plural(line.Files, "file"), cli.Bytes(line.FileBytes)))
+	}
+	what := cmp.Or(strings.Join(parts, ", "), "nothing new")
+	if len(parts) == 0 && (line.Level == "error" || line.Outcome != "complete") {
 		what = "nothing archived"
 	}
 	elapsed := cli.Seconds(time.Duration(line.ElapsedMS) * time.Millisecond)

@@ -36,7 +36,7 @@ func Open(ctx context.Context, path string) (env map[string]string, closeDemo fu
 	if !recordOf(c).same(found) {
 		return nil, nil, fmt.Errorf("%s was filled from %s, which is not kept there; only demos of the excerpt can be opened", path, found.Source)
 	}
-	_, unlock, err := openFolder(path, c)
+	_, found, unlock, err := openFolder(ctx, path, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +44,7 @@ func Open(ctx context.Context, path string) (env map[string]string, closeDemo fu
 		return nil, nil, errors.Join(err, unlock())
 	}
 	env["SCF_FUNCTIONNAME"], env["CHAT_RETENTION_DAYS"] = functionName, retention(c)
-	w, err := newWorld(ctx, o, c, env, nil)
+	w, err := newWorld(ctx, o, c, found.Files, env, nil)
 	if err != nil {
 		return nil, nil, errors.Join(err, unlock())
 	}

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"chatexport/internal/archive"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/layout"
 	"chatexport/internal/verify"
@@ -23,6 +26,7 @@ type outcome struct {
 	Exported    int64            `json:"exported"` // of them by this run
 	Resumed     bool             `json:"resumed"`  // an earlier run had not come to its end
 	Archive     string           `json:"archive"`  // folder
+	Files       fileTally        `json:"files"`
 	Groups      []groupOutcome   `json:"groups"`
 	Findings    []verify.Finding `json:"findings,omitempty"` // that belong to no group
 	Error       string           `json:"error,omitempty"`
@@ -45,6 +49,7 @@ type groupOutcome struct {
 	Bytes     int64            `json:"bytes"`
 	Batches   int64            `json:"batches"` // of all runs, as far as the stream's state knows
 	Manifests int              `json:"manifests"`
+	Files     fileTally        `json:"files"`
 	Sound     bool             `json:"sound"`
 	Verdict   string           `json:"verdict"`
 	Compared  verify.Diff      `json:"compared"`
@@ -55,7 +60,7 @@ func (d *demo) outcome() outcome {
 	chat := d.world.Chat.Counters()
 	o := outcome{
 		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.options.archive(),
-		Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
+		Files: fileTally{States: map[string]int{}}, Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
 		Invocations: d.drain.invocations, Batches: d.logs.batches, Redelivered: d.drain.retries,
 		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: requests(d.world.COS.Counts()),
 	}
@@ -70,10 +75,11 @@ func (d *demo) outcome() outcome {
 		g := groupOutcome{
 			GroupID: r.stream.GroupID, TopicID: r.stream.TopicID, Expected: r.expected,
 			Messages: r.report.Totals.Lines(), Chunks: r.report.Totals.Chunks, Bytes: r.report.Totals.Bytes,
-			Batches: r.state.Counters.Batches, Manifests: r.report.Manifests,
+			Batches: r.state.Counters.Batches, Manifests: r.report.Manifests, Files: r.files.fileTally,
 			Sound: r.sound(), Verdict: r.verdict(), Compared: r.diff, Findings: r.report.Findings,
 		}
 		o.Messages += g.Messages
+		o.Files.add(g.Files)
 		o.Groups = append(o.Groups, g)
 	}
 	return o
@@ -127,8 +133,27 @@ func (d *demo) text(o outcome) string {
 		fmt.Fprintf(&b, "NOT SOUND, see above. The archive is in %s\n", o.Archive)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "sound: %s, compared with the source one by one\n\n%s", cli.Plural(o.Messages, "message"), d.howToLook(o))
+	fmt.Fprintf(&b, "sound: %s, compared with the source one by one\n%s\n%s", cli.Plural(o.Messages, "message"), o.Files.text(), d.howToLook(o))
 	return b.String()
+}
+
+// text says on one line what became of the files; nothing where there are none.
+func (f fileTally) text() string {
+	if f.Links == 0 {
+		return ""
+	}
+	parts := []string{
+		"files: " + cli.Plural(f.Links, "link"), fmt.Sprintf("%s stored with %s", cli.Count(f.States[archive.MediaStored]), cli.Bytes(f.Bytes)),
+	}
+	for _, state := range slices.Sorted(maps.Keys(f.States)) {
+		if state != archive.MediaStored {
+			parts = append(parts, cli.Count(f.States[state])+" "+state)
+		}
+	}
+	if f.Waiting > 0 {
+		parts = append(parts, cli.Count(f.Waiting)+" for a later tick")
+	}
+	return strings.Join(parts, ", ") + ", compared with what their host serves\n"
 }
 
 func redelivered(n int) string {
@@ -176,10 +201,19 @@ func (d *demo) howToLook(o outcome) string {
 	fmt.Fprintf(&b, "The archive is in %s, as it would be in a bucket:\n", o.Archive)
 	fmt.Fprintf(&b, "  data/      chunks: every message as the service sent it, gzipped NDJSON, never changed once written\n")
 	fmt.Fprintf(&b, "  manifest/  per group the genesis, and the lists that say what is complete\n")
+	if o.Files.Links > 0 {
+		fmt.Fprintf(&b, "  media/     what became of each link to a file, in order, gzipped NDJSON, never changed once written\n")
+		fmt.Fprintf(&b, "  blob/      the files, each named by its SHA-256\n")
+	}
 	fmt.Fprintf(&b, "  state/     hints for the next run\n")
 	fmt.Fprintf(&b, "Look at it:\n")
 	fmt.Fprintf(&b, "  zcat %s | head -n 3\n", cli.ShellQuote(chunk))
 	fmt.Fprintf(&b, "  cat %s\n", cli.ShellQuote(manifest))
+	if shown := first.files.shown; shown.SHA256 != "" {
+		receipt, blob := layout.MediaPrefix(first.stream), layout.Blob(shown.SHA256)
+		fmt.Fprintf(&b, "  zcat %s*.gz | head -n 3\n", cli.ShellQuote(filepath.Join(o.Archive, filepath.FromSlash(receipt))+string(filepath.Separator)))
+		fmt.Fprintf(&b, "  file %s\n", cli.ShellQuote(filepath.Join(o.Archive, filepath.FromSlash(blob))))
+	}
 	fmt.Fprintf(&b, "  duckdb -c %s\n", doubleQuote(query))
 	fmt.Fprintf(&b, "Run the same command again for a second tick, which finds nothing new; remove %s to begin afresh.\n", d.options.out)
 	return b.String()

@@ -48,7 +48,7 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	if err != nil {
 		return cli.Usage(err)
 	}
-	dir, closeFolder, err := openFolder(o.out, c)
+	dir, kept, closeFolder, err := openFolder(ctx, o.out, c)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -58,7 +58,7 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	if d.resumed, err = forgetHints(ctx, dir, o); err != nil {
 		return cli.Service(err)
 	}
-	if d.world, err = newWorld(ctx, o, c, env, d.tracker.call); err != nil {
+	if d.world, err = newWorld(ctx, o, c, kept.Files, env, d.tracker.call); err != nil {
 		return cli.Service(err)
 	}
 	defer func() { err = cli.Closed(err, d.world.close()) }()
@@ -98,7 +98,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	case err != nil:
 		return cli.Service(err)
 	}
-	d.console.Line("verifying: every object, and every message against the emulated service")
+	d.console.Line("verifying: every object, and every message and file against the emulated services")
 	if d.results, d.summary, err = check(ctx, d.world, d.content); err != nil {
 		if ctx.Err() != nil {
 			return d.interrupted(err)
@@ -139,6 +139,9 @@ func (d *demo) export(ctx context.Context) error {
 	}
 	d.console.Line("emulators: Chat %s, COS %s, cloud API %s", d.env["CHAT_ENDPOINT"], d.env["COS_ENDPOINT"], d.env["CLOUD_ENDPOINT"])
 	d.console.Line("groups: %s messages of %s", cli.Count(d.content.total), d.content.source)
+	if n := d.content.storable(); n > 0 {
+		d.console.Line("files: made for this demo, %s of them to be had", cli.Count(n))
+	}
 	if err := d.lookBack(ctx); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (d *demo) export(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	stop := d.console.Follow("pulled", "messages", int64(d.content.total), d.tracker.count)
+	stop := d.console.Watch(func() string { return d.progress(ctx) })
 	err := d.drain.run(ctx)
 	stop()
 	d.exported = time.Since(start)
@@ -164,6 +167,16 @@ func (d *demo) export(ctx context.Context) error {
 	}
 	// A crash right before this: the next start has as little to do as after it, and takes more requests for it.
 	return d.dir.Remove(underWayName)
+}
+
+// progress says how far the messages are, and the files.
+func (d *demo) progress(ctx context.Context) string {
+	text := fmt.Sprintf("pulled: %s of %s messages", cli.Count(d.tracker.count()), cli.Count(d.content.total))
+	if all := d.content.storable(); all > 0 {
+		n, size := stored(ctx, d.world.store)
+		text += fmt.Sprintf("; stored: %s of %s files, %s", cli.Count(n), cli.Count(all), cli.Bytes(size))
+	}
+	return text
 }
 
 // lookBack finds what an earlier start archived, for the picture of progress.

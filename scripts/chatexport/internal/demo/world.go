@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 
 	"chatexport/internal/config"
@@ -27,13 +28,17 @@ type world struct {
 	store *dirstore.Store
 }
 
-// newWorld starts the emulators and fills the groups. The archive is the one that the folder holds.
-func newWorld(ctx context.Context, o options, c content, env map[string]string, onCall func(chatemu.Call)) (*world, error) {
+// newWorld starts the emulators and fills the groups, the files with the address of their host. The archive is the one that
+// the folder holds.
+func newWorld(ctx context.Context, o options, c content, files string, env map[string]string, onCall func(chatemu.Call)) (*world, error) {
 	services, err := emulated.Start(ctx, env, emulated.Options{
 		Folder: o.out, Latency: o.latency, Cloud: o.latency, Chat: chatemu.Options{QPS: o.qps, OnCall: onCall},
-		Fill:      func(s *chatemu.Server, _ *mediaemu.Server) error { return fill(s, c) },
+		Files: files, Fill: func(app *chatemu.Server, host *mediaemu.Server) error { return fill(app, host, c) },
 		Functions: []cloudemu.Function{{Namespace: namespace, Name: functionName, Qualifier: version}},
 	})
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "listen" && op.Addr.String() == files {
+		return nil, fmt.Errorf("messages of this folder have the address %s of their files, where something else listens now; end that, or choose another --out: %w", files, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +88,10 @@ func inFlags(err error) error {
 
 // fill makes the groups. Everything about them follows from the content, so that the archive of an earlier start still
 // is this app's.
-func fill(s *chatemu.Server, c content) error {
+func fill(s *chatemu.Server, host *mediaemu.Server, c content) error {
+	if err := c.attach(host); err != nil {
+		return err
+	}
 	created := c.groups[0].messages[0].Time
 	for _, g := range c.groups {
 		kind := "Public"

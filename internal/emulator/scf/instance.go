@@ -23,6 +23,9 @@ const (
 	dialPause  = 5 * time.Millisecond
 	stdoutFile = "stdout"
 	stderrFile = "stderr"
+
+	temporaryFolder = "tmp" // TMPDIR, in the folder of the process
+
 	pingMethod = "Function.Ping"
 )
 
@@ -41,7 +44,7 @@ type instance struct {
 // start starts the process and waits until it answers.
 func (p *Platform) start(ctx context.Context, number int) (*instance, error) {
 	folder := filepath.Join(p.folder, strconv.Itoa(number))
-	if err := os.MkdirAll(filepath.Join(folder, "tmp"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, temporaryFolder), 0o700); err != nil {
 		return nil, fmt.Errorf("start process: %w", err)
 	}
 	port, err := reservePort()
@@ -85,7 +88,7 @@ func (p *Platform) spawn(ctx context.Context, in *instance) error {
 	in.cmd.Env = append([]string{
 		"_LAMBDA_SERVER_PORT=" + strconv.Itoa(in.port.number),
 		"TENCENTCLOUD_RUNENV=SCF",
-		"HOME=" + in.folder, "PWD=" + in.folder, "TMPDIR=" + filepath.Join(in.folder, "tmp"), "USER=qcloud", "PATH=/usr/bin:/bin",
+		"HOME=" + in.folder, "PWD=" + in.folder, "TMPDIR=" + filepath.Join(in.folder, temporaryFolder), "USER=qcloud", "PATH=/usr/bin:/bin",
 	}, p.config.ProcessEnvironment...)
 	if p.config.Prepare != nil {
 		p.config.Prepare(in.cmd)

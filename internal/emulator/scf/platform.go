@@ -230,6 +230,18 @@ func (p *Platform) Kill() {
 	}
 }
 
+// Temporary returns how many bytes the processes have in their temporary folders at this moment, in files that have lost
+// their names included; 0 where the system does not tell.
+func (p *Platform) Temporary() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var size int64
+	for in := range p.all {
+		size += in.temporary()
+	}
+	return size
+}
+
 // Close kills the processes that are left and removes what they wrote. No invocation may be under way.
 func (p *Platform) Close() error {
 	p.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,6 +83,29 @@ func (in *instance) cpuTime() time.Duration {
 		ticks += n
 	}
 	return time.Duration(ticks * int64(clockTick))
+}
+
+// temporary adds up what is in the temporary folder: files by their names, and those without one that are still open.
+func (in *instance) temporary() (size int64) {
+	folder, descriptors := filepath.Join(in.folder, temporaryFolder), "/proc/"+strconv.Itoa(in.cmd.Process.Pid)+"/fd"
+	add := func(path string) {
+		if stat, err := os.Stat(path); err == nil && stat.Mode().IsRegular() {
+			size += stat.Size()
+		}
+	}
+	named, _ := os.ReadDir(folder) // what cannot be read has ended
+	for _, entry := range named {
+		add(filepath.Join(folder, entry.Name()))
+	}
+	open, _ := os.ReadDir(descriptors)
+	for _, entry := range open {
+		path := filepath.Join(descriptors, entry.Name())
+		target, err := os.Readlink(path)
+		if err == nil && strings.HasPrefix(target, folder+"/") && strings.HasSuffix(target, " (deleted)") {
+			add(path)
+		}
+	}
+	return size
 }
 
 // peakMemory reads the largest resident size of the process so far.

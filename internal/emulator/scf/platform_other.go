@@ -39,4 +39,6 @@ func (*instance) thaw() error { return nil }
 
 func (*instance) peakMemory() int64 { return 0 }
 
+func (*instance) temporary() int64 { return 0 }
+
 func (*instance) cpuTime() time.Duration { return 0 }

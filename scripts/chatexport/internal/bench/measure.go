@@ -7,6 +7,7 @@ import (
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
+	"chatexport/internal/panics"
 )
 
 // figures are what one measurement came to.
@@ -23,6 +24,12 @@ type figures struct {
 	GBSeconds  float64 // memory as configured times duration, as SCF bills
 	Batches    int
 	Start      time.Duration // of the first process, until it answered
+	// Of files, where messages have some.
+	Files        int64 // that were stored
+	FileBytes    int64
+	FileRequests int   // that their host was asked
+	Temporary    int64 // the most that was in the temporary folder at once
+	Left         int64 // what was in it at the end
 	// Steady is the calls a second that were served in full seconds, without the first and the last.
 	Steady float64
 	// Shares are the messages a second of each group, where several were pulled at once.
@@ -55,11 +62,18 @@ func (f *figures) excess() float64 {
 
 // measure runs the function until the streams are archived.
 func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream) (figures, error) {
-	start := time.Now()
-	if err := s.run(ctx, streams...); err != nil {
-		return figures{}, err
+	start, before := time.Now(), s.COS.Counts()
+	calls, asked, batches := s.Chat.Counters(), s.Files.Counters().Requests, len(s.batches())
+	stop := s.watchTemporary()
+	err := s.run(ctx, streams...)
+	f := figures{Name: name, Elapsed: time.Since(start), Requests: s.COS.Counts(), Temporary: stop(), Left: s.platform.Temporary()}
+	if err != nil {
+		return f, err
 	}
-	f := figures{Name: name, Elapsed: time.Since(start), Requests: s.COS.Counts()}
+	for op, n := range before {
+		f.Requests[op] -= n
+	}
+	f.FileRequests = s.Files.Counters().Requests - asked
 	cpu := make(map[int]time.Duration) // of each process, at the end of its last invocation
 	for _, v := range s.platform.Invocations() {
 		cpu[v.Instance] = max(cpu[v.Instance], v.CPUTime)
@@ -72,15 +86,40 @@ func (s *stand) measure(ctx context.Context, name string, streams ...chat.Stream
 	for _, d := range cpu {
 		f.CPU += d
 	}
-	for _, b := range s.batches() {
+	for _, b := range s.batches()[batches:] {
 		f.Batches++
 		f.Messages += b.Messages
 		f.Bytes += b.Bytes
+		f.Files += b.Files
+		f.FileBytes += b.FileBytes
 	}
 	counters := s.Chat.Counters()
-	f.Calls, f.Throttled = int64(counters.Calls), int64(counters.Throttled)
+	f.Calls, f.Throttled = int64(counters.Calls-calls.Calls), int64(counters.Throttled-calls.Throttled)
 	f.Steady = steady(counters, s.together(start).Unix())
 	return f, nil
+}
+
+// watchTemporary looks into the temporary folder now and then, until stop is called, which returns the most that was there.
+func (s *stand) watchTemporary() (stop func() int64) {
+	const period = 10 * time.Millisecond
+	quit, most := make(chan struct{}), make(chan int64, 1)
+	go func() {
+		var top int64
+		_ = panics.Caught(func() error { // what was seen before is as good
+			ticker := time.NewTicker(period)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-quit:
+					return nil
+				case <-ticker.C:
+					top = max(top, s.platform.Temporary())
+				}
+			}
+		})
+		most <- top
+	}()
+	return func() int64 { close(quit); return <-most }
 }
 
 // together returns until when every stream was pulled: later the others have the quota to themselves.

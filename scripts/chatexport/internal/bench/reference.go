@@ -33,12 +33,17 @@ type reference struct {
 	SecretKey string
 	GroupID   string
 	Messages  int // newest ones to pull
+
+	Files  []string // URLs: these are copied to the bucket instead
+	Bucket bucket
 }
 
 // referenceResult is what it tells, on its standard output.
 type referenceResult struct {
 	Messages   int
 	Calls      int
+	Files      int
+	FileBytes  int64
 	Bytes      int
 	Elapsed    time.Duration
 	PeakMemory int64 // bytes resident; what the system tells of an ended child would be its parent's at the fork
@@ -73,7 +78,11 @@ func Reference() *cobra.Command {
 			if err := json.NewDecoder(cmd.InOrStdin()).Decode(&r); err != nil {
 				return fmt.Errorf("read what to do: %w", err)
 			}
-			result, err := r.pull(cmd.Context())
+			do := r.pull
+			if len(r.Files) > 0 {
+				do = r.copyFiles
+			}
+			result, err := do(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -198,6 +207,7 @@ func measureReference(ctx context.Context, r reference) (figures, error) {
 	}
 	return figures{
 		Name: "reference", Messages: int64(result.Messages), Calls: int64(result.Calls), Bytes: int64(result.Bytes),
+		Files: int64(result.Files), FileBytes: result.FileBytes,
 		Elapsed: result.Elapsed, PeakMemory: result.PeakMemory,
 		CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 	}, nil

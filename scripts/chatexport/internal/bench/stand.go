@@ -37,6 +37,7 @@ type stand struct {
 	*emulated.Services
 	platform *scfemu.Platform
 	env      map[string]string
+	role     scfemu.Credentials
 }
 
 // newStand starts the emulators and fills the groups; binary is the built function.
@@ -57,13 +58,13 @@ func newStand(ctx context.Context, binary, folder string, s setting, fill emulat
 	if err != nil {
 		return nil, err
 	}
-	role := scfemu.Credentials{
+	st.role = scfemu.Credentials{
 		SecretID: st.env["TENCENTCLOUD_SECRETID"], SecretKey: st.env["TENCENTCLOUD_SECRETKEY"], Token: st.env["TENCENTCLOUD_SESSIONTOKEN"],
 	}
 	maps.DeleteFunc(st.env, func(name, _ string) bool { return strings.HasPrefix(name, "TENCENTCLOUD_") }) // set by the platform
 	st.platform, err = scfemu.New(scfemu.Config{
 		Binary: binary, Environment: st.env, MemoryMB: s.Memory, TimeLimit: s.Limit, Instances: max(1, s.Instances), Region: emulated.Region,
-		Credentials: func() scfemu.Credentials { return role },
+		Credentials: func() scfemu.Credentials { return st.role },
 	})
 	return st, err
 }
@@ -107,6 +108,8 @@ type batch struct {
 	Calls     int64  `json:"calls"`
 	Throttled int64  `json:"throttled"`
 	Bytes     int64  `json:"bytes"`
+	Files     int64  `json:"files"`
+	FileBytes int64  `json:"file_bytes"`
 	Outcome   string `json:"outcome"`
 }
 

@@ -33,6 +33,14 @@ type row struct {
 	GBSeconds        float64   `json:"gb_seconds_per_million,omitempty"`
 	StartMillis      float64   `json:"start_milliseconds,omitempty"`
 	StreamsPerSecond []float64 `json:"messages_per_second_of_each_stream,omitempty"`
+
+	Files        int64          `json:"files,omitempty"`
+	FileBytes    int64          `json:"file_bytes,omitempty"`
+	FileRequests int            `json:"file_requests,omitempty"`
+	TemporaryMiB float64        `json:"peak_temporary_mib,omitempty"`
+	LeftBytes    int64          `json:"temporary_bytes_left,omitempty"`
+	Calls        int64          `json:"chat_calls"`
+	Requests     map[string]int `json:"cos_requests,omitempty"` // by operation
 }
 
 func newRow(f figures, quota int) row {
@@ -43,11 +51,14 @@ func newRow(f figures, quota int) row {
 		BytesPerMessage: float64(f.Bytes) / max(1, float64(f.Messages)), GBSeconds: perMillion(f.GBSeconds),
 		StartMillis: float64(f.Start.Microseconds()) / 1000, StreamsPerSecond: f.Shares,
 		SteadyRate: f.Steady * chat.PageSize, Throttled: float64(f.Throttled) / max(1, float64(f.Calls)),
+		Files: f.Files, FileBytes: f.FileBytes, FileRequests: f.FileRequests, TemporaryMiB: float64(f.Temporary) / (1 << 20), LeftBytes: f.Left,
+		Calls: f.Calls, Requests: make(map[string]int),
 	}
 	if quota > 0 {
 		r.QuotaShare = f.Steady / float64(quota)
 	}
 	for op, n := range f.Requests {
+		r.Requests[string(op)] = n
 		if op == cosemu.OpPut {
 			r.COSWrites += perMillion(float64(n))
 		} else {
@@ -57,8 +68,8 @@ func newRow(f figures, quota int) row {
 	return r
 }
 
-// print writes a section as a table, one measurement a column would be too wide: one a row.
-func (s *section) print(w io.Writer, quota int) {
+// printMessages writes a section as a table, one measurement a column would be too wide: one a row.
+func (s *section) printMessages(w io.Writer, quota int) {
 	rows := [][]string{{
 		"", "messages", "msg/s", "quota", "calls/least", "throttled", "CPU us/msg", "peak MiB", "bytes/msg", "COS writes/M", "COS reads/M", "GB-s/M", "start ms",
 	}}

@@ -64,6 +64,9 @@ type looker struct {
 
 	// floor is the first seq that the service may still have, as far as this batch has found out; 0 as long as it has not.
 	floor chat.Seq
+	// walks means that nothing proves where that is: what is old and does not come has expired, up to the first message that
+	// comes.
+	walks bool
 }
 
 func (l *looker) work(ctx context.Context, job *trail.Job) error {
@@ -129,13 +132,12 @@ func (l *looker) findFloor(ctx context.Context, job *trail.Job, body []byte, bot
 	if err != nil {
 		return fmt.Errorf("find out what has expired: %w", err)
 	}
-	// Without a proof, only what is old enough may have expired: else it was deleted.
-	if found.Proved || l.old(job) {
+	switch {
+	case found.Proved, l.old(job) && found.First > job.From():
 		l.floor = max(l.floor, found.First)
-		if !found.Proved && lowest != 0 && !l.Exhaustive {
-			l.floor = lowest
-		}
-	}
+	case l.old(job):
+		l.walks = true
+	} // else it was deleted: it is too young to have expired
 	return nil
 }
 

@@ -127,6 +127,10 @@ func (v *look) segment(ctx context.Context, s pull.Segment) error {
 
 // seq accounts for one seq. Of an absent one there is no element.
 func (v *look) seq(ctx context.Context, seq chat.Seq, was, now *chat.Element) error {
+	if v.walks = v.walks && (now == nil || !now.Retained()); v.walks {
+		v.part.Count(archive.ChangeExpired, 1)
+		return nil
+	}
 	likeness := chat.Unlike
 	if was != nil && now != nil && isMessage(was) && isMessage(now) {
 		likeness = chat.Compare(was.JSON, now.JSON)

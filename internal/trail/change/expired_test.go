@@ -63,7 +63,8 @@ func TestLook_AYearThatHasExpiredIsOneReceipt(t *testing.T) {
 			chunks = 300
 		}
 		w.Env["EXPORT_LOOK"], w.Env["EXPORT_SPAN"] = "off", "20"
-		must(t, w.Chat.Generate(group, 20*chunks, func(chat.Seq) chatemu.Message { return chatemu.Message{From: "a", Time: time.Now().Unix()} }))
+		sent := time.Now().Unix()
+		must(t, w.Chat.Generate(group, 20*chunks, func(chat.Seq) chatemu.Message { return chatemu.Message{From: "a", Time: sent} }))
 		time.Sleep(5 * time.Minute)
 		w.Tick(group)
 		time.Sleep(30 * 24 * time.Hour)

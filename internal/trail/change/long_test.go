@@ -19,7 +19,8 @@ func TestLook_AtALargeChunkIsHandedOn(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T, w *world.World) {
 		w.Env["EXPORT_SPAN"] = "100000"
-		must(t, w.Chat.Generate(group, n, func(chat.Seq) chatemu.Message { return chatemu.Message{From: "a", Time: time.Now().Unix()} }))
+		sent := time.Now().Unix()
+		must(t, w.Chat.Generate(group, n, func(chat.Seq) chatemu.Message { return chatemu.Message{From: "a", Time: sent} }))
 		time.Sleep(5 * time.Minute)
 		w.Tick(group)
 		for seq := chat.Seq(100); seq < chat.Seq(n); seq += 1000 {

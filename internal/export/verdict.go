@@ -108,6 +108,8 @@ func codeOf(err error) string {
 	switch {
 	case stored && failure.Attempts > 0 && failure.Status == 0 && !errors.Is(err, context.DeadlineExceeded):
 		return "network" // as the source's errors call it
+	case errors.Is(err, objstore.ErrDenied):
+		return "AccessDenied" // of a HEAD, whose answer has no room for the code
 	case errors.Is(err, pull.ErrProtocol):
 		return "protocol"
 	case errors.Is(err, chat.ErrMalformed):

@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
+	"chatexport/internal/emulator/media/sample"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
 	"chatexport/scripts/internal/rights"
@@ -90,13 +93,66 @@ func sweep(t *testing.T, e *policytest.Enforcer) {
 	}
 }
 
+// files lets the function archive the files of messages, and go on with it behind what is archived. It returns the state of
+// their stream.
+func files(t *testing.T, e *policytest.Enforcer) archive.State {
+	t.Helper()
+	w := world.New(t, world.Options{Cloud: e.Cloud, Env: map[string]string{"COS_PREFIX": e.Place.Prefix, "EXPORT_MEDIA": "on"}})
+	s := w.Group("files", 0)
+	w.COS.SetFault(e.COS)
+	for range 2 {
+		for _, access := range []mediaemu.Access{mediaemu.Open, mediaemu.Signed403} { // the same bytes, whose name is taken then
+			f := w.Media.Add(mediaemu.Spec{Content: mediaemu.Bytes(sample.PNG(1)), Access: access})
+			body := chatemu.MsgBody(chatemu.FileElem(chatemu.Media{URL: f.URL(), Size: f.Size()}))
+			if err := w.Chat.Append(s, chatemu.Message{From: "a", Body: body}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Tick(s)
+	}
+	w.COS.SetFault(nil)
+	w.Verify(s)
+	body, _, err := w.Store.Get(t.Context(), layout.State(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := archive.ParseState(body)
+	if err != nil || state.Media == nil {
+		t.Fatalf("state %s: %v", body, err)
+	}
+	return state
+}
+
 func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "chat/prod/"} {
 		e := policytest.New(t, prefix, policy.Role, policy.Bucket) // the bucket's policy takes nothing of it away
 		everything(t, e, nil)
 		sweep(t, e)
+		if state := files(t, e); state.Media.Code != "" || state.Media.Frontier != state.Frontier {
+			t.Errorf("files: %+v", state.Media)
+		}
 		unused(t, e)
+	}
+}
+
+// A role that was made before there were files archives messages as ever, and says what it lacks.
+func TestRole_ThatMayNotWriteFilesHoldsUpNoMessage(t *testing.T) {
+	t.Parallel()
+	for _, lacking := range []string{"blob/", "media/"} {
+		e := policytest.New(t, "", func(p policy.Place) (string, error) {
+			text, err := policy.Role(p)
+			return strings.ReplaceAll(text, "/"+lacking+"*", "/elsewhere/*"), err
+		})
+		e.Refused = func(action, resource string) {
+			if !strings.Contains(resource, "/"+lacking) {
+				t.Errorf("refused: %s on %s", action, resource)
+			}
+		}
+		state := files(t, e)
+		if state.Status != archive.StatusComplete || state.Media.Code != "AccessDenied" || state.Media.At.IsZero() || state.Media.Frontier >= state.Frontier {
+			t.Errorf("without %s: status %s, files %+v", lacking, state.Status, state.Media)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"time"
@@ -150,6 +151,18 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
+// Files that are fetched at once share the temporary folder of an instance (SCF documentation: quotas).
+const (
+	tempBytes   = 512 << 20
+	filesAtOnce = 4
+)
+
+// FilesAtOnce returns how many files of at most maxBytes are fetched side by side: 4, fewer where they would not fit into
+// the temporary folder, and never less than 1.
+func FilesAtOnce(maxBytes int64) int {
+	return int(max(1, min(filesAtOnce, tempBytes/maxBytes)))
+}
+
 // LoopbackMedia reports whether files may be fetched from this machine, and over plain http there.
 func (c Config) LoopbackMedia() bool { return slices.ContainsFunc(c.MediaHosts, Loopback) }
 
@@ -171,6 +184,11 @@ func (c Config) Warnings() []string {
 	}
 	if c.ExportLook > c.Retention()/8*7 {
 		warnings = append(warnings, "EXPORT_LOOK is above 7/8 of CHAT_RETENTION_DAYS: messages may expire before they are looked at again")
+	}
+	if n := FilesAtOnce(c.MediaMaxBytes); c.ExportMedia && n < filesAtOnce {
+		warnings = append(warnings, fmt.Sprintf(
+			"MEDIA_MAX_BYTES is above %d: %d at once are fetched instead of %d, since the temporary folder has %d MB",
+			tempBytes/filesAtOnce, n, filesAtOnce, tempBytes>>20))
 	}
 	return warnings
 }

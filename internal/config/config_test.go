@@ -191,6 +191,24 @@ func TestProblems_AreCMQWithoutATopic(t *testing.T) {
 	}
 }
 
+func TestWarnings_FilesThatDoNotFitSideBySide(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"MEDIA_MAX_BYTES", "134217728"}, ""},
+		{[]string{"MEDIA_MAX_BYTES", "134217729"}, "3 at once are fetched instead of 4"},
+		{[]string{"MEDIA_MAX_BYTES", "503316480"}, ": 1 at once"},
+		{[]string{"MEDIA_MAX_BYTES", "503316480", "EXPORT_MEDIA", "off"}, ""},
+	} {
+		got, err := config.Load(env(c.env...))
+		if text := strings.Join(got.Warnings(), "; "); err != nil || (text == "") != (c.want == "") || !strings.Contains(text, c.want) {
+			t.Errorf("%v: error %v, warnings %q, want %q", c.env, err, text, c.want)
+		}
+	}
+}
+
 func TestHosts_AreThoseListed(t *testing.T) {
 	t.Parallel()
 	hosts, err := config.ParseHosts(" Files.Example.com ,*.media.example.org, 203.0.113.7,2001:DB8:0::7,")

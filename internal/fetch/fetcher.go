@@ -31,10 +31,6 @@ const (
 	// signatures is how many URLs are signed in one call (Signer).
 	signatures = 20
 
-	// A function's temporary folder has 512 MB, which files that are side by side share.
-	diskBytes   = 512 << 20
-	mostWorkers = 4
-
 	dialTimeout = 5 * time.Second // for a connection, its name's lookup included
 )
 
@@ -98,7 +94,7 @@ func New(cfg Config, signer Signer, caller *retry.Caller) *Fetcher {
 	clean(cfg.Dir)
 	f := &Fetcher{
 		cfg: cfg, tencent: tencentHosts(), signer: signer, caller: caller,
-		slots: make(chan struct{}, max(1, min(mostWorkers, diskBytes/cfg.MaxBytes))),
+		slots: make(chan struct{}, config.FilesAtOnce(cfg.MaxBytes)),
 	}
 	// Used without an http.Client, which would follow redirects, and tell in a Referer where it came from. There is no
 	// proxy: it would look names up, and dial, without our rules.

@@ -47,11 +47,18 @@ func deploy(t *testing.T, step string, getenv func(string) string) (string, erro
 	return out.String(), err
 }
 
-func TestCheck_NamesWhatIsMissing(t *testing.T) {
+func TestCheck_NamesWhatIsMissingOrWrong(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"CHAT_SDKAPPID", "CHAT_SECRET_KEY", "COS_BUCKET", "COS_REGION", "CHATEXPORT_ROLE"} {
 		if _, err := deploy(t, "check", operator(name, "")); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v", name, err)
+		}
+	}
+	for name, wrong := range map[string]string{
+		"EXPORT_MEDIA": "yes", "MEDIA_HOSTS": "https://files.example.com/", "MEDIA_MAX_BYTES": "500000000000", "EXPORT_LOOK": "3 days",
+	} {
+		if _, err := deploy(t, "check", operator(name, wrong)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is %q: %v", name, wrong, err)
 		}
 	}
 	if _, err := deploy(t, "check", operator("CHATEXPORT_INSTANCES", "many")); err == nil || !strings.Contains(err.Error(), "CHATEXPORT_INSTANCES") {
@@ -60,6 +67,26 @@ func TestCheck_NamesWhatIsMissing(t *testing.T) {
 	out, err := deploy(t, "check", operator("CHATEXPORT_INSTANCES", "5", "CHAT_QPS", "50"))
 	if err != nil || !strings.Contains(out, "250 calls a second") || strings.Contains(out, secret) {
 		t.Errorf("five instances of 50 calls a second: %v, %s", err, out)
+	}
+}
+
+// Not in parallel: the file .env is looked for in the current folder.
+func TestCheck_WarnsOfWhatIsProbablyNotMeant(t *testing.T) {
+	file, err := filepath.Abs("../../serverless.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".env", []byte("MEDIA_HOST=files.example.com\nMEDIA_HOSTS=a.example.com\nCHATEXPORT_RETRIES=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := read(file, operator("MEDIA_MAX_BYTES", "200000000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := d.warnings()
+	if len(warnings) != 2 || !strings.Contains(warnings[0], "MEDIA_MAX_BYTES") || !strings.HasPrefix(warnings[1], "MEDIA_HOST in .env is not handed over") {
+		t.Errorf("%q", warnings)
 	}
 }
 

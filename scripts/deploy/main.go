@@ -74,6 +74,8 @@ type deployment struct {
 	config    config.Config // as the function will read it; zero where configErr is set
 	configErr error
 
+	known map[string]bool // names of variables that this program or serverless.yml asks for
+
 	owner     string // uin of the account that may delete from the bucket; empty for nobody
 	instances int    // at most, at a time
 	retries   int    // of an asynchronous event that failed
@@ -85,7 +87,12 @@ func read(path string, getenv func(string) string) (*deployment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start it in the project's folder: %w", err)
 	}
-	d := &deployment{}
+	d := &deployment{known: map[string]bool{}}
+	all := getenv
+	getenv = func(name string) string {
+		d.known[name] = true
+		return all(name)
+	}
 	if d.file, err = serverless.Parse(raw, getenv); err != nil {
 		return nil, err
 	}
@@ -129,6 +136,9 @@ func (d *deployment) warnings() []string {
 	warnings := d.config.Warnings()
 	if warning := variables.Warning(""); warning != "" {
 		warnings = append(warnings, warning)
+	}
+	for _, name := range variables.Unused("", func(name string) bool { return d.known[name] }) {
+		warnings = append(warnings, name+" in .env is not handed over by serverless.yml: is it spelt right?")
 	}
 	if calls := d.instances * d.config.ChatQPS; calls > config.QuotaQPS {
 		warnings = append(warnings, fmt.Sprintf(

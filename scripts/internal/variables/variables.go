@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/joho/godotenv"
 )
@@ -74,6 +75,26 @@ func parse(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("read %s: every line must have the form NAME=VALUE", name)
 	}
 	return file, nil
+}
+
+// Unused returns the names of a file's variables that begin as the function's do, and of which nobody knows: most likely
+// they are misspelt.
+func Unused(path string, known func(name string) bool) []string {
+	file, err := parse(path)
+	if err != nil {
+		return nil // which Read says
+	}
+	var unused []string
+	for name := range file {
+		own := slices.ContainsFunc([]string{"CHAT", "COS_", "CMQ_", "CLOUD_", "CLS_", "EXPORT_", "MEDIA_"}, func(prefix string) bool {
+			return strings.HasPrefix(name, prefix)
+		})
+		if own && !known(name) {
+			unused = append(unused, name)
+		}
+	}
+	slices.Sort(unused)
+	return unused
 }
 
 // Warning is what the owner of a file should know of it, empty if all is well, or Read says it.

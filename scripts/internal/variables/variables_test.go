@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,16 @@ func TestEnvironment_HasPrecedenceOverTheFile(t *testing.T) {
 	}
 	if _, err := variables.Read("", os.Getenv); err != nil {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestFile_NamesThatNobodyKnowsAreFound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), ".env")
+	write(t, path, "MEDIA_HOST=a\nMEDIA_HOSTS=b\nEXPORT_MEDIA=off\nCHATEXPORT_ROLES=c\nHOME=d\n")
+	known := func(name string) bool { return name == "MEDIA_HOSTS" || name == "EXPORT_MEDIA" }
+	if got := variables.Unused(path, known); !slices.Equal(got, []string{"CHATEXPORT_ROLES", "MEDIA_HOST"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -171,6 +171,7 @@ func (c Config) loopbackChat() bool {
 	return err == nil && Loopback(u.Hostname())
 }
 
+// Retention returns how long the service stores messages.
 func (c Config) Retention() time.Duration { return time.Duration(c.ChatRetentionDays) * 24 * time.Hour }
 
 // Warnings names settings that are allowed, but probably not meant.

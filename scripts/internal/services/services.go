@@ -6,7 +6,9 @@ package services
 import (
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
+	"chatexport/internal/fetch"
 	"chatexport/internal/objstore/cosstore"
+	"chatexport/internal/retry"
 )
 
 // Bucket returns the store of the configuration. The caller ends it with CloseIdleConnections.
@@ -20,4 +22,9 @@ func Bucket(c config.Config, key config.Credentials) (*cosstore.Store, error) {
 // Chat returns what names the app and its service, to be completed by the caller.
 func Chat(c config.Config) chatapi.Config {
 	return chatapi.Config{SDKAppID: c.ChatSDKAppID, SecretKey: c.ChatSecretKey, Admin: c.ChatAdmin, BaseURL: c.ChatEndpoint}
+}
+
+// Files returns the fetcher of the configuration. The caller ends it with CloseIdleConnections.
+func Files(c config.Config, signer fetch.Signer, caller *retry.Caller) *fetch.Fetcher {
+	return fetch.New(fetch.Config{Hosts: c.MediaHosts, Loopback: c.LoopbackMedia(), MaxBytes: c.MediaMaxBytes}, signer, caller)
 }

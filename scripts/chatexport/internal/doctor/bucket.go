@@ -2,11 +2,14 @@ package doctor
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
@@ -24,7 +27,7 @@ const (
 // bucket checks the store with the function's own adapter.
 func (e *examination) bucket(ctx context.Context, v footing) {
 	if !v.cos {
-		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS listing", "COS refusals", "clock"} {
+		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS files", "COS listing", "COS refusals", "clock"} {
 			e.add(skipped, name, "the variables above come first", "")
 		}
 		return
@@ -38,6 +41,7 @@ func (e *examination) bucket(ctx context.Context, v footing) {
 	if e.preflight(ctx, store, v) {
 		e.reading(ctx, store)
 		e.createOnly(ctx, store)
+		e.filing(ctx, store, v.config.ExportMedia)
 		e.listing(ctx, store)
 		e.refusals(ctx, store)
 	}
@@ -58,7 +62,7 @@ func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v fo
 		e.add(ok, "COS versioning", "was never enabled", "")
 		return true
 	}
-	for _, name := range []string{"COS reading", "COS create-only", "COS listing", "COS refusals"} {
+	for _, name := range []string{"COS reading", "COS create-only", "COS files", "COS listing", "COS refusals"} {
 		e.add(skipped, name, "the bucket comes first", "")
 	}
 	e.clockOf(err)
@@ -141,6 +145,48 @@ func (e *examination) creation(ctx context.Context, store *cosstore.Store) {
 		e.add(failed, name, "no object may be created below "+layout.DataPrefix, rolePolicy+", and look at the bucket's own policy")
 	default:
 		e.add(ok, name, "a taken key is refused", "")
+	}
+}
+
+// filing tries what the function does to archive files: to read chunks, to look for receipts and files, and to create them.
+func (e *examination) filing(ctx context.Context, store *cosstore.Store, wanted bool) {
+	const name = "COS files"
+	if !wanted {
+		e.add(skipped, name, "EXPORT_MEDIA is off", "")
+		return
+	}
+	nobody := chat.Stream{GroupID: "never-" + rand.Text()}
+	_, _, err := store.Get(ctx, layout.Chunk(nobody, 1))
+	refused, unknown := refusal("reading chunks", err)
+	for _, key := range []string{layout.Media(nobody, 1), layout.Blob(hex.EncodeToString([]byte(rand.Text())))} {
+		root, _, _ := strings.Cut(key, "/")
+		_, err := store.Head(ctx, key)
+		no, failure := refusal("looking below "+root+"/", err)
+		refused, unknown = append(refused, no...), errors.Join(unknown, failure)
+		may, err := store.MayCreate(ctx, root+"/")
+		if unknown = errors.Join(unknown, err); err == nil && !may {
+			refused = append(refused, "creating below "+root+"/")
+		}
+	}
+	switch {
+	case len(refused) > 0:
+		e.add(failed, name, "refused: "+strings.Join(refused, ", "), rolePolicy+", or set EXPORT_MEDIA to off")
+	case unknown != nil:
+		e.add(warning, name, "whether files can be archived is not known: "+unknown.Error(), "")
+	default:
+		e.add(ok, name, "chunks can be read, receipts and files created", "")
+	}
+}
+
+// refusal judges the answer about an object that does not exist.
+func refusal(what string, err error) (refused []string, unknown error) {
+	switch {
+	case errors.Is(err, objstore.ErrDenied):
+		return []string{what}, nil
+	case errors.Is(err, objstore.ErrNotExist):
+		return nil, nil
+	default:
+		return nil, err
 	}
 }
 

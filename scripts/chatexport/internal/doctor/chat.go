@@ -36,6 +36,7 @@ func (e *examination) chat(ctx context.Context, v footing) {
 		for _, name := range chatChecks() {
 			e.add(skipped, name, why, "")
 		}
+		e.add(skipped, filesFetch, why, "")
 	}
 	if !v.chat {
 		skip("the variables above come first")
@@ -55,14 +56,20 @@ func (e *examination) chat(ctx context.Context, v footing) {
 	// The service takes one such call a second, and a passing failure is no diagnosis.
 	caller := chatapi.NewCaller(retry.NewLimiter(sweep.ListQPS))
 	caller.Policy.Attempts = 4
-	err = caller.Call(ctx, func(ctx context.Context) error {
-		_, _, err := client.GroupIDs(ctx, 0, 1, "")
+	var groups []string
+	err = caller.Call(ctx, func(ctx context.Context) (err error) {
+		groups, _, err = client.GroupIDs(ctx, 0, fileGroups, "")
 		return err
 	})
 	e.judgeChat(err, host)
-	if err == nil && e.group != "" {
+	if err != nil {
+		e.add(skipped, filesFetch, "Chat comes first", "")
+		return
+	}
+	if e.group != "" {
 		e.history(ctx, client)
 	}
+	e.files(ctx, v.config, client, groups)
 }
 
 func (e *examination) judgeChat(err error, host string) {

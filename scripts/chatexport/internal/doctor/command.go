@@ -35,9 +35,12 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check all that must hold in a deployment, and say how to mend what does not",
 		Long: `doctor checks the variables, Chat (connection, source IP, region, UserSig, admin account), the bucket (existence,
-versioning, reading, create-only writing, listing, and that deleting, replacing and publishing are refused), the clock,
-the queue or Invoke, and whether time limit and memory fit the variables. Run it with the variables and, where you can, with the credentials of
-the function: it tells what these may do.
+versioning, reading, create-only writing, what files need, listing, and that deleting, replacing and publishing are
+refused), the clock, the queue or Invoke, and whether time limit and memory fit the variables. Run it with the variables
+and, where you can, with the credentials of the function: it tells what these may do.
+
+It fetches the newest file that it finds in the newest messages of the group, or of some groups of the app, as the
+function would, and stores it nowhere; it names the hosts that files are not fetched from.
 
 It writes one object, state/sweep/doctor/create-only.json, which stays: the function's role may not delete. What must be
 refused is tried on names that cannot exist, with bodies that COS does not store since their Content-MD5 is wrong; an

@@ -4,14 +4,18 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
+	"chatexport/internal/emulator/media/sample"
 	"chatexport/internal/emulator/world"
 	"chatexport/scripts/chatexport/internal/clitest"
 	"chatexport/scripts/chatexport/internal/doctor"
@@ -92,15 +96,48 @@ func nothingNew(r *cosemu.Request) *cosemu.Fault {
 	return denied(cosemu.OpPut, cosemu.OpDelete)(r)
 }
 
+// noFiles refuses what a role was not granted before there were files.
+func noFiles(r *cosemu.Request) *cosemu.Fault {
+	switch root, _, _ := strings.Cut(r.Key, "/"); {
+	case root == "media", root == "blob", root == "data" && r.Op == cosemu.OpGet:
+		return denied(r.Op)(r)
+	default:
+		return refusing()(r)
+	}
+}
+
 // healthy is a world without anything to complain about.
 func healthy() world.Options {
-	return world.Options{COS: cosemu.Options{Fault: refusing()}}
+	return world.Options{COS: cosemu.Options{Fault: refusing()}, Env: map[string]string{"EXPORT_MEDIA": "on"}}
+}
+
+// send sends files to the group, or URLs without a file.
+func send(t *testing.T, w *world.World, group string, files ...any) {
+	t.Helper()
+	for _, file := range files {
+		m := chatemu.Media{Size: 5}
+		switch file := file.(type) {
+		case mediaemu.Spec:
+			f := w.Media.Add(file)
+			m.URL, m.Size = f.URL(), f.Size()
+		case string:
+			m.URL = file
+		}
+		if err := w.Chat.Append(chat.Stream{GroupID: group}, chatemu.Message{From: "a", Body: chatemu.MsgBody(chatemu.SoundElem(m))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func sound() mediaemu.Spec {
+	return mediaemu.Spec{Content: mediaemu.Bytes(sample.WAV(1)), Type: "audio/wav"}
 }
 
 func TestDeployment_Healthy(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, healthy())
-	w.Group("g", 5)
+	w.Group("g", 0)
+	send(t, w, "g", sound())
 	for range 2 { // the probe's object stays, and is no trouble the second time
 		code, checks := run(t, w.Env)
 		if code != 0 {
@@ -111,7 +148,7 @@ func TestDeployment_Healthy(t *testing.T) {
 				t.Errorf("%s: %s: %s", name, c.Result, c.Text)
 			}
 		}
-		if len(checks) < 17 {
+		if len(checks) < 20 {
 			t.Errorf("only %d checks", len(checks))
 		}
 	}
@@ -164,10 +201,14 @@ func ailments() map[string]ailment {
 			o.COS.Buckets = []cosemu.Bucket{{Name: world.Bucket, Versioning: cosemu.VersioningSuspended}}
 		}, check: "COS versioning"},
 		"versioning not shown":  {options: cos(denied(cosemu.OpGetVersioning)), check: "COS bucket", text: "cos:GetBucketVersioning"},
-		"reading refused":       {options: cos(denied(cosemu.OpGet)), check: "COS reading", text: "403"},
-		"writing refused":       {options: cos(denied(cosemu.OpPut)), check: "COS create-only", text: "403"},
+		"reading refused":       {options: cos(denied(cosemu.OpGet)), also: "COS files", check: "COS reading", text: "403"},
+		"writing refused":       {options: cos(denied(cosemu.OpPut)), also: "COS files", check: "COS create-only", text: "403"},
 		"create-only ignored":   {options: func(o *world.Options) { o.Wrap = overwriting.Wrap }, check: "COS create-only", text: "overwritten"},
 		"no chunk may be there": {options: cos(nothingNew), check: "COS create-only", text: "no object may be created below data/"},
+		"files not granted":     {options: cos(noFiles), check: "COS files", text: "refused: reading chunks, looking below media/, creating below media/, looking below blob/, creating below blob/"},
+		"files switched off":    {env: map[string]string{"EXPORT_MEDIA": "off"}, check: "COS files", result: "skipped"},
+		"a wrong list of hosts": {env: map[string]string{"MEDIA_HOSTS": "http://a.example.com"}, check: "variable MEDIA_HOSTS", code: 2},
+		"large files":           {env: map[string]string{"MEDIA_MAX_BYTES": "503316480"}, check: "variables", result: "warning", text: "1 at once"},
 		"listing refused":       {options: cos(denied(cosemu.OpList)), check: "COS listing", result: "warning"},
 		"deleting permitted":    {options: cos(refusing("delete below data/")), check: "COS refusals", result: "warning", text: "may delete below data/; the key of the bucket's owner"},
 		"replacing permitted":   {options: cos(refusing("replace below manifest/")), check: "COS refusals", result: "warning", text: "may replace below manifest/;"},
@@ -199,6 +240,7 @@ func TestAilment_IsFoundByItsCheck(t *testing.T) {
 			}
 			w := world.New(t, o)
 			w.Group("g", 5)
+			send(t, w, "g", sound())
 			maps.Copy(w.Env, a.env)
 			code, checks := run(t, w.Env, a.args...)
 			got := checks[a.check]
@@ -222,6 +264,64 @@ func TestAilment_IsFoundByItsCheck(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestFile_NewestIsFetchedAsTheFunctionWould(t *testing.T) {
+	t.Parallel()
+	signed, gone, broken := sound(), sound(), sound()
+	signed.Access = mediaemu.Signed403
+	gone.Missing = true
+	broken.Troubles = []mediaemu.Trouble{{Times: -1, Reset: true}}
+	banned := signed
+	banned.Banned = true
+	denied := sound()
+	denied.Access = mediaemu.Denied
+	for name, test := range map[string]struct {
+		files  []any // oldest first
+		args   []string
+		result string
+		text   string
+	}{
+		"as it stands":      {[]any{sound()}, nil, "ok", "the sound of seq 1 of g came from 127.0.0.1:-, as its URL stands: audio/wav, "},
+		"signed":            {[]any{signed}, nil, "ok", "the sound of seq 1 of g came from 127.0.0.1:-, by a signed URL: audio/wav, "},
+		"one of several":    {[]any{sound(), gone}, nil, "ok", "the sound of seq 1 of g came"},
+		"of the group":      {[]any{sound()}, []string{"--group", "empty"}, "skipped", "no file in the newest messages"},
+		"none":              {nil, nil, "skipped", "no file in the newest messages"},
+		"gone":              {[]any{gone}, nil, "warning", "the sound of seq 1 of g did not come from 127.0.0.1:-: file gone (http_404)"},
+		"banned":            {[]any{banned}, nil, "warning", "file banned"},
+		"refused":           {[]any{denied}, nil, "failed", "file refused (http_403); scripts/firstrun.sh"},
+		"nobody answers":    {[]any{broken}, nil, "failed", "a NAT gateway"},
+		"on an unknown one": {[]any{"https://files.example.com/secret.wav"}, nil, "skipped", "no file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world.New(t, healthy())
+			w.Group("empty", 0)
+			w.Group("g", 0)
+			send(t, w, "g", test.files...)
+			_, checks := run(t, w.Env, test.args...)
+			got := checks["files"]
+			text := regexp.MustCompile(`127.0.0.1:\d+`).ReplaceAllString(got.Text+"; "+got.Advice, "127.0.0.1:-")
+			if got.Result != test.result || !strings.Contains(text, test.text) {
+				t.Errorf("%+v, want %s with %q", got, test.result, test.text)
+			}
+		})
+	}
+}
+
+func TestFile_HostsOffTheListAreNamed(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, healthy())
+	w.Group("g", 0)
+	send(t, w, "g", "https://B.example.com/secret.wav", "https://a.example.com:8443/secret.wav", "ftp://c.example.com/secret.wav", sound())
+	code, checks := run(t, w.Env)
+	got := checks["files elsewhere"]
+	if code != 0 || got.Result != "warning" || !strings.Contains(got.Text, "files on a.example.com, b.example.com, which") || !strings.Contains(got.Advice, "MEDIA_HOSTS") {
+		t.Errorf("exit code %d: %+v", code, got)
+	}
+	if n := w.Media.Counters().Requests; n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }
 

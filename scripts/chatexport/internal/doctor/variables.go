@@ -71,6 +71,7 @@ func (v *footing) blame(variable string) {
 		v.chat = false
 	case strings.HasPrefix(variable, "COS_"):
 		v.cos = false
+	case strings.HasPrefix(variable, "EXPORT_"), strings.HasPrefix(variable, "MEDIA_"):
 	default:
 		v.cloud = false
 	}

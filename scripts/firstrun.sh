@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The first hour against the real services: what the documentation leaves open, one question after the other, each with
-# what the answer means. It writes a few small objects below state/sweep/ and reads pages of the groups named; nothing
-# is changed in Chat, and what must be refused is tried without doing it. It needs the same variables as
-# scripts/deploy.sh, from the environment or from .env; best are the execution role's own keys, since rights matter, too.
+# what the answer means. It writes a few small objects below state/sweep/, reads pages of the groups named and fetches
+# some of their files; nothing is changed in Chat, and what must be refused is tried without doing it. It needs the same
+# variables as scripts/deploy.sh, from the environment or from .env; best are the execution role's own keys, since rights
+# matter, too.
 #
-#   scripts/firstrun.sh --group '@TGS#...' [--community '@TGS#_...'] [--avchatroom '@TGS#...'] [--overload]
+#   scripts/firstrun.sh --group '@TGS#...' [--community '@TGS#_...'] [--avchatroom '@TGS#...'] [--expired-url URL] [--overload]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

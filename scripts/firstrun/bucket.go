@@ -167,7 +167,7 @@ func (b *bucket) reread(ctx context.Context) {
 
 // creation asks where chunks go, and leaves none there.
 func (b *bucket) creation(ctx context.Context) {
-	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot} {
+	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.BlobPrefix} {
 		question := "May these keys create below " + prefix + "?"
 		switch may, err := b.store.MayCreate(ctx, prefix); {
 		case err != nil:

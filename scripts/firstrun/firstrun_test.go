@@ -39,7 +39,7 @@ func firstrun(t *testing.T, w *world.World, args ...string) (string, error) {
 	var out strings.Builder
 	err := execute(t.Context(), args, func(name string) string { return w.Env[name] }, &out)
 	text := out.String()
-	for _, secret := range []string{world.SecretKey, world.CloudKey, world.Token, "usersig"} {
+	for _, secret := range []string{world.SecretKey, world.CloudKey, world.Token, "usersig", "sign="} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the report holds %q", secret)
 		}
@@ -57,7 +57,7 @@ func TestService_LikelyOneIsAsBuilt(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
-		"NoSuchKey", "refused: 409", "1 won, 7 were refused", "[as built] 20 at most", "proof that all this has expired", "1 topics", "0 to stop at, 1 not asked",
+		"NoSuchKey", "refused: 409", "1 won, 7 were refused", "[as built] 20 at most", "proof that all this has expired", "1 topics", "0 to stop at, 2 not asked",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
@@ -206,11 +206,13 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		h := &history{report: &report{out: &out}, client: client, group: "g"}
+		r := &report{out: &out}
+		h := &history{report: r, client: client, group: "g", files: newFiles(r, c, client)}
+		h.files.byHost["a host"] = chat.Link{URL: "https://a.example.com/"}
 		h.overload(t.Context())
 		client.CloseIdleConnections()
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in:\n%s", want, out.String())
+		if strings.Count(out.String(), want) != 2 || !strings.Contains(out.String(), whichSignatures) {
+			t.Errorf("not twice %q in:\n%s", want, out.String())
 		}
 	}
 }
@@ -218,7 +220,7 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 func TestOptions_MissingOnesAreNamed(t *testing.T) {
 	t.Parallel()
 	w := start(t, world.Options{})
-	if out, err := firstrun(t, w); err != nil || !strings.Contains(out, "4 not asked") {
+	if out, err := firstrun(t, w); err != nil || !strings.Contains(out, "5 not asked") {
 		t.Errorf("without groups: %v\n%s", err, out)
 	}
 	if _, err := firstrun(t, w, "--group", "unknown"); err == nil || !strings.Contains(err.Error(), "unknown") {

@@ -5,14 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"chatexport/internal/chat"
-	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
-	"chatexport/internal/panics"
 )
 
 const (
@@ -30,12 +25,14 @@ func askChat(ctx context.Context, r *report, c config.Config, o options) error {
 		return err
 	}
 	defer client.CloseIdleConnections()
-	h := &history{report: r, client: client, group: o.group}
+	h := &history{report: r, client: client, group: o.group, files: newFiles(r, c, client)}
+	defer h.files.plain.CloseIdleConnections()
 	if o.group == "" {
-		r.answer(unasked, "How does the history of a group come?", "--group names none", "give one that has messages; best one with recalled and with expired ones.")
+		r.answer(unasked, "How does the history of a group come?", "--group names none", "give one that has messages; best one with files, with recalled and with expired ones.")
 	} else if err := h.ask(ctx); err != nil {
 		return err
 	}
+	h.files.expired(ctx, o.expired)
 	h.others(ctx, o)
 	if o.overload && o.group != "" {
 		h.overload(ctx)
@@ -51,6 +48,7 @@ type history struct {
 	client *chatClient
 	group  string
 	newest chat.Seq
+	files  *files
 }
 
 func (h *history) page(ctx context.Context, fields map[string]any) (chat.Page, error) {
@@ -75,6 +73,9 @@ func (h *history) ask(ctx context.Context) error {
 	if h.newest == 0 {
 		h.answer(unasked, "How does its history come?", "the group has no messages", "send some, and start this again.")
 		return nil
+	}
+	if err := h.files.ask(ctx, h, first); err != nil {
+		return err
 	}
 	h.counting(first)
 	h.zero(ctx, first)
@@ -237,50 +238,12 @@ func (h *history) others(ctx context.Context, o options) {
 	}
 }
 
-// overload sends more calls than the quota allows, once.
 func (h *history) overload(ctx context.Context) {
-	const question, rounds = tooFast, 5
-	codes := make(map[int]int)
-	var mu sync.Mutex
-	var calls errgroup.Group
-	for range burst {
-		calls.Go(func() error {
-			return panics.Caught(func() error {
-				for range rounds {
-					_, err := h.client.Page(ctx, chat.Query{Stream: chat.Stream{GroupID: h.group}, Number: 1})
-					code := 0
-					if e, ok := errors.AsType[*chatapi.Error](err); ok {
-						code = e.Code
-					}
-					mu.Lock()
-					codes[code]++
-					mu.Unlock()
-				}
-				return nil
-			})
-		})
-	}
-	if err := calls.Wait(); err != nil {
-		h.answer(look, question, err.Error(), "nothing was learned.")
-		return
-	}
-	seen := fmt.Sprintf("%d calls at once, by code: %v", burst*rounds, codes)
-	known, other := 0, 0
-	for code, n := range codes {
-		switch code {
-		case 60007, 60011, 60018, 60019, 10006:
-			known += n
-		case 0:
-		default:
-			other += n
-		}
-	}
-	switch {
-	case other > 0:
-		h.answer(look, question, seen, "an unknown code: the function repeats such a call twice at most, and does not slow down. Please report it.")
-	case known == 0:
-		h.answer(fine, question, seen, "the quota was not reached; nothing was learned.")
-	default:
-		h.answer(asBuilt, question, seen, "the function slows down at this code.")
+	overload(ctx, h.report, tooFast, func(ctx context.Context) error {
+		_, err := h.client.Page(ctx, chat.Query{Stream: chat.Stream{GroupID: h.group}, Number: 1})
+		return err
+	})
+	if len(h.files.byHost) > 0 {
+		h.files.overload(ctx)
 	}
 }

@@ -2,8 +2,8 @@
 // itself, how they behave in some points; the code is written to be right whatever they do, and the emulators prove
 // that, but not what Tencent does. This command asks one question after the other and says what the answer means.
 //
-// It writes a few small objects below state/sweep/firstrun/ and reads pages of one group. What must be refused is tried
-// without doing it. It changes nothing in Chat.
+// It writes a few small objects below state/sweep/firstrun/, reads pages of one group, and fetches a few of its files,
+// which it stores nowhere. What must be refused is tried without doing it. It changes nothing in Chat.
 // scripts/firstrun.sh starts it, after the checks of `chatexport doctor`.
 package main
 
@@ -47,18 +47,20 @@ func main() {
 
 // options are what to ask about.
 type options struct {
-	group      string // a group with messages; some recalled ones, and expired ones, tell more
+	group      string // a group with messages; with files, recalled ones, and expired ones, it tells more
 	community  string // a community with topics
 	avchatroom string
+	expired    string // URL of a file
 	overload   bool
 }
 
 func execute(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("firstrun", flag.ContinueOnError)
-	flags.StringVar(&o.group, "group", "", "`id` of a group whose history is read; best one with recalled and with expired messages")
+	flags.StringVar(&o.group, "group", "", "`id` of a group whose history is read; best one with files, with recalled and with expired messages")
 	flags.StringVar(&o.community, "community", "", "`id` of a community with topics")
 	flags.StringVar(&o.avchatroom, "avchatroom", "", "`id` of an AVChatRoom")
+	flags.StringVar(&o.expired, "expired-url", "", "`URL` of a file whose message has expired, from an archive")
 	flags.BoolVar(&o.overload, "overload", false, "exceed the app's quota for two seconds, to see the code; other users of the app notice that")
 	if err := flags.Parse(args); err != nil {
 		return err

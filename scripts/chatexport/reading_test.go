@@ -148,10 +148,10 @@ func duck(t *testing.T, queries ...string) [][][]string {
 	return answers
 }
 
-// documented returns the queries of scripts/duckdb/queries.sql.
-func documented(t *testing.T) []string {
+// documented returns the queries of a file of scripts/duckdb.
+func documented(t *testing.T, file string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "duckdb", "queries.sql"))
+	text, err := os.ReadFile(filepath.Join("..", "duckdb", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestReading_QueriesStandInTheReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, query := range documented(t) {
+	for _, query := range append(documented(t, "queries.sql"), documented(t, "files.sql")...) {
 		if !strings.Contains(string(readme), query) {
 			t.Errorf("the README does not show\n%s", query)
 		}
@@ -187,7 +187,7 @@ func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	t.Parallel()
 	archive := demoArchive(t)
 	var queries []string
-	for _, query := range documented(t) {
+	for _, query := range documented(t, "queries.sql") {
 		queries = append(queries, strings.ReplaceAll(query, demoFolder, archive))
 	}
 	got := duck(t, queries...)
@@ -237,7 +237,7 @@ func TestReading_DuckDBTellsMalformedSeqsFromMessages(t *testing.T) {
 	b.Messages(3, 1)
 	b.Chunk(5, chat.NewMalformed(4, []byte("{\"MsgSeq\":4,\xff")), chat.NewMalformed(5, nil))
 	var queries []string
-	for _, query := range documented(t) {
+	for _, query := range documented(t, "queries.sql") {
 		queries = append(queries, strings.NewReplacer(demoFolder, dir, "ssh_config", "message").Replace(query))
 	}
 	want := [][][]string{

@@ -20,6 +20,8 @@ import (
 	"chatexport/scripts/chatexport/internal/clitest"
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/internal/overwriting"
+	"chatexport/scripts/policy"
+	"chatexport/scripts/policy/policytest"
 )
 
 type check struct{ Name, Result, Text, Advice string }
@@ -264,6 +266,23 @@ func TestAilment_IsFoundByItsCheck(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The role's policy and this command agree about what the function needs.
+func TestRole_IsHealthyWithItsPolicy(t *testing.T) {
+	t.Parallel()
+	e := policytest.New(t, "", policy.Role, policy.Bucket)
+	e.Refused = func(string, string) {}
+	w := world.New(t, world.Options{COS: cosemu.Options{Fault: e.COS}, Env: map[string]string{"EXPORT_MEDIA": "on"}})
+	code, checks := run(t, w.Env)
+	for name, c := range checks {
+		if strings.HasPrefix(name, "COS ") && (c.Result == "ok") != (name != "COS listing") {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
 

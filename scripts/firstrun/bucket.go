@@ -41,7 +41,10 @@ func askBucket(ctx context.Context, r *report, c config.Config, credentials conf
 	b.taken(ctx)
 	b.race(ctx)
 	b.reread(ctx)
-	b.creation(ctx)
+	b.creation(ctx, "nothing could be archived", layout.DataPrefix, layout.ManifestPrefixRoot)
+	if c.ExportMedia {
+		b.creation(ctx, "no file could be archived", layout.MediaPrefixRoot, layout.BlobPrefix)
+	}
 	b.refusals(ctx)
 	b.grant(ctx)
 	return nil
@@ -165,15 +168,15 @@ func (b *bucket) reread(ctx context.Context) {
 	b.answer(asBuilt, question, "all of them", "what was written is read back; a batch finds what its predecessor wrote.")
 }
 
-// creation asks where chunks go, and leaves none there.
-func (b *bucket) creation(ctx context.Context) {
-	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.BlobPrefix} {
+// creation asks where chunks and files go, and leaves none there.
+func (b *bucket) creation(ctx context.Context, otherwise string, prefixes ...string) {
+	for _, prefix := range prefixes {
 		question := "May these keys create below " + prefix + "?"
 		switch may, err := b.store.MayCreate(ctx, prefix); {
 		case err != nil:
 			b.answer(look, question, err.Error(), "not the answer that was expected: a wrong Content-MD5 should be told, or the right refused.")
 		case !may:
-			b.answer(wrong, question, "refused", "nothing could be archived. If the keys have the role's policy, COS does not know the condition cos:x-cos-forbid-overwrite, or the bucket's own policy denies too much.")
+			b.answer(wrong, question, "refused", otherwise+". If the keys have the role's policy, COS does not know the condition cos:x-cos-forbid-overwrite, or the bucket's own policy denies too much.")
 		default:
 			b.answer(asBuilt, question, "permitted, with the create-only header", "a batch can store what it pulled.")
 		}

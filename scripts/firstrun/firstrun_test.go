@@ -123,6 +123,12 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 			}
 			return nil
 		}, "[STOP] nothing could be archived"},
+		"no file may be created": {func(r *cosemu.Request) *cosemu.Fault {
+			if strings.HasPrefix(r.Key, "blob/never-") {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+			}
+			return nil
+		}, "[STOP] no file could be archived"},
 		"reads lag": {func(r *cosemu.Request) *cosemu.Fault {
 			if r.Op == cosemu.OpGet && strings.Contains(r.Key, "reread") {
 				return &cosemu.Fault{Stale: true}
@@ -132,7 +138,7 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, world.Options{})
+			w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}})
 			w.COS.SetFault(test.fault)
 			out, err := firstrun(t, w, everything...)
 			if stop := strings.Contains(out, "[STOP]"); (err != nil) != stop || !strings.Contains(out, test.want) {
@@ -144,7 +150,7 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 
 func TestRole_OwnKeysAreEnough(t *testing.T) {
 	t.Parallel()
-	w := start(t, world.Options{})
+	w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}})
 	e := policytest.New(t, "", policy.Role, policy.Bucket)
 	e.Refused = func(action, resource string) {
 		if !strings.Contains(resource, "/never-") {

@@ -43,9 +43,12 @@ type Builder struct {
 	Link   archive.Link         // of the newest manifest, or of genesis
 	Floor  archive.ExpiredBelow // what manifests say of the beginning
 	Listed []archive.ChunkEntry // by the next manifest
+	Media  *archive.Pin         // the last receipt for links; nil before the first
 
-	t     testing.TB
-	store Store
+	t         testing.TB
+	store     Store
+	genesis   string   // its sum
+	accounted chat.Seq // the first seq behind the last receipt
 }
 
 // Build begins an archive at a seq.
@@ -60,6 +63,7 @@ func Build(t testing.TB, store Store, s chat.Stream, firstLo chat.Seq) *Builder 
 		ExpiredBelow: b.Floor, CreatedAt: When(),
 	}.Encode()
 	b.Link = b.object(layout.Genesis(s), body, err)
+	b.genesis = b.Link.SHA256
 	return b
 }
 
@@ -105,7 +109,7 @@ func (b *Builder) Manifest(status string) {
 	m := archive.Manifest{
 		Format: archive.Format, SDKAppID: SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID, Head: b.Next - 1,
 		Status: status, StartedAt: When(), FinishedAt: When().Add(time.Minute + time.Duration(b.Next)*time.Second), Run: run,
-		ExpiredBelow: b.Floor, Previous: b.Link,
+		ExpiredBelow: b.Floor, Previous: b.Link, Trails: archive.Trails{Media: b.Media},
 	}
 	m.SetChunks(b.Listed)
 	b.Listed = nil
@@ -121,6 +125,9 @@ func (b *Builder) State(change func(*archive.State)) {
 	}
 	if name, err := layout.Parse(b.Link.Key); err == nil && name.Kind == layout.KindManifest {
 		s.ManifestAfter = &archive.Pin{Lo: name.Lo, SHA256: b.Link.SHA256}
+	}
+	if b.Media != nil {
+		s.Media = &archive.TrailHint{Frontier: b.accounted, After: b.Media}
 	}
 	if change != nil {
 		change(&s)

@@ -75,11 +75,15 @@ func (v *verifier) checkStored(c chunkObject, entry *archive.ChunkEntry) {
 
 // difference names the members that differ.
 func difference(a, b archive.ChunkMeta) string {
-	x, y := a.Metadata(), b.Metadata()
-	all := maps.Clone(x)
-	maps.Copy(all, y) // a name may be left out of either
-	maps.DeleteFunc(all, func(name, _ string) bool { return x[name] == y[name] })
-	return strings.Join(slices.Sorted(maps.Keys(all)), ", ")
+	return strings.Join(differing(a.Metadata(), b.Metadata()), ", ")
+}
+
+// differing returns the names whose values differ, or that only one of the two has.
+func differing(a, b map[string]string) []string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	maps.DeleteFunc(all, func(name, _ string) bool { return a[name] == b[name] })
+	return slices.Sorted(maps.Keys(all))
 }
 
 func (v *verifier) count(meta archive.ChunkMeta, size int64) {
@@ -98,15 +102,7 @@ func (v *verifier) count(meta archive.ChunkMeta, size int64) {
 
 // checkBody reads the object: its bytes as a whole, then every line.
 func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
-	if int64(len(c.body)) != c.obj.Size {
-		v.add(KindCRC, c.key, "%d bytes were read of %d", len(c.body), c.obj.Size)
-	}
-	if crc := archive.CRC64(c.body); crc != c.obj.CRC64 {
-		v.add(KindCRC, c.key, "crc64 of the bytes read is %d, the store says %d", crc, c.obj.CRC64)
-	}
-	if hash := sum(c.body); hash != meta.SHA256 {
-		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, meta.SHA256)
-	}
+	v.checkSums(c, meta.SHA256)
 	l := &lines{meta: meta, next: meta.Lo, maxHoles: v.opts.MaxRanges}
 	content, err := archive.ReadChunk(bytes.NewReader(c.body), v.stream, meta.Lo, meta.Hi, l.visit)
 	if err != nil {
@@ -127,6 +123,19 @@ func (v *verifier) checkBody(c chunkObject, meta archive.ChunkMeta) {
 		v.report.Absent = append(v.report.Absent, l.holes[:min(len(l.holes), l.maxHoles-len(v.report.Absent))]...)
 	}
 	v.report.Malformed = append(v.report.Malformed, l.malformed[:min(len(l.malformed), l.maxHoles-len(v.report.Malformed))]...)
+}
+
+// checkSums compares an object's bytes with what the store says of them, and with the hash that describes them.
+func (v *verifier) checkSums(c chunkObject, want string) {
+	if int64(len(c.body)) != c.obj.Size {
+		v.add(KindCRC, c.key, "%d bytes were read of %d", len(c.body), c.obj.Size)
+	}
+	if crc := archive.CRC64(c.body); crc != c.obj.CRC64 {
+		v.add(KindCRC, c.key, "crc64 of the bytes read is %d, the store says %d", crc, c.obj.CRC64)
+	}
+	if hash := sum(c.body); hash != want {
+		v.add(KindHash, c.key, "sha256 of the object is %s, not %s", hash, want)
+	}
 }
 
 func (v *verifier) checkContent(key string, content archive.Content, meta archive.ChunkMeta, l *lines) {
@@ -150,7 +159,7 @@ func (v *verifier) checkContent(key string, content archive.Content, meta archiv
 func classes(c archive.Counts) string {
 	return strconv.FormatInt(c.Messages, 10) + " messages, " + strconv.FormatInt(c.System, 10) + " system, " +
 		strconv.FormatInt(c.Recalled, 10) + " recalled, " + strconv.FormatInt(c.Placeholders, 10) + " placeholders, " +
-		strconv.FormatInt(c.Malformed, 10) + " malformed"
+		strconv.FormatInt(c.Malformed, 10) + " malformed, " + strconv.FormatInt(c.Links, 10) + " links"
 }
 
 // lines looks at what archive.ReadChunk leaves to its caller: holes, and replaced bytes.

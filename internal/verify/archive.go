@@ -32,11 +32,12 @@ func (s *Summary) Sound() bool { return s.Unsound == 0 && len(s.Findings) == 0 }
 // belong to none. Visit, which may be nil, gets each stream's report as it is done: one at a time, in no particular
 // order. The first failed read, and an error of visit, end the verification.
 //
-// Besides what Stream needs for each stream at work, memory holds the ids of all streams.
+// Besides what Stream needs for each stream at work, memory holds the ids of all streams. What is remembered of files is shared:
+// one that several streams link to is looked at once.
 func Archive(ctx context.Context, store Store, opts Options, visit func(Report) error) (Summary, error) {
 	var summary Summary
 	opts = opts.filled()
-	streams, err := find(ctx, store, opts, &summary)
+	streams, media, err := find(ctx, store, opts, &summary)
 	if err != nil {
 		return summary, fmt.Errorf("verify: %w", err)
 	}
@@ -53,6 +54,7 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		}
 		return visit(r)
 	}
+	files := newBlobs(store, opts)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(opts.Parallel)
 	for _, s := range streams {
@@ -61,7 +63,7 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		}
 		group.Go(func() error {
 			err := panics.Brief("verify "+s.String(), func() error {
-				report, err := Stream(ctx, store, s, opts)
+				report, err := verifyStream(ctx, store, s, opts, files, media[s])
 				if err != nil {
 					return err
 				}
@@ -78,55 +80,69 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 }
 
 // find lists everything once, which may not show all that is expected: whether that is there, its verification tells. A stream is whatever a key names, be it a foreign one beside the stream's chunks.
-func find(ctx context.Context, store Store, opts Options, summary *Summary) ([]chat.Stream, error) {
+// media are those that have something below the prefix of their receipts.
+func find(ctx context.Context, store Store, opts Options, summary *Summary) (streams []chat.Stream, media map[chat.Stream]bool, err error) {
 	seen := map[chat.Stream]struct{}{}
+	media = map[chat.Stream]bool{}
 	for s := range opts.Known {
 		seen[s] = struct{}{}
 	}
 	for s := range opts.Against {
 		seen[s] = struct{}{}
 	}
-	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.StatePrefix} {
+	prefixes := []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.StatePrefix}
+	if opts.Level != LevelChain || opts.Files {
+		prefixes = append(prefixes, layout.BlobPrefix) // the most objects by far, and no stream is known by them
+	}
+	for _, prefix := range prefixes {
 		for entry, err := range store.List(ctx, prefix, "") {
 			if err != nil {
-				return nil, fmt.Errorf("list %s: %w", prefix, err)
+				return nil, nil, fmt.Errorf("list %s: %w", prefix, err)
 			}
 			key := entry.Key
 			if strings.HasPrefix(key, layout.SweepPrefix) {
 				continue // a sweep's own affair
 			}
-			if s, ok := owner(key); ok {
+			s, ok := owner(key)
+			switch {
+			case !ok:
+				summary.stray(key, opts.MaxFindings)
+			case s != chat.Stream{}: // a blob belongs to whatever receipts name it, be it none: it is written first
 				seen[s] = struct{}{}
-				continue
+				media[s] = media[s] || prefix == layout.MediaPrefixRoot
 			}
-			list, f := &summary.Findings, Finding{KindForeign, key, "is not an object of the archive"}
-			if litter(key) {
-				list, f = &summary.Warnings, Finding{KindLitter, key, litterText}
-			}
-			if len(*list) >= opts.MaxFindings {
-				summary.Omitted++
-				continue
-			}
-			*list = append(*list, f)
 		}
 	}
-	streams := make([]chat.Stream, 0, len(seen))
+	streams = make([]chat.Stream, 0, len(seen))
 	for s := range seen {
 		streams = append(streams, s)
 	}
 	slices.SortFunc(streams, func(a, b chat.Stream) int {
 		return strings.Compare(layout.ChunkPrefix(a), layout.ChunkPrefix(b))
 	})
-	return streams, nil
+	return streams, media, nil
 }
 
-// owner returns the stream whose verification looks at a key, if there is one.
+// stray tells of an object that belongs to no stream.
+func (s *Summary) stray(key string, most int) {
+	list, f := &s.Findings, Finding{KindForeign, key, "is not an object of the archive"}
+	if litter(key) {
+		list, f = &s.Warnings, Finding{KindLitter, key, litterText}
+	}
+	if len(*list) >= most {
+		s.Omitted++
+		return
+	}
+	*list = append(*list, f)
+}
+
+// owner returns the stream whose verification looks at a key, if there is one; of a blob, the zero stream.
 func owner(key string) (chat.Stream, bool) {
 	if name, err := layout.Parse(key); err == nil {
 		return name.Stream, true
 	}
 	parts := strings.SplitN(key, "/", 4)
-	if len(parts) < 4 || strings.HasPrefix(key, layout.StatePrefix) { // of a state only the name itself is read
+	if len(parts) < 4 || strings.HasPrefix(key, layout.StatePrefix) || strings.HasPrefix(key, layout.BlobPrefix) { // only the name itself is read
 		return chat.Stream{}, false
 	}
 	genesis := layout.ManifestPrefixRoot + parts[1] + "/" + parts[2] + "/genesis.json"

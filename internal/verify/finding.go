@@ -14,24 +14,30 @@ type Kind string
 
 // The kinds of findings.
 const (
-	KindGenesis       Kind = "genesis"        // missing although something was archived, invalid, or another stream's or app's
-	KindFormat        Kind = "format"         // the object says it is of another format; it was not looked into
-	KindGap           Kind = "gap"            // seqs that no chunk covers although later ones are covered
-	KindMissingChunk  Kind = "missing_chunk"  // a chunk that a manifest or the listing names cannot be had
-	KindOverlap       Kind = "overlap"        // a chunk within the range of another
-	KindForeign       Kind = "foreign"        // an object where none may be
-	KindMetadata      Kind = "metadata"       // a chunk's metadata are incomplete or contradict each other or its key
-	KindCRC           Kind = "crc"            // bytes read are not those that the store took
-	KindHash          Kind = "hash"           // bytes read are not those that the metadata name
-	KindGzip          Kind = "gzip"           // the object is not exactly one whole gzip member of the expected form
-	KindLine          Kind = "line"           // a line is not an element of the stream
-	KindOrder         Kind = "order"          // seqs do not ascend within the chunk's range
-	KindCounts        Kind = "counts"         // classes, sizes or times of the lines are not those of the metadata
-	KindManifest      Kind = "manifest"       // a manifest is invalid, or lists a chunk otherwise than it is
-	KindManifestChain Kind = "manifest_chain" // a manifest does not follow the one before by range and sha256
-	KindState         Kind = "state"          // the state is invalid or contradicts itself
-	KindStateAhead    Kind = "state_ahead"    // the state is beyond what is archived
-	KindVanished      Kind = "vanished"       // the last sweep or a certificate knew what is not there any more, or not the same
+	KindGenesis        Kind = "genesis"         // missing although something was archived, invalid, or another stream's or app's
+	KindFormat         Kind = "format"          // the object says it is of another format; it was not looked into
+	KindGap            Kind = "gap"             // seqs that no chunk covers although later ones are covered
+	KindMissingChunk   Kind = "missing_chunk"   // a chunk that a manifest or the listing names cannot be had
+	KindOverlap        Kind = "overlap"         // a chunk or receipt within the range of another
+	KindForeign        Kind = "foreign"         // an object where none may be
+	KindMetadata       Kind = "metadata"        // metadata of a chunk or receipt are incomplete or contradict each other or its key
+	KindCRC            Kind = "crc"             // bytes read are not those that the store took
+	KindHash           Kind = "hash"            // bytes read are not those that the metadata or the name tell
+	KindGzip           Kind = "gzip"            // the object is not exactly one whole gzip member of the expected form
+	KindLine           Kind = "line"            // a line is not an element of the stream
+	KindOrder          Kind = "order"           // seqs do not ascend within the chunk's range
+	KindCounts         Kind = "counts"          // classes, sizes or times of the lines are not those of the metadata, or links of receipts not those of the manifest
+	KindManifest       Kind = "manifest"        // a manifest is invalid, or lists a chunk otherwise than it is
+	KindManifestChain  Kind = "manifest_chain"  // a manifest does not follow the one before by range and sha256
+	KindState          Kind = "state"           // the state is invalid or contradicts itself
+	KindStateAhead     Kind = "state_ahead"     // the state is beyond what is archived
+	KindMissingReceipt Kind = "missing_receipt" // a receipt that something tells of cannot be had
+	KindReceipt        Kind = "receipt"         // a receipt is invalid, or its first line says otherwise than its metadata
+	KindReceiptChain   Kind = "receipt_chain"   // a receipt does not follow the one before by sha256, or is not the one that a manifest names
+	KindLinks          Kind = "links"           // the lines of a receipt are not the links of its chunk
+	KindMissingBlob    Kind = "missing_blob"    // a file that a receipt says is stored cannot be had
+	KindBlob           Kind = "blob"            // a file has another size than a receipt says
+	KindVanished       Kind = "vanished"        // the last sweep or a certificate knew what is not there any more, or not the same
 )
 
 // The kinds of warnings.
@@ -67,6 +73,9 @@ func (v *verifier) addTo(list *[]Finding, kind Kind, key, format string, args ..
 	}
 	*list = append(*list, Finding{Kind: kind, Key: key, Text: fmt.Sprintf(format, args...)})
 }
+
+// told returns how many findings there are, those beyond the bound included.
+func (v *verifier) told() int { return len(v.report.Findings) + v.report.Omitted }
 
 // kindOf is KindFormat for an object of another format, and otherwise for all else.
 func kindOf(err error, otherwise Kind) Kind {

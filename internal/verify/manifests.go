@@ -128,7 +128,7 @@ func (m *manifests) load(ctx context.Context) error {
 		v.add(KindManifest, key, "is the manifest of %s from %d", manifest.Stream(), manifest.Lo)
 	default:
 		m.accept(key, sum(body), &manifest)
-		return nil
+		return v.receipts.checkPin(ctx, key, manifest.Trails.Media)
 	}
 	m.jump()
 	return nil

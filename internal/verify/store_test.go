@@ -1,9 +1,11 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -73,6 +75,14 @@ func (m *memStore) find(key string) (memObject, error) {
 func (m *memStore) Get(_ context.Context, key string) ([]byte, objstore.Object, error) {
 	o, err := m.find(key)
 	return o.body, o.obj, err
+}
+
+func (m *memStore) Open(_ context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	o, err := m.find(key)
+	if err != nil {
+		return nil, o.obj, err
+	}
+	return objstore.Verified(io.NopCloser(bytes.NewReader(o.body)), o.obj, func(err error) error { return err }), o.obj, nil
 }
 
 func (m *memStore) Head(_ context.Context, key string) (objstore.Object, error) {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 
@@ -26,6 +27,9 @@ type Store interface {
 	// Get reads a whole object. ErrNotExist is certain: the store said NoSuchKey. ErrCorrupt means that the object cannot
 	// be had with the bytes that its checksum is of.
 	Get(ctx context.Context, key string) ([]byte, objstore.Object, error)
+	// Open reads an object that is too large for memory. What has begun to be read is not repeated; that the bytes are not
+	// those that the checksum is of, the reader tells at their end.
+	Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error)
 	// Head describes an object.
 	Head(ctx context.Context, key string) (objstore.Object, error)
 	// List yields the objects whose keys begin with prefix and sort behind after, in ascending order of their bytes. It
@@ -40,11 +44,13 @@ var ErrNothing = errors.New("nothing is archived of this stream")
 type Level int
 
 const (
-	// LevelFull reads every chunk whole and checks each line. The zero value, since only this is proof.
+	// LevelFull reads every chunk and every receipt whole and checks each line. Of each file that a receipt names it looks
+	// whether it is there with its size: one HEAD a file. The zero value, since only this is proof.
 	LevelFull Level = iota
-	// LevelChain looks at the chunks' metadata only: one HEAD a chunk instead of its bytes.
+	// LevelChain looks at the metadata only: one HEAD a chunk or receipt instead of its bytes. Which files there are only the
+	// receipts' lines tell, so none is looked at.
 	LevelChain
-	// LevelSample is LevelFull for the chunks that Options.Pick picks, and LevelChain for all others.
+	// LevelSample is LevelFull for the chunks that Options.Pick picks, with their receipts, and LevelChain for all others.
 	LevelSample
 )
 
@@ -58,6 +64,10 @@ type Options struct {
 	MaxRanges int
 	// Pick picks the chunks that LevelSample reads whole. It must be safe for concurrent use if Parallel is above 1.
 	Pick func(s chat.Stream, lo chat.Seq) bool
+	// Files reads every receipt, whatever the level, looks at each file, and reads those that PickFile picks, all if that is
+	// nil: their bytes must be those that they are named by. PickFile must be safe for concurrent use.
+	Files    bool
+	PickFile func(sha256 string) bool
 	// Parallel is how many streams Archive verifies side by side. 0 means 1.
 	Parallel int
 	// Known says below which seq streams are archived, as the last sweep knew: what is missing of that has vanished. It
@@ -107,6 +117,9 @@ type Report struct {
 	Finished  string       `json:"finished"`        // status of the newest manifest: complete, partial or gone
 	Status    string       `json:"status"`          // of the state, a hint; empty without one
 
+	// Files is nil if neither chunks nor receipts tell of a file.
+	Files *Files `json:"files,omitempty"`
+
 	// Genesis and Chain are the links of the chain of manifests, for a certificate: what a person keeps outside the bucket.
 	Genesis archive.Link   `json:"-"`
 	Chain   []archive.Link `json:"-"`
@@ -128,8 +141,11 @@ type Report struct {
 // Sound reports whether nothing is wrong, as far as was looked.
 func (r *Report) Sound() bool { return len(r.Findings) == 0 }
 
-// Whole reports whether every chunk was read. Only then Sound says that all bytes are what they were.
-func (r *Report) Whole() bool { return r.Read == r.Totals.Chunks }
+// Whole reports whether every chunk and every receipt was read. Only then Sound says that all bytes are what they were, but for
+// those of files.
+func (r *Report) Whole() bool {
+	return r.Read == r.Totals.Chunks && (r.Files == nil || r.Files.Read == r.Files.Receipts)
+}
 
 // Pinned reports whether a manifest of the chain has this sha256. A hash that was kept outside the bucket proves that
 // nothing of the archive was taken away since: whoever deletes the newest chunks and manifests cannot keep it in the chain.
@@ -152,19 +168,31 @@ type verifier struct {
 	pinned      bool       // the manifest that the state names was met in the chain; what is wrong with it was told
 	any         bool       // an object of the stream was seen
 	doubts      doubts
+	receipts    *receipts
+	blobs       *blobs
 }
 
 // Stream verifies the archive of one stream. It may run beside an export: what grows meanwhile is either verified or
 // left out. What is wrong with the archive is in the report; the error is a failed read, the context's, ErrNothing (unless
 // Options expect the stream), or chat.ErrInvalidStream. The report is filled as far as the verification came.
 //
-// Memory is bounded by one chunk's object, one line of it, one manifest and MaxFindings.
+// Below the prefix of receipts, objects that do not belong there are looked for if the stream has links or receipts.
+//
+// Memory is bounded by one chunk's object, one receipt's, one line of each, one manifest, MaxFindings, and what is remembered
+// of files, 15 MB.
 func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Report, error) {
+	opts = opts.filled()
+	return verifyStream(ctx, store, s, opts, newBlobs(store, opts), false)
+}
+
+// verifyStream verifies one stream. listed says that something is below the prefix of its receipts.
+func verifyStream(ctx context.Context, store Store, s chat.Stream, opts Options, files *blobs, listed bool) (Report, error) {
 	report := Report{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
 	if err := s.Validate(); err != nil {
 		return report, fmt.Errorf("verify: %w", err)
 	}
-	v := &verifier{store: store, stream: s, opts: opts.filled(), report: &report}
+	v := &verifier{store: store, stream: s, opts: opts, report: &report, blobs: files}
+	v.receipts = &receipts{v: v, list: listed}
 	if err := v.run(ctx); err != nil {
 		return report, fmt.Errorf("verify %s: %w", s, err)
 	}

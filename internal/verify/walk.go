@@ -16,10 +16,15 @@ import (
 func (v *verifier) walk(ctx context.Context) error {
 	keys := newListing(v.store.List(ctx, layout.ChunkPrefix(v.stream), ""))
 	defer keys.stop()
+	defer v.receipts.stop()
+	v.receipts.previous = v.genesisLink.SHA256
 	m := v.openManifests()
 	next, err := v.start(keys, m)
-	if err != nil || next == 0 {
+	if err != nil {
 		return err
+	}
+	if next == 0 {
+		return v.receipts.finish(ctx)
 	}
 	for next <= chat.MaxSeq {
 		if next, err = v.step(ctx, keys, m, next); err != nil {
@@ -32,7 +37,10 @@ func (v *verifier) walk(ctx context.Context) error {
 	if err := v.skim(keys, ""); err != nil {
 		return err
 	}
-	return m.finish(ctx)
+	if err := m.finish(ctx); err != nil {
+		return err
+	}
+	return v.receipts.finish(ctx)
 }
 
 // start returns where the chain begins, 0 if there is none. Without a genesis that is a fault, and the first chunk that
@@ -77,7 +85,8 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 	if err != nil {
 		return 0, err
 	}
-	c, found, err := v.fetch(ctx, key, v.levelOf(lo))
+	level := v.levelOf(lo)
+	c, found, err := v.fetch(ctx, key, level)
 	if err == nil && !found {
 		var later bool
 		end, _ := v.expected()
@@ -90,6 +99,9 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 		return 0, err
 	}
 	if !found {
+		if err := v.follow(ctx, entry, nil, level); err != nil {
+			return 0, err
+		}
 		return v.missing(keys, entry, lo)
 	}
 	if _, err := keys.popIf(key); err != nil {
@@ -102,7 +114,14 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 			return 0, err
 		}
 	}
+	told := v.told()
 	hi := v.checkChunk(c, entry, lo, end)
+	if v.told() > told {
+		c.body = nil // nothing is compared with it
+	}
+	if err := v.follow(ctx, entry, c.body, level); err != nil {
+		return 0, err
+	}
 	if hi == 0 {
 		// Nothing says where this chunk ends; the listing may know where another begins.
 		return v.resume(keys, lo)
@@ -112,6 +131,14 @@ func (v *verifier) step(ctx context.Context, keys *listing, m *manifests, lo cha
 	}
 	v.report.Hi = hi
 	return hi + 1, nil
+}
+
+// follow verifies the receipts of a chunk, unless no manifest lists it: then it has none yet.
+func (v *verifier) follow(ctx context.Context, entry *archive.ChunkEntry, body []byte, level Level) error {
+	if entry == nil {
+		return nil
+	}
+	return v.receipts.follow(ctx, entry, body, level == LevelFull || v.opts.Files)
 }
 
 // levelOf says how much is read of a chunk.

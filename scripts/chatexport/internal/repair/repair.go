@@ -67,7 +67,7 @@ type source interface {
 }
 
 type repairer struct {
-	store       catalog.Store
+	store       target.Store
 	engine      objstore.Store
 	source      source // nil without an app
 	caller      *retry.Caller

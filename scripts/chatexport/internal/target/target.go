@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 
@@ -56,11 +57,18 @@ func (f *Flags) RegisterServices(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Demo, "demo", "", "`folder` of a demo: its emulated services are started, and no variable is needed")
 }
 
+// Store is what readers take: small objects whole, and files piece by piece.
+type Store interface {
+	catalog.Store
+	// Open reads an object piece by piece; at its end the reader tells if the bytes are not those that were written.
+	Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error)
+}
+
 // Target is what the flags and variables name.
 type Target struct {
 	Config config.Config  // variables that the command does not need may be placeholders
 	Where  string         // the archive, for people
-	Store  catalog.Store  // what readers take; nil without the need
+	Store  Store          // nil without the need
 	Engine objstore.Store // the same, for the engine, which writes
 	COS    *cosstore.Store
 	Getenv func(string) string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"chatexport/internal/archive"
@@ -21,7 +22,8 @@ type Certificate struct {
 	VerifiedAt time.Time   `json:"verified_at"`
 	Verifier   string      `json:"verifier"`
 	Place      Place       `json:"place"`
-	Level      string      `json:"level"` // LevelRead
+	Level      string      `json:"level"`           // LevelRead
+	Files      string      `json:"files,omitempty"` // which files' bytes were read, in words; all others were found with their sizes only
 	Streams    []Certified `json:"streams"`
 }
 
@@ -55,9 +57,10 @@ type Certified struct {
 	Absent    []Range        `json:"absent"`
 	Malformed []Range        `json:"malformed"`
 	Genesis   archive.Link   `json:"genesis"`
-	Manifests []archive.Link `json:"manifests"` // oldest first; the last one's hash pins all before it, and all their chunks
-	Unlisted  []archive.Link `json:"unlisted"`  // chunks that were in no manifest then
-	Warnings  []Finding      `json:"warnings"`  // what is no fault, and implausible for one
+	Manifests []archive.Link `json:"manifests"`       // oldest first; the last one's hash pins all before it, and all their chunks
+	Unlisted  []archive.Link `json:"unlisted"`        // chunks that were in no manifest then
+	Warnings  []Finding      `json:"warnings"`        // what is no fault, and implausible for one
+	Files     *Files         `json:"files,omitempty"` // absent without any link
 	Source    *SourceReport  `json:"source,omitempty"`
 }
 
@@ -70,7 +73,7 @@ func (r *Report) Certify() Certified {
 		SDKAppID: r.SDKAppID, GroupID: r.GroupID, TopicID: r.TopicID, Lo: r.Lo, Hi: r.Hi, ListedTo: r.ListedTo,
 		Finished: r.Finished, Counts: r.Totals, Expired: orEmpty(r.Expired), Absent: orEmpty(r.Absent), Malformed: orEmpty(r.Malformed),
 		Genesis: r.Genesis, Manifests: orEmpty(r.Chain), Unlisted: orEmpty(r.Unlisted),
-		Warnings: orEmpty(r.Warnings),
+		Warnings: orEmpty(r.Warnings), Files: r.Files,
 	}
 }
 
@@ -104,6 +107,11 @@ func ParseCertificate(body []byte) (Certificate, error) {
 				return c, fmt.Errorf("%w: %q is no chunk of %s", archive.ErrInvalid, link.Key, s.Stream())
 			}
 		}
+		if f := s.Files; f != nil && f.Last.Key != "" {
+			if name, err := layout.Parse(f.Last.Key); err != nil || name.Kind != layout.KindMedia || name.Stream != s.Stream() {
+				return c, fmt.Errorf("%w: %q is no receipt of %s", archive.ErrInvalid, f.Last.Key, s.Stream())
+			}
+		}
 	}
 	return c, nil
 }
@@ -120,7 +128,11 @@ func (v *verifier) checkCertified(ctx context.Context) error {
 			v.add(KindVanished, link.Key, "is not in the chain of manifests with the certified sha256 %s", link.SHA256)
 		}
 	}
-	for _, link := range c.Unlisted {
+	again := c.Unlisted
+	if c.Files != nil && c.Files.Last.Key != "" {
+		again = append(slices.Clip(again), c.Files.Last) // which pins all receipts before it
+	}
+	for _, link := range again {
 		body, found, err := v.read(ctx, link.Key)
 		switch {
 		case err != nil:

@@ -23,6 +23,11 @@ func certified(t *testing.T) (*builder, map[chat.Stream]verify.Certified) {
 	store := newMemStore()
 	b := sound(t, store, group())
 	report := verified(t, store, verify.Options{})
+	return b, certificate(t, &report)
+}
+
+func certificate(t *testing.T, report *verify.Report) map[chat.Stream]verify.Certified {
+	t.Helper()
 	body, err := json.Marshal(verify.Certificate{Format: 1, Level: verify.LevelRead, Streams: []verify.Certified{report.Certify()}})
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +36,7 @@ func certified(t *testing.T) (*builder, map[chat.Stream]verify.Certified) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, map[chat.Stream]verify.Certified{group(): c.Streams[0]}
+	return map[chat.Stream]verify.Certified{report.Stream: c.Streams[0]}
 }
 
 // vanish deletes objects as somebody would who knows the format, the state included.
@@ -117,6 +122,44 @@ func TestCertificate_WhatVanishedIsFound(t *testing.T) {
 	}
 }
 
+// Receipts that no manifest names yet are pinned by the last one.
+func TestCertificate_ReceiptThatVanishedIsFound(t *testing.T) {
+	t.Parallel()
+	last := layout.Media(group(), 61)
+	for name, tt := range map[string]struct {
+		harm  func(b *builder)
+		found bool
+	}{
+		"nothing vanished": {func(b *builder) { b.vanish() }, false},
+		"the trail went on": {func(b *builder) {
+			b.vanish()
+			b.Manifest(archive.StatusComplete)
+			b.Account(81, 90, linked(b.t, 81, 90)...)
+		}, false},
+		"the last receipt": {func(b *builder) { b.vanish(last) }, true},
+		"the last receipt for another that is as sound": {
+			func(b *builder) {
+				b.vanish()
+				b.again(61, func(m *archive.ReceiptMeta, _ []archive.MediaLine) { m.Writer = "another" })
+			}, true,
+		},
+	} {
+		store := newMemStore()
+		b := filed(t, store, group())
+		b.Account(61, 80, linked(t, 61, 80)...)
+		first := verified(t, store, verify.Options{})
+		against := certificate(t, &first)
+		tt.harm(b)
+		if report := verified(t, store, verify.Options{}); !report.Sound() {
+			t.Fatalf("%s: it is found without a certificate: %v", name, report.Findings)
+		}
+		report := verified(t, store, verify.Options{Level: verify.LevelChain, Against: against})
+		if report.Sound() == tt.found || tt.found && (report.Findings[0].Kind != verify.KindVanished || report.Findings[0].Key != last) {
+			t.Errorf("%s: findings %v", name, report.Findings)
+		}
+	}
+}
+
 func TestCertificate_IsRefusedIfItProvesNothing(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]error{
@@ -124,7 +167,8 @@ func TestCertificate_IsRefusedIfItProvesNothing(t *testing.T) {
 		`{"format":2,"level":"read"}`:  archive.ErrFormat,
 		`{"format":1,"level":"chain"}`: archive.ErrInvalid,
 		`{"format":1,"level":"read","streams":[{}]}`: archive.ErrInvalid,
-		`{"format":1,"level":"read","streams":[{"group_id":"g","unlisted":[{"key":"data/gid=h/tid=-/0000000001.ndjson.gz"}]}]}`: archive.ErrInvalid,
+		`{"format":1,"level":"read","streams":[{"group_id":"g","files":{"last_receipt":{"key":"media/gid=h/tid=-/0000000001.ndjson.gz"}}}]}`: archive.ErrInvalid,
+		`{"format":1,"level":"read","streams":[{"group_id":"g","unlisted":[{"key":"data/gid=h/tid=-/0000000001.ndjson.gz"}]}]}`:              archive.ErrInvalid,
 	} {
 		if _, err := verify.ParseCertificate([]byte(body)); !errors.Is(err, want) {
 			t.Errorf("%s: error %v", body, err)

@@ -15,6 +15,13 @@ import (
 // LevelRead is what a certificate says of the level: it is written of what was read, and of nothing else.
 const LevelRead = "read"
 
+// What a certificate says of files: all that receipts say is stored was found with its size, or read. In its place may be in words
+// which part of them was read.
+const (
+	FilesFound = "found"
+	FilesRead  = "read"
+)
+
 // Certificate says what was proved of an archive, for a person to keep where nobody who can delete the archive can reach
 // it. With it a later verification proves that all of that is still there. Its form is stable: members are only ever added.
 type Certificate struct {
@@ -23,7 +30,7 @@ type Certificate struct {
 	Verifier   string      `json:"verifier"`
 	Place      Place       `json:"place"`
 	Level      string      `json:"level"`           // LevelRead
-	Files      string      `json:"files,omitempty"` // which files' bytes were read, in words; all others were found with their sizes only
+	Files      string      `json:"files,omitempty"` // FilesFound, FilesRead, or in words which part was read
 	Streams    []Certified `json:"streams"`
 }
 

@@ -65,6 +65,40 @@ func Sound(t testing.TB, store archivetest.Store, s chat.Stream) *Builder {
 	return b
 }
 
+// Filed writes an archive with files: chunks begin at 1, of pictures (manifest 1), 21, of none, and 31, of pictures (manifest
+// 21). The receipts begin at 1, 11 and 31, where the trail ends at 40: of the last five pictures nothing is recorded. The URL
+// of each has its seq at its end.
+func Filed(t testing.TB, store archivetest.Store, s chat.Stream) *Builder {
+	t.Helper()
+	b := Build(t, store, s)
+	first := b.pictures(20)
+	b.Manifest(archive.StatusPartial)
+	b.Account(1, 10, first...)
+	b.Account(11, 20, first...)
+	b.Messages(30, 1)
+	last := b.pictures(50)
+	b.Manifest(archive.StatusComplete)
+	b.Account(31, 40, last...)
+	b.State(nil)
+	return b
+}
+
+// pictures writes the next chunk, up to hi: each second message has a picture.
+func (b *Builder) pictures(hi chat.Seq) []chat.Element {
+	b.t.Helper()
+	var elements []chat.Element
+	for seq := b.Next; seq <= hi; seq++ {
+		content := fmt.Sprintf(`{"MsgContent":{"Text":"message %d"},"MsgType":"TIMTextElem"}`, seq)
+		if seq%2 == 0 {
+			content = fmt.Sprintf(`{"MsgContent":{"ImageInfoArray":[{"Type":1,"URL":"https://a.myqcloud.com/%d"}]},"MsgType":"TIMImageElem"}`, seq)
+		}
+		elements = append(elements, archivetest.Elements(b.t, fmt.Sprintf(
+			`{"From_Account":"u","IsPlaceMsg":0,"MsgBody":[%s],"MsgSeq":%d,"MsgTimeStamp":%d}`, content, seq, archivetest.When().Unix()+int64(seq)))...)
+	}
+	b.Chunk(hi, elements...)
+	return elements
+}
+
 // Damage changes an object's file behind the store's back.
 func Damage(t testing.TB, dir, key, content string) {
 	t.Helper()

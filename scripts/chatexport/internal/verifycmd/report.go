@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"chatexport/internal/archive"
@@ -41,14 +42,32 @@ func text(o options, r result) string {
 	streams := cli.Plural(len(r.Streams), "stream")
 	switch {
 	case r.Sound:
-		b.Line("sound: %s in %s, level %s", streams, r.Where, r.Level)
+		b.Line("sound: %s in %s, level %s%s", streams, r.Where, r.Level, r.notRead())
 	case r.Consistent:
-		b.Line("consistent: %s in %s, level %s; the bytes of %s were not read, which --read does",
-			streams, r.Where, r.Level, cli.Plural(r.unread(), "chunk"))
+		b.Line("consistent: %s in %s, level %s%s", streams, r.Where, r.Level, r.notRead())
 	default:
 		b.Line("NOT SOUND: %s", r.Where)
 	}
 	return b.String()
+}
+
+// notRead says what a proof would need besides.
+func (r *result) notRead() (text string) {
+	chunks, receipts, blobs := r.unread()
+	if chunks > 0 || receipts > 0 {
+		var parts []string
+		if chunks > 0 {
+			parts = append(parts, cli.Plural(chunks, "chunk"))
+		}
+		if receipts > 0 {
+			parts = append(parts, cli.Plural(receipts, "receipt"))
+		}
+		text = fmt.Sprintf("; the bytes of %s were not read, which --read does", strings.Join(parts, " and "))
+	}
+	if blobs > 0 {
+		text += fmt.Sprintf("; the bytes of %s were not read, which --files does", cli.Plural(blobs, "file"))
+	}
+	return text
 }
 
 // asFar says how much is meant by something that is true of all that was read.
@@ -98,6 +117,9 @@ func details(b *cli.Lines, o options, s *stream) {
 	if s.Copied > 0 {
 		b.Line("%s: %s without metadata, as in a copy: what the manifests list stands for them", name, cli.Plural(s.Copied, "chunk"))
 	}
+	if s.Files != nil {
+		files(b, name, s.Files)
+	}
 	if c := s.Source; c != nil && c.Gone {
 		b.Line("%s: Chat does not have it any more: there is nothing to compare it with", name)
 	} else if c != nil {
@@ -109,6 +131,40 @@ func details(b *cli.Lines, o options, s *stream) {
 	warnings(b, name+": ", s.Warnings)
 	if s.Omitted > 0 {
 		b.Line("%s: %s more findings or warnings", name, cli.Count(s.Omitted))
+	}
+}
+
+// files says what became of the links, and how far that is known.
+func files(b *cli.Lines, name string, f *verify.Files) {
+	var states []string
+	for _, state := range archive.Media().Counts {
+		if n := f.Links[state]; n > 0 {
+			states = append(states, cli.Count(n)+" "+state)
+		}
+	}
+	known := f.Accounted()
+	line := fmt.Sprintf("%s: %s", name, cli.Plural(known+f.Outstanding, "link"))
+	if known > 0 {
+		line += fmt.Sprintf(", accounted for up to %s: %s", seq(f.To), strings.Join(states, ", "))
+	}
+	if f.Outstanding > 0 {
+		line += fmt.Sprintf("; of %s nothing is recorded yet", cli.Count(f.Outstanding))
+	}
+	b.Line("%s", line)
+	if f.Copied > 0 {
+		b.Line("%s: %s without metadata, as in a copy: their first lines stand for them", name, cli.Plural(f.Copied, "receipt"))
+	}
+	switch stored := f.Links[archive.MediaStored]; {
+	case stored == 0:
+	case f.Read == 0:
+		b.Line("%s: whether the files of %s are there was not looked at: --read asks for their sizes, --files reads them", name, cli.Plural(stored, "stored link"))
+	default:
+		line = fmt.Sprintf("%s: files of %s of %s stored links are there: %s, %s", name,
+			cli.Count(f.Found), cli.Count(stored), cli.Plural(f.Blobs, "file"), cli.Bytes(f.Bytes))
+		if f.Hashed > 0 {
+			line += fmt.Sprintf("; those of %s links were read: %s, %s", cli.Count(f.Hashed), cli.Plural(f.BlobsHashed, "file"), cli.Bytes(f.BytesHashed))
+		}
+		b.Line("%s", line)
 	}
 }
 
@@ -145,7 +201,7 @@ func certify(o options, t *target.Target, r result, console *cli.Console) error 
 		return err
 	}
 	c := verify.Certificate{
-		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Place: where, Level: r.Level,
+		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Place: where, Level: r.Level, Files: r.FilesLevel,
 	}
 	for i := range r.Streams {
 		s := &r.Streams[i]

@@ -26,10 +26,11 @@ const maxRanges = 1_000_000
 
 // result is what --json prints.
 type result struct {
-	Sound      bool             `json:"sound"`      // nothing is wrong, and every chunk was read
+	Sound      bool             `json:"sound"`      // nothing is wrong, and every chunk and receipt was read
 	Consistent bool             `json:"consistent"` // nothing is wrong, as far as the level sees
 	Where      string           `json:"where"`
 	Level      string           `json:"level"`
+	FilesLevel string           `json:"files_level"`
 	Streams    []stream         `json:"streams"`
 	Findings   []verify.Finding `json:"findings,omitempty"` // of no stream
 	Warnings   []verify.Finding `json:"warnings,omitempty"`
@@ -44,7 +45,7 @@ type stream struct {
 }
 
 func run(ctx context.Context, t *target.Target, o options, ids []string, out io.Writer, console *cli.Console) error {
-	r := result{Where: t.Where, Level: o.level()}
+	r := result{Where: t.Where, Level: o.level(), FilesLevel: o.filesLevel()}
 	if err := r.readCertificate(t, o.against); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 		}
 	}
 	r.Consistent = r.consistent()
-	r.Sound = r.Consistent && r.unread() == 0
+	r.Sound = r.Consistent && r.whole()
 	if err := cli.Result(out, o.json, r, text(o, r)); err != nil {
 		return err
 	}
@@ -107,12 +108,22 @@ func place(t *target.Target) (verify.Place, error) {
 	return verify.Place{Folder: folder}, nil
 }
 
-// unread returns how many chunks nobody has read.
-func (r *result) unread() (n int) {
+// whole reports whether all but files was read.
+func (r *result) whole() bool {
+	return !slices.ContainsFunc(r.Streams, func(s stream) bool { return !s.Whole() })
+}
+
+// unread returns how many chunks and receipts nobody has read, and of how many files that were found nobody has read the bytes.
+func (r *result) unread() (chunks, receipts int, blobs int64) {
 	for i := range r.Streams {
-		n += r.Streams[i].Totals.Chunks - r.Streams[i].Read
+		s := &r.Streams[i]
+		chunks += s.Totals.Chunks - s.Read
+		if f := s.Files; f != nil {
+			receipts += f.Receipts - f.Read
+			blobs += f.Blobs - f.BlobsHashed
+		}
 	}
-	return n
+	return chunks, receipts, blobs
 }
 
 func (r *result) consistent() bool {
@@ -123,7 +134,7 @@ func (r *result) consistent() bool {
 func verifyAll(ctx context.Context, t *target.Target, o options, ids []string, console *cli.Console, r *result) error {
 	var done atomic.Int64
 	opts := verify.Options{
-		Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID, Parallel: o.parallel, MaxRanges: maxRanges,
+		Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID, Parallel: o.parallel, MaxRanges: maxRanges, Files: o.files,
 	}
 	if r.against != nil {
 		opts.Against = make(map[chat.Stream]verify.Certified, len(r.against.Streams))
@@ -139,7 +150,14 @@ func verifyAll(ctx context.Context, t *target.Target, o options, ids []string, c
 		opts.Level = verify.LevelSample
 		opts.Pick = func(chat.Stream, chat.Seq) bool { return rand.Float64() < o.share }
 	}
-	stop := console.Follow("verifying", "chunks", -1, done.Load)
+	if o.sample != "" {
+		opts.PickFile = func(string) bool { return rand.Float64() < o.share }
+	}
+	noun := "chunks"
+	if o.read || o.files {
+		noun = "chunks and files"
+	}
+	stop := console.Follow("verifying", noun, -1, done.Load)
 	defer stop()
 	if len(ids) > 0 {
 		return verifySome(ctx, store, t, opts, ids, r)

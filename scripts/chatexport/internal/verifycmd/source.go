@@ -3,6 +3,7 @@ package verifycmd
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync/atomic"
 
@@ -56,7 +57,7 @@ func compare(ctx context.Context, t *target.Target, o options, console *cli.Cons
 	return nil
 }
 
-// counted counts the chunks that are looked at, for the progress.
+// counted counts the chunks and files that are looked at, for the progress.
 type counted struct {
 	verify.Store
 
@@ -75,8 +76,14 @@ func (c *counted) Head(ctx context.Context, key string) (objstore.Object, error)
 	return c.Store.Head(ctx, key)
 }
 
+// Open implements verify.Store.
+func (c *counted) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	c.count(key)
+	return c.Store.Open(ctx, key)
+}
+
 func (c *counted) count(key string) {
-	if name, err := layout.Parse(key); err == nil && name.Kind == layout.KindChunk {
+	if name, err := layout.Parse(key); err == nil && (name.Kind == layout.KindChunk || name.Kind == layout.KindBlob) {
 		c.done.Add(1)
 	}
 }

@@ -177,6 +177,9 @@ func TestDamage_ChangedBytesAreFound(t *testing.T) {
 		if err := errors.Join(err, r.Close()); !errors.Is(err, objstore.ErrCorrupt) || string(body) != there {
 			t.Errorf("read of %q piece by piece: %q, %v", there, body, err)
 		}
+		if _, _, err := s.OpenAt(t.Context(), "data/a.gz"); !errors.Is(err, objstore.ErrCorrupt) {
+			t.Errorf("%q is opened to be sent: %v", there, err)
+		}
 		o, err := s.Head(t.Context(), "data/a.gz")
 		if err != nil || o.Metadata["lo"] != "1" || o.Size != int64(len(there)) || o.CRC64 != objstore.CRC64([]byte("hello")) {
 			t.Errorf("head of %q: %+v, %v; it must tell the size that is there, and what was recorded", there, o, err)

@@ -75,6 +75,31 @@ func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, objstore.O
 	return objstore.Verified(file, s.object(v), func(err error) error { return s.failed("get", key, err) }), s.object(v), nil
 }
 
+// OpenAt opens an object whose bytes are read more than once, such as to be sent. It matches objstore.ErrCorrupt as Get does.
+func (s *Store) OpenAt(ctx context.Context, key string) (Content, objstore.Object, error) {
+	name, err := s.begin(ctx, "get", key)
+	if err != nil {
+		return nil, objstore.Object{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, err := s.measure(key, name)
+	if err != nil {
+		return nil, objstore.Object{}, s.failed("get", key, err)
+	}
+	file, err := s.dir.OpenFile(s.at(name), s.limit(key))
+	if err != nil {
+		return nil, objstore.Object{}, s.failed("get", key, explain(err, true))
+	}
+	return file, s.object(v), nil
+}
+
+// Content is an object's bytes.
+type Content interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // Head describes an object, whether or not its bytes are still what they were: the size is that of the file that is
 // there, all else what was recorded. It matches objstore.ErrNotExist when there is no such file.
 func (s *Store) Head(ctx context.Context, key string) (objstore.Object, error) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -33,6 +34,18 @@ func Chunk(e *archive.ChunkEntry) (Place, error) {
 		return Place{}, fmt.Errorf("%w: %s has no crc64", archive.ErrInvalid, e.Key)
 	}
 	return Place{Key: e.Key, ContentType: contentGzip, Metadata: e.Metadata(), Size: e.Bytes, CRC64: crc}, nil
+}
+
+// Receipt is the place of a receipt for links, as its first line describes it.
+func Receipt(key string, m archive.ReceiptMeta, body []byte) Place {
+	return Place{
+		Key: key, ContentType: contentGzip, Metadata: archive.Media().Metadata(m), Size: int64(len(body)), CRC64: archive.CRC64(body),
+	}
+}
+
+// Blob is the place of a file. A stranger's type must not become the object's.
+func Blob(sha256 string, size int64, crc uint64) Place {
+	return Place{Key: layout.Blob(sha256), ContentType: "application/octet-stream", Size: size, CRC64: crc}
 }
 
 // JSON is the place of a genesis or a manifest.
@@ -71,12 +84,17 @@ func (p Place) Look(ctx context.Context, store objstore.Store) (Found, error) {
 // Put writes the object, unless the name is taken. It reports whether it was written, and what stands there now: Same,
 // or what is in the way.
 func (p Place) Put(ctx context.Context, store objstore.Store, body []byte) (wrote bool, now Found, err error) {
-	if int64(len(body)) != p.Size || archive.CRC64(body) != p.CRC64 {
+	return p.PutFile(ctx, store, objstore.Write{Body: body}.Source())
+}
+
+// PutFile is Put for content that is too large for memory.
+func (p Place) PutFile(ctx context.Context, store objstore.Store, file *objstore.File) (wrote bool, now Found, err error) {
+	if file.Size != p.Size || file.CRC64 != p.CRC64 {
 		return false, Nothing, fmt.Errorf("%w: %s is not what belongs there", archive.ErrInvalid, p.Key)
 	}
 	// A crash right after this write: the object stands where it belongs, and whoever comes next finds it there. The callers
 	// say what that means for those behind it.
-	_, err = store.Create(ctx, p.Key, objstore.Write{Body: body, ContentType: p.ContentType, Metadata: p.Metadata})
+	_, err = store.Create(ctx, p.Key, objstore.Write{File: file, ContentType: p.ContentType, Metadata: p.Metadata})
 	if err == nil {
 		return true, Same, nil
 	}

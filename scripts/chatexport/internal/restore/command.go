@@ -30,12 +30,13 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "restore --dir FOLDER [GROUP...]",
 		Short: "Put a copy of an archive back into a bucket",
 		Long: `restore puts a copy of an archive, made with any tool, back into the bucket, where the function then goes on with it.
-Each stream is proved first, every line of it, as verify --read does; one with a finding is left out. A plain copy of the
-files is enough: the metadata that the function needs are made from the manifests.
+Each stream is proved first, every line of it, as verify --read does; one with a finding is left out. Files are read when they
+are put back, and what is not what its name says is not. A plain copy of the objects is enough: the metadata that the function needs are made from the manifests.
 
 Everything is written create-only: what is there already is looked at, and what differs from the copy is named, never
 overwritten. It may be stopped at any moment and started again; whatever it has written by then is a valid archive, and
-goes back in an order that keeps it so: genesis, then the chunks of each manifest, then that manifest.
+goes back in an order that keeps it so: genesis, then the chunks of each manifest, that manifest, then the files of its messages,
+each before the receipt that names it. Files that belong to other streams alone are left out.
 
 States and rejected events are not put back: nothing needs them, and the function makes its hints anew. Close its timers
 meanwhile, or it may archive newer messages where the copy has a chunk, which is then named.
@@ -73,7 +74,7 @@ func run(ctx context.Context, t *target.Target, o options, ids []string, out io.
 	if err := t.COS.Preflight(ctx); err != nil {
 		return err
 	}
-	r := &restorer{from: from, to: t.Engine, result: Result{Where: t.Where, From: o.dir, Streams: []Stream{}}}
+	r := &restorer{from: from, to: t.Engine, files: files{}, result: Result{Where: t.Where, From: o.dir, Streams: []Stream{}}}
 	failed := r.all(ctx, t.Config.ChatSDKAppID, ids, console)
 	if failed != nil && len(r.result.Streams) == 0 {
 		return failed

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"chatexport/internal/archive"
@@ -36,6 +37,8 @@ type Stream struct {
 	Written  int         `json:"written"`
 	There    int         `json:"there"` // the same bytes were there already
 	Findings []Finding   `json:"findings,omitempty"`
+
+	mu *sync.Mutex // guards what is counted and found, while files are put side by side
 }
 
 // Finding is why something could not be put back.
@@ -47,7 +50,7 @@ type Finding struct {
 // writer names this command in metadata that nothing else tells.
 const writer = "restore"
 
-// errInTheWay ends a stream: what stands in the way was told, and nothing is put behind it.
+// errInTheWay ends a stream: what stands in the way, or is damaged, was told, and nothing is put behind it.
 var errInTheWay = errors.New("something else is there")
 
 type restorer struct {
@@ -55,6 +58,7 @@ type restorer struct {
 	to     objstore.Store
 	result Result
 	done   atomic.Int64
+	files  files
 }
 
 // all restores the streams that ids name, or all that the copy has.
@@ -79,7 +83,7 @@ func (r *restorer) all(ctx context.Context, app int, ids []string, console *cli.
 
 // stream restores one stream that was just proved, unless the proof failed.
 func (r *restorer) stream(ctx context.Context, report *verify.Report) error {
-	s := Stream{Stream: report.Stream, GroupID: report.GroupID, TopicID: report.TopicID}
+	s := Stream{Stream: report.Stream, GroupID: report.GroupID, TopicID: report.TopicID, mu: &sync.Mutex{}}
 	for _, f := range report.Findings {
 		s.Findings = append(s.Findings, Finding{f.Key, f.Text})
 	}
@@ -123,6 +127,9 @@ func (r *restorer) put(ctx context.Context, s *Stream) error {
 		if err := r.small(ctx, s, layout.Manifest(s.Stream, m.Lo)); err != nil {
 			return err
 		}
+		if err := r.trail(ctx, s, &m); err != nil {
+			return err
+		}
 		next = m.Hi + 1
 	}
 	for c, err := range catalog.Unlisted(ctx, r.from, s.Stream, next) {
@@ -141,8 +148,7 @@ func (r *restorer) put(ctx context.Context, s *Stream) error {
 func (r *restorer) unlisted(ctx context.Context, s *Stream, c archive.ChunkEntry) error {
 	if c.Writer == "" {
 		if c.Lines() == 0 {
-			s.Findings = append(s.Findings, Finding{c.Key, "has no line, no metadata, and no manifest lists it: nothing tells what it is, and the function archives anew from there"})
-			return errInTheWay
+			return s.stop(c.Key, "has no line, no metadata, and no manifest lists it: nothing tells what it is, and the function archives anew from there")
 		}
 		c.Run, c.RequestID, c.Writer = writer, writer, writer
 	}
@@ -174,28 +180,45 @@ func (r *restorer) chunk(ctx context.Context, s *Stream, c *archive.ChunkEntry) 
 }
 
 func (r *restorer) object(ctx context.Context, s *Stream, p putback.Place, read func() ([]byte, error)) error {
+	return r.place(ctx, s, p, func() (*objstore.File, error) {
+		body, err := read()
+		return objstore.Write{Body: body}.Source(), err
+	})
+}
+
+// place puts an object where it belongs, unless it is there. It may be called side by side.
+func (r *restorer) place(ctx context.Context, s *Stream, p putback.Place, read func() (*objstore.File, error)) error {
 	found, err := p.Look(ctx, r.to)
 	wrote := false
 	if err == nil && found == putback.Nothing {
-		var body []byte
-		if body, err = read(); err == nil {
-			wrote, found, err = p.Put(ctx, r.to, body)
+		var file *objstore.File
+		if file, err = read(); err == nil {
+			wrote, found, err = p.PutFile(ctx, r.to, file)
 		}
 	}
 	if err != nil {
 		return err
 	}
 	r.done.Add(1)
-	switch {
-	case wrote:
+	if found != putback.Same {
+		return s.stop(p.Key, inTheWay(found))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wrote {
 		s.Written++
-	case found == putback.Same:
+	} else {
 		s.There++
-	default:
-		s.Findings = append(s.Findings, Finding{p.Key, inTheWay(found)})
-		return errInTheWay
 	}
 	return nil
+}
+
+// stop tells why nothing is put behind an object.
+func (s *Stream) stop(key, text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Findings = append(s.Findings, Finding{key, text})
+	return errInTheWay
 }
 
 // inTheWay says what must happen before an object can be put where another is.

@@ -1,16 +1,20 @@
 package restore_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/clitest"
 	"chatexport/scripts/chatexport/internal/restore"
@@ -75,6 +79,89 @@ func TestOrder_EveryPrefixIsAValidArchive(t *testing.T) {
 			if report := w.Verify(s); report.Hi != 60 {
 				t.Errorf("%d writes, then the %s: archived to %d", most, next, report.Hi)
 			}
+		}
+	}
+}
+
+// filed is a copy with files beside a world whose bucket is empty.
+func filed(t *testing.T) (w *world.World, s chat.Stream, copied string) {
+	t.Helper()
+	s = chat.Stream{GroupID: "g"}
+	store, dir := clitest.Folder(t)
+	clitest.Filed(t, store, s)
+	copied = filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(copied, ".chatexport")); err != nil {
+		t.Fatal(err)
+	}
+	return world.New(t, world.Options{}), s, copied
+}
+
+// Whatever write is the last one, no receipt names a file that is not there, and no manifest a receipt.
+func TestFiles_EveryPrefixOfTheirOrderIsAValidArchive(t *testing.T) {
+	t.Parallel()
+	const objects = 1 + 3 + 2 + 15 + 3 // genesis, chunks, manifests, files, receipts
+	w, s, copied := filed(t)
+	var most, puts atomic.Int64
+	w.COS.SetFault(func(r *cosemu.Request) *cosemu.Fault {
+		if r.Op == cosemu.OpPut && puts.Add(1) > most.Load() {
+			return &cosemu.Fault{Status: 403, Code: "AccessDenied"}
+		}
+		return nil
+	})
+	// It is started again and again, and gets one write further each time.
+	for n := range objects {
+		puts.Store(0)
+		most.Store(1)
+		r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+		if done := n == objects-1; (r.Code == 0) != done || !done && r.Code != 3 {
+			t.Fatalf("write %d: exit code %d:\n%s%s", n+1, r.Code, r.Stdout, r.Stderr)
+		}
+		report, err := verify.Stream(t.Context(), w.Store, s, verify.Options{Files: true})
+		if err != nil || !report.Sound() {
+			t.Fatalf("after write %d: %v, findings %v", n+1, err, report.Findings)
+		}
+		if f := report.Files; n == objects-1 && (f.Receipts != 3 || f.Copied != 0 || f.Hashed != 15 || f.Outstanding != 5) {
+			t.Errorf("at the end: %+v", f)
+		}
+	}
+}
+
+// What a name says is what is put there, be the copy of the right size or not.
+func TestFiles_DamagedOnesAreNotPutBack(t *testing.T) {
+	t.Parallel()
+	w, s, copied := filed(t)
+	key := layout.Blob(archivetest.Hash(archivetest.Content("https://a.myqcloud.com/12")))
+	clitest.Damage(t, copied, key, string(archivetest.Content("https://a.myqcloud.com/13")))
+	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+	if r.Code != 1 || !strings.Contains(r.Stdout, "g: "+key+": is not the file that its name says") {
+		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	if _, err := w.Store.Head(t.Context(), key); !errors.Is(err, objstore.ErrNotExist) {
+		t.Errorf("it was put there: %v", err)
+	}
+	if report, err := verify.Stream(t.Context(), w.Store, s, verify.Options{Files: true}); err != nil || !report.Sound() {
+		t.Errorf("error %v, findings %v", err, report.Findings)
+	}
+}
+
+// What is in the way is told, and nothing that needs it is put behind it.
+func TestFiles_OtherOnesThereAreNotOverwritten(t *testing.T) {
+	t.Parallel()
+	w, s, copied := filed(t)
+	key := layout.Blob(archivetest.Hash(archivetest.Content("https://a.myqcloud.com/12")))
+	if _, err := w.Store.Create(t.Context(), key, objstore.Write{Body: []byte("other")}); err != nil {
+		t.Fatal(err)
+	}
+	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+	if r.Code != 1 || !strings.Contains(r.Stdout, "g: "+key+": is there with other bytes than the copy's") {
+		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	for _, behind := range []string{layout.Media(s, 11), layout.Manifest(s, 21)} {
+		if _, err := w.Store.Head(t.Context(), behind); !errors.Is(err, objstore.ErrNotExist) {
+			t.Errorf("%s was put behind it: %v", behind, err)
 		}
 	}
 }

@@ -1,0 +1,145 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
+)
+
+// MediaNotYet is what stands for the state of a link that no receipt accounts for yet. No receipt has it.
+const MediaNotYet = "not yet"
+
+// Receipt reads the receipt of files that begins at lo and ends at most at most, and gives visit, which may be nil, each of its
+// lines, none if it is not a valid one. It matches objstore.ErrNotExist where there is none. An error of visit is wrapped.
+// Memory is bounded by the object.
+func Receipt(
+	ctx context.Context, store Store, s chat.Stream, lo, most chat.Seq, visit func(archive.MediaLine) error,
+) (archive.ReceiptMeta, error) {
+	key := layout.Media(s, lo)
+	body, _, err := store.Get(ctx, key)
+	if err != nil {
+		return archive.ReceiptMeta{}, err
+	}
+	m, err := archive.ReadMediaReceipt(bytes.NewReader(body), nil)
+	if err == nil && (m.Lo != lo || m.Hi > most) {
+		err = fmt.Errorf("%w: says that it is of %d to %d", archive.ErrInvalid, m.Lo, m.Hi)
+	}
+	if err == nil && visit != nil {
+		_, err = archive.ReadMediaReceipt(bytes.NewReader(body), visit)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", key, err)
+	}
+	return m, nil
+}
+
+// Receipts yields the receipts of files for a chunk, in order, as far as there are any, and gives visit, which may be nil,
+// each of their lines. Of a chunk without links it reads nothing, else a GET for each, and one that finds nothing where they
+// end before the chunk does. An error ends it.
+func Receipts(
+	ctx context.Context, store Store, s chat.Stream, c *archive.ChunkEntry, visit func(archive.MediaLine) error,
+) iter.Seq2[archive.ReceiptMeta, error] {
+	return func(yield func(archive.ReceiptMeta, error) bool) {
+		if c.Links == 0 {
+			return
+		}
+		for lo := c.Lo; lo <= c.Hi; {
+			m, err := Receipt(ctx, store, s, lo, c.Hi, visit)
+			if errors.Is(err, objstore.ErrNotExist) || !yield(m, err) || err != nil {
+				return
+			}
+			lo = m.Hi + 1
+		}
+	}
+}
+
+// Account tells what became of the links of a chunk's messages, which are read beside it in order. It holds one receipt and
+// the lines of one message at a time.
+type Account struct {
+	next func() (archive.MediaLine, error, bool)
+	stop func()
+
+	line archive.MediaLine // the next one; more tells whether there is one
+	more bool
+	held bool     // line and more were read, and line belongs to no message so far
+	to   chat.Seq // the last seq of the receipts that were read to their end
+}
+
+// NewAccount begins at the start of a chunk. Close ends it.
+func NewAccount(ctx context.Context, store Store, s chat.Stream, c *archive.ChunkEntry) *Account {
+	a := &Account{}
+	stopped := errors.New("nobody reads on")
+	a.next, a.stop = iter.Pull2(func(yield func(archive.MediaLine, error) bool) {
+		each := func(line archive.MediaLine) error {
+			if !yield(line, nil) {
+				return stopped
+			}
+			return nil
+		}
+		for m, err := range Receipts(ctx, store, s, c, each) {
+			switch {
+			case errors.Is(err, stopped):
+				return
+			case err != nil:
+				yield(archive.MediaLine{}, err)
+				return
+			}
+			a.to = m.Hi
+		}
+	})
+	return a
+}
+
+// Close ends the reading.
+func (a *Account) Close() { a.stop() }
+
+// Links returns the links of the next message that the caller is interested in, each with what became of it: MediaNotYet
+// where no receipt covers it. The error wraps archive.ErrInvalid or is the store's.
+func (a *Account) Links(e *chat.Element) ([]archive.MediaLine, error) {
+	links := chat.Links(e)
+	lines := make([]archive.MediaLine, 0, len(links))
+	for len(lines) < len(links) {
+		if err := a.read(); err != nil {
+			return nil, err
+		}
+		if !a.more || a.line.Seq > e.Seq {
+			break
+		}
+		a.held = false
+		if a.line.Seq == e.Seq {
+			a.line.Size = links[len(lines)].Size
+			lines = append(lines, a.line)
+		}
+	}
+	if found := len(lines); found > 0 && found < len(links) {
+		return nil, fmt.Errorf("%w: receipts have %d links of seq %d, its message has %d; run verify", archive.ErrInvalid, found, e.Seq, len(links))
+	}
+	state := MediaNotYet
+	if a.more || e.Seq <= a.to {
+		state = archive.MediaUnread // a receipt of a chunk that could not be read counts its links, and has no lines
+	}
+	for _, link := range links[len(lines):] {
+		lines = append(lines, archive.MediaLine{Link: link, State: state})
+	}
+	return lines, nil
+}
+
+// read makes sure that the next line is held, if there is one.
+func (a *Account) read() error {
+	if a.held {
+		return nil
+	}
+	line, err, more := a.next()
+	if err != nil {
+		return err
+	}
+	a.line, a.more, a.held = line, more, true
+	return nil
+}

@@ -12,6 +12,7 @@ import (
 	"chatexport/internal/chat"
 	cosemu "chatexport/internal/emulator/cos"
 	"chatexport/internal/emulator/world"
+	"chatexport/internal/layout"
 	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/clitest"
 )
@@ -143,15 +144,68 @@ func TestText_IsForReadingAndHarmless(t *testing.T) {
 	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--text").Stdout); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
-	want = `{"seq":2,"time":1700000001,"from":"a","type":"file","url":"https://x/f","name":"f.pdf","size":12}
-{"seq":6,"time":1700000004,"from":"a","type":"image","url":"https://x/original?a=1&b=2","size":9}
-{"seq":6,"time":1700000004,"from":"a","type":"video","url":"https://x/v"}
-{"seq":6,"time":1700000004,"from":"a","type":"thumbnail","url":"https://x/t"}
+}
+
+func TestText_MergedMessagesAreReadToo(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Files(t, store, group())
+	want := `2024-01-02 08:33:00Z  u3  [forwarded: two; A: [image]; B: nested words]
+2024-01-02 08:38:00Z  u0  [forwarded: big one; A: hi; stored elsewhere]
 `
-	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--media").Stdout); diff != "" {
-		t.Errorf("media (-want +got):\n%s", diff)
+	var got string
+	for line := range strings.Lines(run(t, dir, group().GroupID, "--text").Stdout) {
+		if strings.Contains(line, "[forwarded") {
+			got += line
+		}
 	}
-	if got := run(t, dir, group().GroupID, "--media", "--tail", "1").Stdout; strings.Count(got, `"seq":6`) != 3 || strings.Count(got, "\n") != 3 {
-		t.Errorf("media of the last message:\n%s", got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	nested := strings.Repeat(`{"MsgType":"TIMRelayElem","MsgContent":{"MsgList":[{"MsgBody":[`, 99) +
+		`{"MsgType":"TIMTextElem","MsgContent":{"Text":"deep"}}` + strings.Repeat(`]}]}}`, 99)
+	b := clitest.Build(t, store, chat.Stream{GroupID: "deep"})
+	b.Chunk(1, archivetest.Elements(t, `{"MsgBody":[`+nested+`],"MsgSeq":1}`)...)
+	if got := run(t, dir, "deep", "--text"); !strings.Contains(got.Stdout, "deep") {
+		t.Errorf("99 deep: %s%s", got.Stdout, got.Stderr)
+	}
+}
+
+func TestMedia_EveryLinkTellsWhereItsFileIs(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Files(t, store, group())
+	key := func(content string) string { return layout.Blob(archivetest.Hash([]byte(content))) }
+	picture, pdf := key("picture"), key("pdf")
+	want := `2024-01-02 08:32:00Z  2.0  0  image  stored: ` + picture + `, 7 B, image/png  https://x/original?a=1&b=2
+2024-01-02 08:33:00Z  3.0  0.relay.0.0  image  stored: ` + picture + `, 7 B, image/png  https://x/original?a=1&b=2
+2024-01-02 08:34:00Z  4.0  0  file  stored: ` + pdf + `, 3 B, text/html  ../=1+1fdp.exe  https://x/f
+2024-01-02 08:35:00Z  5.0  0  video  gone (http_404)  https://x/v
+2024-01-02 08:35:00Z  5.1  0  thumb  stored: ` + key("thumb") + `, 5 B, application/octet-stream  https://x/t.jpg
+2024-01-02 08:35:00Z  5.2  1  file  stored: ` + pdf + `, 3 B, text/html  ../=1+1fdp.exe  https://x/f
+2024-01-02 08:37:00Z  7.0  0  file  no-url (no_url)  no-link.pdf
+2024-01-02 08:38:00Z  8.0  0  relay  no-url (no_url)
+2024-01-02 08:51:00Z  21.0  0  image  not yet  https://x/original?a=1&b=2
+`
+	if diff := cmp.Diff(want, run(t, dir, group().GroupID, "--media", "--text").Stdout); diff != "" {
+		t.Errorf("for reading (-want +got):\n%s", diff)
+	}
+	want = `{"seq":5,"n":2,"path":"1","kind":"file","url":"https://x/f","name":"../=1+1\u202efdp.exe","state":"stored","sha256":"` + archivetest.Hash([]byte("pdf")) +
+		`","bytes":3,"type":"text/html","time":1704184500,"from":"u1","size":3,"key":"` + pdf + `"}
+{"seq":7,"n":0,"path":"0","kind":"file","name":"no-link.pdf","state":"no-url","code":"no_url","time":1704184620,"from":"u3","size":1773552}
+`
+	got := run(t, dir, group().GroupID, "--media", "--from-seq", "5", "--to-seq", "7").Stdout
+	if _, rest, _ := strings.Cut(got, "\n"); !strings.HasSuffix(strings.ReplaceAll(rest, "\u202e", `\u202e`), want) {
+		t.Errorf("as JSON:\n%s", got)
+	}
+	for args, links := range map[string]int{"--tail 1": 1, "--tail 3": 3, "--tail 4": 6, "--head 3": 3, "--since " + minute(6): 3} {
+		got := run(t, dir, append(strings.Fields(args), "--media", group().GroupID)...)
+		if strings.Count(got.Stdout, "\n") != links || got.Code != 0 {
+			t.Errorf("%s:\n%s%s", args, got.Stdout, got.Stderr)
+		}
+	}
+	clitest.Damage(t, dir, layout.Media(group(), 5), "x")
+	if got := run(t, dir, "--media", group().GroupID); got.Code != 1 || strings.Count(got.Stdout, "\n") != 3 {
+		t.Errorf("a damaged receipt: exit code %d\n%s%s", got.Code, got.Stdout, got.Stderr)
 	}
 }

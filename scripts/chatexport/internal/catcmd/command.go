@@ -44,9 +44,13 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "cat GROUP",
 		Short: "Print archived messages",
 		Long: `cat prints the messages of one stream, oldest first: as archived, one JSON object a line (this is also what --json
-means); with --text for reading; with --media the links to files, which expire with the messages, as one JSON object
-{"seq", "time", "from", "type", "url", "name", "size"} a line. Where what came could not be read, the line has nothing but
-the ids, MsgSeq and "_malformed": {"bytes", "answer"}, the answer in base64; --text says so.
+means); with --text for reading. Where what came could not be read, the line has nothing but the ids, MsgSeq and
+"_malformed": {"bytes", "answer"}, the answer in base64; --text says so.
+
+--media prints the links to files instead, those in merged messages included, and what became of each: one JSON object
+{"seq", "n", "path", "kind", "url", "name", "state", "code", "sha256", "bytes", "type", "short", "time", "from", "size", "key"} a
+line, or with --text a line for reading. "size" is what the message says; "key" is where the bytes are, in the bucket or below
+the folder. A link whose state is "not yet" waits for its turn. chatexport files writes the files under readable names.
 
 --since and --until take a date (2026-11-22), a time (2026-11-22T08:30:00Z, or 2026-11-22 08:30 in UTC), seconds since
 1970, or a duration before now (36h). Only chunks that overlap what is asked are read; the manifests say which.
@@ -56,7 +60,7 @@ the ids, MsgSeq and "_malformed": {"bytes", "answer"}, the answer in base64; --t
 ` + cli.ExitCodes,
 		Example: `  chatexport cat ubuntu --dir chatexport-demo/chat-archive-1250000000 --text --head 5
   chatexport cat '@TGS#15ERQPAER' --since 2026-11-01 --until 2026-12-01 > november.ndjson
-  chatexport cat '@TGS#15ERQPAER' --media --since 48h`,
+  chatexport cat '@TGS#15ERQPAER' --media --text --since 48h`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
@@ -79,8 +83,8 @@ the ids, MsgSeq and "_malformed": {"bytes", "answer"}, the answer in base64; --t
 	f.StringVar(&o.until, "until", "", "`time` before which the last message was sent")
 	f.IntVar(&o.head, "head", 0, "only the first `N`")
 	f.IntVar(&o.tail, "tail", 0, "only the last `N`")
-	f.BoolVar(&o.text, "text", false, "print time, sender and text")
-	f.BoolVar(&o.media, "media", false, "print the links to files")
+	f.BoolVar(&o.text, "text", false, "print lines for reading: time, sender and text")
+	f.BoolVar(&o.media, "media", false, "print the links to files, and where these are")
 	f.BoolVar(&o.json, "json", false, "print JSON lines, which is the default")
 	return cmd
 }
@@ -98,8 +102,8 @@ func (o *options) check() error {
 	if o.head > 0 && o.tail > 0 {
 		fail("--head and --tail exclude one another")
 	}
-	if o.text && o.media || o.text && o.json {
-		fail("--text, --media and --json: choose one")
+	if o.text && o.json {
+		fail("--text and --json exclude one another")
 	}
 	o.rng = catalog.Range{FromSeq: chat.Seq(o.fromSeq), ToSeq: chat.Seq(o.toSeq)}
 	var err error
@@ -148,19 +152,23 @@ type cat struct {
 	printed int
 }
 
+// item is one element, and what became of its links where they are asked for.
+type item struct {
+	chat.Element
+
+	links []archive.MediaLine
+}
+
 func (c *cat) print(ctx context.Context, chunks []archive.ChunkEntry) error {
 	if c.tail > 0 {
 		return c.printTail(ctx, chunks)
 	}
 	for _, chunk := range chunks {
-		err := catalog.Lines(ctx, c.store, c.stream, chunk, func(e chat.Element) error {
-			if !c.rng.Has(&e) {
-				return ctx.Err()
-			}
-			if err := c.element(&e); err != nil {
+		err := c.read(ctx, &chunk, func(i item) error {
+			if err := c.item(&i); err != nil {
 				return err
 			}
-			if c.head > 0 && c.printed >= c.head {
+			if c.printed++; c.head > 0 && c.printed >= c.head {
 				return errEnough
 			}
 			return nil
@@ -177,15 +185,12 @@ func (c *cat) print(ctx context.Context, chunks []archive.ChunkEntry) error {
 
 // printTail reads chunks from the end until they hold enough.
 func (c *cat) printTail(ctx context.Context, chunks []archive.ChunkEntry) error {
-	var kept []chat.Element // newest chunk's last
+	var kept []item // newest chunk's last
 	for _, chunk := range slices.Backward(chunks) {
-		var some []chat.Element
-		err := catalog.Lines(ctx, c.store, c.stream, chunk, func(e chat.Element) error {
-			if !c.rng.Has(&e) || c.media && len(media(&e)) == 0 {
-				return ctx.Err()
-			}
-			e.JSON = bytes.Clone(e.JSON)
-			if some = append(some, e); len(some) > 2*c.tail {
+		var some []item
+		err := c.read(ctx, &chunk, func(i item) error {
+			i.JSON = bytes.Clone(i.JSON)
+			if some = append(some, i); len(some) > 2*c.tail {
 				some = append(some[:0], some[len(some)-c.tail:]...)
 			}
 			return nil
@@ -198,35 +203,46 @@ func (c *cat) printTail(ctx context.Context, chunks []archive.ChunkEntry) error 
 			break
 		}
 	}
-	for _, e := range kept[max(0, len(kept)-c.tail):] {
-		if err := c.element(&e); err != nil {
+	for _, i := range kept[max(0, len(kept)-c.tail):] {
+		if err := c.item(&i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// element prints one element in the form that was asked for.
-func (c *cat) element(e *chat.Element) error {
-	switch {
-	case c.media:
-		links := media(e)
-		if len(links) > 0 {
-			c.printed++
+// read gives take what of a chunk is asked for.
+func (c *cat) read(ctx context.Context, chunk *archive.ChunkEntry, take func(item) error) error {
+	if c.media && chunk.Links == 0 {
+		return nil
+	}
+	account := catalog.NewAccount(ctx, c.store, c.stream, chunk)
+	defer account.Close()
+	return catalog.Lines(ctx, c.store, c.stream, *chunk, func(e chat.Element) error {
+		i := item{Element: e}
+		if !c.rng.Has(&e) {
+			return ctx.Err()
 		}
-		for _, link := range links {
-			if err := link.print(c.out); err != nil {
-				return err
+		if c.media {
+			var err error
+			if i.links, err = account.Links(&e); err != nil || len(i.links) == 0 {
+				return errors.Join(err, ctx.Err())
 			}
 		}
-		return nil
+		return take(i)
+	})
+}
+
+// item prints one element in the form that was asked for.
+func (c *cat) item(i *item) error {
+	switch {
+	case c.media:
+		return c.links(i)
 	case c.text:
-		c.printed++
-		_, err := c.out.WriteString(textOf(e) + "\n")
+		_, err := c.out.WriteString(textOf(&i.Element) + "\n")
 		return err
 	default:
-		c.printed++
-		_, err := c.out.Write(e.JSON)
+		_, err := c.out.Write(i.JSON)
 		return errors.Join(err, c.out.WriteByte('\n'))
 	}
 }

@@ -67,10 +67,7 @@ func parts(body json.RawMessage) []part {
 
 // textOf writes an element for reading: time, sender, text. What is not text is named in brackets.
 func textOf(e *chat.Element) string {
-	when := "                    "
-	if e.Time > 0 {
-		when = time.Unix(e.Time, 0).UTC().Format("2006-01-02 15:04:05Z")
-	}
+	when := when(e.Time)
 	m := parse(e)
 	var text string
 	switch e.Class() {
@@ -85,15 +82,29 @@ func textOf(e *chat.Element) string {
 		text = "[recalled] "
 	default:
 	}
-	var words []string
-	for _, p := range parts(m.Body) {
-		words = append(words, p.text())
+	return when + "  " + cli.OneLine(m.From) + "  " + text + cli.OneLine(bodyText(m.Body, 0))
+}
+
+// when writes a time, or as much space.
+func when(seconds int64) string {
+	const form = "2006-01-02 15:04:05Z"
+	if seconds <= 0 {
+		return strings.Repeat(" ", len(form))
 	}
-	return when + "  " + cli.OneLine(m.From) + "  " + text + cli.OneLine(strings.Join(words, " "))
+	return time.Unix(seconds, 0).UTC().Format(form)
+}
+
+// bodyText is a message's body for reading, depth merged messages deep.
+func bodyText(body json.RawMessage, depth int) string {
+	var words []string
+	for _, p := range parts(body) {
+		words = append(words, p.text(depth))
+	}
+	return strings.Join(words, " ")
 }
 
 // text is a part for reading.
-func (p part) text() string {
+func (p part) text(depth int) string {
 	c := p.content
 	switch p.kind {
 	case "TIMTextElem":
@@ -113,12 +124,35 @@ func (p part) text() string {
 	case "TIMCustomElem":
 		return "[custom " + str(c["Desc"]) + "]"
 	case "TIMRelayElem":
-		return "[forwarded: " + str(c["Title"]) + "]"
+		return "[forwarded: " + str(c["Title"]) + p.merged(depth) + "]"
 	case "":
 		return "[element]"
 	default:
 		return "[" + p.kind + "]"
 	}
+}
+
+// merged is what merged messages say; where they are stored elsewhere, what the sender's client showed of them.
+func (p part) merged(depth int) string {
+	const deepest = 100
+	if depth == deepest {
+		return " ..."
+	}
+	var list []json.RawMessage
+	var text strings.Builder
+	if json.Unmarshal(p.content["MsgList"], &list) == nil && list != nil {
+		for _, raw := range list {
+			m := fields(raw)
+			text.WriteString("; " + str(m["From_Account"]) + ": " + bodyText(m["MsgBody"], depth+1))
+		}
+		return text.String()
+	}
+	if json.Unmarshal(p.content["AbstractText"], &list) == nil {
+		for _, raw := range list {
+			text.WriteString("; " + str(raw))
+		}
+	}
+	return text.String() + "; stored elsewhere"
 }
 
 // systemText says what a system message is about.
@@ -128,11 +162,7 @@ func systemText(m message) string {
 		return text
 	}
 	if body == nil {
-		var words []string
-		for _, p := range parts(m.Body) {
-			words = append(words, p.text())
-		}
-		return strings.Join(words, " ")
+		return bodyText(m.Body, 0)
 	}
 	var members []string
 	_ = json.Unmarshal(body["List_Account"], &members) // what is not a list names nobody

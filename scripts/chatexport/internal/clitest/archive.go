@@ -28,13 +28,16 @@ func Folder(t testing.TB) (*dirstore.Store, string) {
 type Builder struct {
 	*archivetest.Builder
 
-	t testing.TB
+	t       testing.TB
+	store   archivetest.Store
+	receipt string // sha256 of the last one of files, of genesis before the first
 }
 
 // Build begins an archive.
 func Build(t testing.TB, store archivetest.Store, s chat.Stream) *Builder {
 	t.Helper()
-	return &Builder{Builder: archivetest.Build(t, store, s, 1), t: t}
+	b := archivetest.Build(t, store, s, 1)
+	return &Builder{Builder: b, t: t, store: store, receipt: b.Link.SHA256}
 }
 
 // Messages writes the next chunk, up to hi, with every step-th seq: one a minute from archivetest.When on.

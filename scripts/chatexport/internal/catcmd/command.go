@@ -26,13 +26,12 @@ import (
 const outBuffer = 64 << 10
 
 type options struct {
-	target         target.Flags
-	fromSeq, toSeq int64
-	since, until   string
-	head, tail     int
-	text, media    bool
-	json           bool
-	now            func() time.Time
+	target      target.Flags
+	period      target.Period
+	head, tail  int
+	text, media bool
+	json        bool
+	now         func() time.Time
 
 	rng catalog.Range
 }
@@ -52,8 +51,7 @@ means); with --text for reading. Where what came could not be read, the line has
 line, or with --text a line for reading. "size" is what the message says; "key" is where the bytes are, in the bucket or below
 the folder. A link whose state is "not yet" waits for its turn. chatexport files writes the files under readable names.
 
---since and --until take a date (2026-11-22), a time (2026-11-22T08:30:00Z, or 2026-11-22 08:30 in UTC), seconds since
-1970, or a duration before now (36h). Only chunks that overlap what is asked are read; the manifests say which.
+` + target.PeriodHelp + `
 
 ` + target.GroupHelp + `
 
@@ -77,10 +75,7 @@ the folder. A link whose state is "not yet" waits for its turn. chatexport files
 	}
 	f := cmd.Flags()
 	o.target.Register(f)
-	f.Int64Var(&o.fromSeq, "from-seq", 0, "first `seq`")
-	f.Int64Var(&o.toSeq, "to-seq", 0, "last `seq`")
-	f.StringVar(&o.since, "since", "", "`time` of the first message")
-	f.StringVar(&o.until, "until", "", "`time` before which the last message was sent")
+	o.period.Register(f)
 	f.IntVar(&o.head, "head", 0, "only the first `N`")
 	f.IntVar(&o.tail, "tail", 0, "only the last `N`")
 	f.BoolVar(&o.text, "text", false, "print lines for reading: time, sender and text")
@@ -93,9 +88,6 @@ func (o *options) check() error {
 	const maxTail = 100_000
 	var problems []error
 	fail := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if o.fromSeq < 0 || o.toSeq < 0 || o.toSeq != 0 && o.toSeq < o.fromSeq {
-		fail("--from-seq %d and --to-seq %d are no range", o.fromSeq, o.toSeq)
-	}
 	if o.head < 0 || o.tail < 0 || o.tail > maxTail {
 		fail("--head and --tail are counts, --tail of at most %d", maxTail)
 	}
@@ -105,16 +97,9 @@ func (o *options) check() error {
 	if o.text && o.json {
 		fail("--text and --json exclude one another")
 	}
-	o.rng = catalog.Range{FromSeq: chat.Seq(o.fromSeq), ToSeq: chat.Seq(o.toSeq)}
 	var err error
-	if o.rng.Since, err = parseTime(o.since, o.now()); err != nil {
-		fail("--since: %w", err)
-	}
-	if o.rng.Until, err = parseTime(o.until, o.now()); err != nil {
-		fail("--until: %w", err)
-	}
-	if o.rng.Until != 0 && o.rng.Until <= o.rng.Since {
-		fail("--until is not after --since")
+	if o.rng, err = o.period.Range(o.now()); err != nil {
+		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -204,6 +205,25 @@ func TestFunction_WhatItDoesBecomesAStatus(t *testing.T) {
 				t.Errorf("the record has %d, %d were observed", len(p.Invocations()), len(observed))
 			}
 		})
+	}
+}
+
+func TestTemporary_FilesWithoutNamesCountUntilTheyAreClosed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the system does not tell")
+	}
+	p := newPlatform(t, scfemu.Config{})
+	for _, step := range []struct {
+		do   string
+		want int64
+	}{{"", 0}, {"spool", 3000}, {"", 3000}, {"let go", 0}} {
+		if v := invoke(t, p, `{"Do":"`+step.do+`"}`); v.Status != scfemu.StatusOK {
+			t.Fatalf("%s: %+v", step.do, v)
+		}
+		if got := p.Temporary(); got != step.want {
+			t.Errorf("after %q there are %d bytes in the temporary folder, want %d", step.do, got, step.want)
+		}
 	}
 }
 

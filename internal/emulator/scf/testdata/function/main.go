@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tencentyun/scf-go-lib/cloudfunction"
@@ -31,6 +32,7 @@ type report struct {
 type handler struct {
 	process []string // environment of the process before the first invocation
 	count   int
+	kept    *os.File
 }
 
 func main() {
@@ -63,6 +65,22 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		select {}
 	case "exit":
 		os.Exit(3)
+	case "spool": // leaves a file with a name, and one that is open and has none
+		if err := os.WriteFile(filepath.Join(os.TempDir(), "named"), make([]byte, 1000), 0o600); err != nil {
+			return nil, err
+		}
+		file, err := os.CreateTemp("", "")
+		if err == nil {
+			h.kept = file
+			_, err = file.Write(make([]byte, 2000))
+		}
+		if err := errors.Join(err, os.Remove(file.Name())); err != nil {
+			return nil, err
+		}
+	case "let go":
+		if err := errors.Join(h.kept.Close(), os.Remove(filepath.Join(os.TempDir(), "named"))); err != nil {
+			return nil, err
+		}
 	case "large":
 		return make([]byte, 6<<20+1), nil
 	}

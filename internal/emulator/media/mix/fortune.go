@@ -37,8 +37,8 @@ type fortune struct {
 	name   string
 	weight int
 	states []string
-	change func(m *mixer, f *file) // nil for nothing special
-	url    func(m *mixer) string   // of what is on no host; nil for a file of the host
+	change func(m *Mixer, f *file) // nil for nothing special
+	url    func(m *Mixer) string   // of what is on no host; nil for a file of the host
 }
 
 // fortunes are those that a stream is filled from.
@@ -55,7 +55,7 @@ func fortunes(o Options) []fortune {
 }
 
 // fortune makes a file of a kind, and puts it on the host.
-func (m *mixer) fortune(kind string) file {
+func (m *Mixer) fortune(kind string) file {
 	if len(m.made) > 0 && m.oneIn(12) { // a picture that was sent on keeps its URL
 		f := m.made[m.IntN(len(m.made))]
 		f.name += ", sent on"
@@ -81,7 +81,7 @@ func (m *mixer) fortune(kind string) file {
 }
 
 // choose draws a fortune, each as often as its weight says.
-func (m *mixer) choose() fortune {
+func (m *Mixer) choose() fortune {
 	total := 0
 	for _, c := range m.fortunes {
 		total += c.weight
@@ -96,7 +96,7 @@ func (m *mixer) choose() fortune {
 }
 
 // content is what people send.
-func (m *mixer) content(kind string) mediaemu.Spec {
+func (m *Mixer) content(kind string) mediaemu.Spec {
 	seed := m.Uint64()
 	switch kind {
 	case "image":
@@ -117,11 +117,11 @@ func (m *mixer) content(kind string) mediaemu.Spec {
 }
 
 // change is a fortune's change that concerns the file alone.
-func change(f func(*mediaemu.Spec)) func(*mixer, *file) {
-	return func(_ *mixer, made *file) { f(&made.spec) }
+func change(f func(*mediaemu.Spec)) func(*Mixer, *file) {
+	return func(_ *Mixer, made *file) { f(&made.spec) }
 }
 
-func trouble(t ...mediaemu.Trouble) func(*mixer, *file) {
+func trouble(t ...mediaemu.Trouble) func(*Mixer, *file) {
 	return change(func(s *mediaemu.Spec) { s.Troubles = t })
 }
 
@@ -134,10 +134,10 @@ func ordinary() []fortune {
 		{name: "no type", weight: 1, states: can, change: change(func(s *mediaemu.Spec) { s.Type = "" })},
 		{name: "hostile type", weight: 1, states: can, change: change(func(s *mediaemu.Spec) { s.Type = "text/html" })},
 		{name: "cookie", weight: 1, states: can, change: change(func(s *mediaemu.Spec) { s.SetsCookie = true })},
-		{name: "empty", weight: 1, states: can, change: func(_ *mixer, f *file) { f.spec.Content, f.said = mediaemu.Content{}, 0 }},
-		{name: "no size said", weight: 2, states: can, change: func(_ *mixer, f *file) { f.said = 0 }},
-		{name: "another size said", weight: 2, states: can, change: func(_ *mixer, f *file) { f.said += 7 }},
-		{name: "same bytes", weight: 2, states: can, change: func(m *mixer, f *file) {
+		{name: "empty", weight: 1, states: can, change: func(_ *Mixer, f *file) { f.spec.Content, f.said = mediaemu.Content{}, 0 }},
+		{name: "no size said", weight: 2, states: can, change: func(_ *Mixer, f *file) { f.said = 0 }},
+		{name: "another size said", weight: 2, states: can, change: func(_ *Mixer, f *file) { f.said += 7 }},
+		{name: "same bytes", weight: 2, states: can, change: func(m *Mixer, f *file) {
 			if n := len(m.made); n > 0 {
 				other := m.made[m.IntN(n)].spec.Content
 				if m.MaxBytes == 0 || other.Size() <= m.MaxBytes {
@@ -147,12 +147,12 @@ func ordinary() []fortune {
 		}},
 		{name: "signed 403", weight: 3, states: can, change: change(func(s *mediaemu.Spec) { s.Access = mediaemu.Signed403 })},
 		{name: "signed 401", weight: 2, states: can, change: change(func(s *mediaemu.Spec) { s.Access = mediaemu.Signed401 })},
-		{name: "moved", weight: 2, states: can, change: func(m *mixer, f *file) { f.spec.Redirect, f.spec.Hops = mediaemu.RedirectWithin, 1+m.IntN(5) }},
+		{name: "moved", weight: 2, states: can, change: func(m *Mixer, f *file) { f.spec.Redirect, f.spec.Hops = mediaemu.RedirectWithin, 1+m.IntN(5) }},
 		{name: "503 twice", weight: 2, states: can, change: trouble(mediaemu.Trouble{Times: 2, Status: http.StatusServiceUnavailable})},
 		{name: "429 once", weight: 2, states: can, change: trouble(mediaemu.Trouble{Status: http.StatusTooManyRequests})},
 		{name: "cut once", weight: 2, states: can, change: trouble(mediaemu.Trouble{Cut: true})},
 		{name: "reset once", weight: 2, states: can, change: trouble(mediaemu.Trouble{Reset: true})},
-		{name: "expiring", weight: 3, states: []string{stored, gone}, change: func(m *mixer, f *file) {
+		{name: "expiring", weight: 3, states: []string{stored, gone}, change: func(m *Mixer, f *file) {
 			f.spec.ExpiresAt = m.host.Now().Add(time.Duration(m.Int64N(int64(m.Lasts))))
 			if m.oneIn(2) {
 				f.spec.Access = mediaemu.Signed403
@@ -183,27 +183,27 @@ func failing() []fortune {
 // elsewhere are links to no file of the host.
 func elsewhere() []fortune {
 	return []fortune{
-		{name: "external", weight: 2, states: []string{external}, url: func(m *mixer) string { return m.host.OffListURL("external.jpg?imageMogr2/") }},
-		{name: "other scheme", weight: 1, states: []string{refused}, url: func(*mixer) string { return "ftp://127.0.0.1/file" }},
-		{name: "no url", weight: 2, states: []string{noURL}, url: func(*mixer) string { return "" }},
+		{name: "external", weight: 2, states: []string{external}, url: func(m *Mixer) string { return m.host.OffListURL("external.jpg?imageMogr2/") }},
+		{name: "other scheme", weight: 1, states: []string{refused}, url: func(*Mixer) string { return "ftp://127.0.0.1/file" }},
+		{name: "no url", weight: 2, states: []string{noURL}, url: func(*Mixer) string { return "" }},
 	}
 }
 
 // large are files that are larger than the function takes, by one byte or by what the message says.
 func large() []fortune {
 	large := []string{tooLarge}
-	content := func(m *mixer) mediaemu.Content { return mediaemu.Generated(m.Uint64(), m.MaxBytes+1) }
+	content := func(m *Mixer) mediaemu.Content { return mediaemu.Generated(m.Uint64(), m.MaxBytes+1) }
 	return []fortune{
-		{name: "too large", weight: 1, states: large, change: func(m *mixer, f *file) { f.spec.Content, f.said = content(m), m.MaxBytes+1 }},
-		{name: "too large, not said", weight: 1, states: large, change: func(m *mixer, f *file) { f.spec.Content, f.said = content(m), 0 }},
-		{name: "too large, chunked", weight: 1, states: large, change: func(m *mixer, f *file) { f.spec.Content, f.said, f.spec.Chunked = content(m), 0, true }},
-		{name: "too large, only said", weight: 1, states: large, change: func(m *mixer, f *file) { f.said = m.MaxBytes + 1 }},
+		{name: "too large", weight: 1, states: large, change: func(m *Mixer, f *file) { f.spec.Content, f.said = content(m), m.MaxBytes+1 }},
+		{name: "too large, not said", weight: 1, states: large, change: func(m *Mixer, f *file) { f.spec.Content, f.said = content(m), 0 }},
+		{name: "too large, chunked", weight: 1, states: large, change: func(m *Mixer, f *file) { f.spec.Content, f.said, f.spec.Chunked = content(m), 0, true }},
+		{name: "too large, only said", weight: 1, states: large, change: func(m *Mixer, f *file) { f.said = m.MaxBytes + 1 }},
 	}
 }
 
 // stalling are files that cost seconds before a client gives up.
 func stalling() []fortune {
-	always := func(s mediaemu.Stall) func(*mixer, *file) { return trouble(mediaemu.Trouble{Times: -1, Stall: s}) }
+	always := func(s mediaemu.Stall) func(*Mixer, *file) { return trouble(mediaemu.Trouble{Times: -1, Stall: s}) }
 	return []fortune{
 		{name: "stalls once", weight: 1, states: []string{stored}, change: trouble(mediaemu.Trouble{Stall: mediaemu.StallBody})},
 		{name: "stalls before its headers once", weight: 1, states: []string{stored}, change: trouble(mediaemu.Trouble{Stall: mediaemu.StallBefore})},

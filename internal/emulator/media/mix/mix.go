@@ -59,17 +59,10 @@ func Fill(app *chatemu.Server, host *mediaemu.Server, stream chat.Stream, o Opti
 	if err != nil {
 		return nil, fmt.Errorf("fill with files: %w", err)
 	}
-	if o.Share == 0 {
-		o.Share = 0.25
-	}
-	if o.Lasts == 0 {
-		o.Lasts = time.Hour
-	}
-	m := &mixer{Options: o, Rand: rand.New(rand.NewPCG(o.Seed, 3)), host: host, fortunes: fortunes(o)}
+	m := New(host, o)
 	messages := make([]chatemu.Message, o.Messages)
 	for i := range messages {
-		m.seq, m.n = newest+1+chat.Seq(i), 0
-		messages[i] = m.message()
+		messages[i] = m.Message(newest + 1 + chat.Seq(i))
 		if o.Time != 0 {
 			messages[i].Time = o.Time + int64(i)
 		}
@@ -80,8 +73,8 @@ func Fill(app *chatemu.Server, host *mediaemu.Server, stream chat.Stream, o Opti
 	return m.links, nil
 }
 
-// mixer makes messages. Its links are those of the messages so far.
-type mixer struct {
+// Mixer makes messages one by one, for who appends them itself. Its links are those of the messages so far.
+type Mixer struct {
 	Options
 	*rand.Rand
 
@@ -94,10 +87,30 @@ type mixer struct {
 	links []Link
 }
 
-// oneIn reports true once in n times.
-func (m *mixer) oneIn(n int) bool { return m.IntN(n) == 0 }
+// New returns a Mixer that puts files on a host. Messages and Time of the options are the caller's own matter.
+func New(host *mediaemu.Server, o Options) *Mixer {
+	if o.Share == 0 {
+		o.Share = 0.25
+	}
+	if o.Lasts == 0 {
+		o.Lasts = time.Hour
+	}
+	return &Mixer{Options: o, Rand: rand.New(rand.NewPCG(o.Seed, 3)), host: host, fortunes: fortunes(o)}
+}
 
-func (m *mixer) message() chatemu.Message {
+// Message makes the message that is to have a seq.
+func (m *Mixer) Message(seq chat.Seq) chatemu.Message {
+	m.seq, m.n = seq, 0
+	return m.message()
+}
+
+// Links returns the links of all messages so far, in the order in which those were made.
+func (m *Mixer) Links() []Link { return m.links }
+
+// oneIn reports true once in n times.
+func (m *Mixer) oneIn(n int) bool { return m.IntN(n) == 0 }
+
+func (m *Mixer) message() chatemu.Message {
 	from := "user" + strconv.Itoa(m.IntN(5))
 	if m.Float64() >= m.Share {
 		return chatemu.Message{From: from, Body: m.words()}
@@ -113,7 +126,7 @@ func (m *mixer) message() chatemu.Message {
 }
 
 // words is a body without links: a URL in a text is none, and neither is one in a custom element.
-func (m *mixer) words() json.RawMessage {
+func (m *Mixer) words() json.RawMessage {
 	url := m.host.NowhereURL(strconv.FormatInt(int64(m.seq), 10))
 	if m.oneIn(4) {
 		return json.RawMessage(`[{"MsgContent":{"Data":"{\"Url\":\"` + url + `\"}","Desc":"","Ext":"` + url + `"},"MsgType":"TIMCustomElem"}]`)
@@ -122,7 +135,7 @@ func (m *mixer) words() json.RawMessage {
 }
 
 // body is a MsgBody with so many links. The path is that of its elements without their index.
-func (m *mixer) body(path string, depth, links int) json.RawMessage {
+func (m *Mixer) body(path string, depth, links int) json.RawMessage {
 	const deepest = 3
 	var elements []json.RawMessage
 	for links > 0 {
@@ -145,7 +158,7 @@ func (m *mixer) body(path string, depth, links int) json.RawMessage {
 }
 
 // relay is a merged message with at most so many links, and at least one.
-func (m *mixer) relay(at string, depth, most int) json.RawMessage {
+func (m *Mixer) relay(at string, depth, most int) json.RawMessage {
 	var messages []chatemu.Relayed
 	for left := 1 + m.IntN(most); left > 0; {
 		path, before := fmt.Sprintf("%s.relay.%d.", at, len(messages)), len(m.links)
@@ -157,7 +170,7 @@ func (m *mixer) relay(at string, depth, most int) json.RawMessage {
 }
 
 // element is one with a file, or with two where so many links are left.
-func (m *mixer) element(at string, left int) json.RawMessage {
+func (m *Mixer) element(at string, left int) json.RawMessage {
 	switch m.IntN(4) {
 	case 0:
 		return m.image(at)
@@ -176,7 +189,7 @@ func (m *mixer) element(at string, left int) json.RawMessage {
 
 // image is a picture whose original counts, or the largest that has a URL where the original has none. The other sizes are
 // nowhere.
-func (m *mixer) image(at string) json.RawMessage {
+func (m *Mixer) image(at string) json.RawMessage {
 	picture := m.file(at, "image")
 	if picture.URL == "" {
 		return chatemu.ImageElem(picture, picture, picture)
@@ -196,7 +209,7 @@ func (m *mixer) image(at string) json.RawMessage {
 }
 
 // file makes a file, notes its link, and returns what the message says of it.
-func (m *mixer) file(at, kind string) chatemu.Media {
+func (m *Mixer) file(at, kind string) chatemu.Media {
 	f := m.fortune(kind)
 	l := Link{Path: at, Kind: kind, URL: f.url, Fortune: f.name, States: f.states, File: f.hosted}
 	if kind == "file" {
@@ -212,7 +225,7 @@ func (m *mixer) file(at, kind string) chatemu.Media {
 	return chatemu.Media{URL: f.url, Name: l.Name, Size: f.said, Width: 24, Height: 24, Seconds: 1, Format: "mp4"}
 }
 
-func (m *mixer) link(l Link) {
+func (m *Mixer) link(l Link) {
 	l.Seq, l.N = m.seq, m.n
 	m.n++
 	m.links = append(m.links, l)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"chatexport/internal/objstore"
+	"chatexport/internal/retry"
 )
 
 const (
@@ -36,8 +37,8 @@ func (f *Fetcher) bring(ctx context.Context, j *job) (file *File, failure *Failu
 	switch {
 	case err == nil:
 		return file, nil
-	case ctx.Err() != nil && (failure == nil || failure.Passing):
-		return nil, tooSlow(context.Cause(ctx))
+	case (ctx.Err() != nil || errors.Is(err, retry.ErrNoTime)) && (failure == nil || failure.Passing):
+		return nil, tooSlow(err)
 	}
 	return nil, failure
 }

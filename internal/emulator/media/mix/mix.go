@@ -179,7 +179,9 @@ func (m *Mixer) element(at string, left int) json.RawMessage {
 	case 2:
 		video, thumb := m.file(at, "video"), chatemu.Media{Format: "JPG"}
 		if left > 1 && video.URL != "" {
-			thumb = m.file(at, "thumb")
+			if thumb = m.file(at, "thumb"); thumb.URL == "" { // a missing one is no link
+				m.links, m.n = m.links[:len(m.links)-1], m.n-1
+			}
 		}
 		return chatemu.VideoElem(video, thumb)
 	default:

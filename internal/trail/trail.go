@@ -20,6 +20,7 @@ import (
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/pull"
+	"chatexport/internal/retry"
 )
 
 // RetryAfter is how long a trail that waits, or stands still, is left alone: a tick each minute should not ask for the same
@@ -220,7 +221,7 @@ func (t *Trail) Follow(ctx context.Context, f Following) Stand {
 		return t.Stand(f.To)
 	}
 	err := t.follow(ctx, f)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && (ctx.Err() != nil || errors.Is(err, retry.ErrNoTime)) {
 		err = ErrTimeUp
 	}
 	t.hint.Due, t.hint.Code, t.hint.At = time.Time{}, "", time.Time{}

@@ -180,8 +180,9 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 	told := make([]bool, len(links))
 	ctx, cancel := context.WithDeadline(ctx, job.End)
 	defer cancel()
-	err = k.Fetcher.Fetch(ctx, job.Until, links, func(_ context.Context, i int, file *fetch.File, _ error) {
-		came[i], told[i] = file != nil, true
+	err = k.Fetcher.Fetch(ctx, job.Until, links, func(_ context.Context, i int, file *fetch.File, err error) {
+		failure, failed := errors.AsType[*fetch.Failure](err)
+		came[i], told[i] = file != nil, !failed || !cut(job, failure)
 	})
 	if err != nil {
 		return nil, err

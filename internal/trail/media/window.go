@@ -12,6 +12,7 @@ import (
 	"chatexport/internal/chat"
 	"chatexport/internal/fetch"
 	"chatexport/internal/layout"
+	"chatexport/internal/retry"
 	"chatexport/internal/trail"
 )
 
@@ -97,7 +98,7 @@ func (w *window) flush(ctx context.Context, hi chat.Seq) error {
 		switch {
 		case waits:
 			return trail.ErrWaits
-		case !time.Now().Before(w.job.Until):
+		case ctx.Err() != nil, !time.Now().Before(w.job.Until): // whoever cancels a batch does not wait for its end
 			return trail.ErrTimeUp
 		}
 	}
@@ -180,15 +181,21 @@ func (w *window) take(ctx context.Context, i int, file *fetch.File, err error) {
 		e.bytes, w.came = file.Size, time.Now()
 	case damaged:
 		e.settle(archive.MediaFailed, "blob_damaged")
+	case failed && cut(w.job, failure): // the next batch has more time for it
 	case failed && failure.Passing:
 		e.failed, e.tried = failure, time.Now()
 	case failed && failure.State == fetch.External: // which says all
 		e.settle(archive.MediaExternal, "")
 	case failed:
 		e.settle(string(failure.State), failure.Code)
-	case w.err == nil && ctx.Err() == nil:
+	case w.err == nil && ctx.Err() == nil && !errors.Is(err, retry.ErrNoTime):
 		w.err = fmt.Errorf("store a file: %w", err)
 	}
+}
+
+// cut reports whether nothing but the end of the batch stopped a file that it did not have from its beginning on.
+func cut(job *trail.Job, failure *fetch.Failure) bool {
+	return failure.Code == fetch.CodeTooSlow && !(job.Whole && failure.Began.Before(job.Half))
 }
 
 var errBlobDamaged = errors.New("the file's name is taken by other bytes")

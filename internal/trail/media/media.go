@@ -135,12 +135,19 @@ type place struct {
 // expired are hosts of which no sample came.
 type expired struct {
 	hosts   map[string]bool
-	sampled map[place]bool
+	sampled map[place]*fetch.Failure // nil for a link that is worth another try
 }
 
-// has reports whether a link need not be tried.
-func (e *expired) has(l chat.Link, host string) bool {
-	return e != nil && e.hosts[host] && !e.sampled[place{l.Seq, l.N}]
+// judge returns what is known of a link that need not be tried (again), nil for one that must.
+func (e *expired) judge(l chat.Link, host string) *fetch.Failure {
+	if e == nil {
+		return nil
+	}
+	failure, sampled := e.sampled[place{l.Seq, l.N}]
+	if !sampled && e.hosts[host] {
+		return &fetch.Failure{State: fetch.Gone, Code: "expired"}
+	}
+	return failure
 }
 
 // sample tries some links of each host, evenly spread over the chunk.
@@ -159,9 +166,10 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 	if err := each(func(host string, _ chat.Link) { count[host]++ }); err != nil {
 		return nil, err
 	}
-	out := &expired{hosts: map[string]bool{}, sampled: map[place]bool{}}
+	out := &expired{hosts: map[string]bool{}, sampled: map[place]*fetch.Failure{}}
 	var links []fetch.Link
 	var hosts []string
+	var places []place
 	seen := map[string]int{}
 	err := each(func(host string, l chat.Link) {
 		i, n := seen[host], count[host]
@@ -169,7 +177,8 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 		if n > samples && i*samples/n == (i+1)*samples/n {
 			return
 		}
-		out.sampled[place{l.Seq, l.N}] = true
+		places = append(places, place{l.Seq, l.N})
+		out.sampled[place{l.Seq, l.N}] = nil
 		links, hosts = append(links, fetch.Link{URL: l.URL, Size: l.Size}), append(hosts, host)
 		out.hosts[host] = n > samples // of fewer links none is left out
 	})
@@ -178,16 +187,21 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 	}
 	came := make([]bool, len(links))
 	told := make([]bool, len(links))
+	failures := make([]*fetch.Failure, len(links))
 	ctx, cancel := context.WithDeadline(ctx, job.End)
 	defer cancel()
 	err = k.Fetcher.Fetch(ctx, job.Until, links, func(_ context.Context, i int, file *fetch.File, err error) {
 		failure, failed := errors.AsType[*fetch.Failure](err)
 		came[i], told[i] = file != nil, !failed || !cut(job, failure)
+		if failed && !failure.Passing {
+			failures[i] = failure
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	for i := range links {
+		out.sampled[places[i]] = failures[i]
 		if came[i] {
 			out.hosts[hosts[i]] = false
 		} else if !told[i] && !job.Whole {

@@ -59,14 +59,15 @@ func (w *window) add(ctx context.Context) func(sent int64, links []chat.Link) er
 			}
 		}
 		for _, l := range links {
+			told := w.expired.judge(l, w.kind.Fetcher.Host(l.URL))
 			e := entry{line: archive.MediaLine{Link: l}, size: l.Size, sent: sentAt(w.job, sent)}
 			switch {
 			case l.Kind == chat.LinkRelay:
 				e.settle(archive.MediaNoURL, "key_only")
 			case l.URL == "":
 				e.settle(archive.MediaNoURL, "no_url")
-			case w.expired.has(l, w.kind.Fetcher.Host(l.URL)):
-				e.settle(archive.MediaGone, "expired")
+			case told != nil:
+				e.settle(string(told.State), told.Code)
 			}
 			w.entries = append(w.entries, e)
 		}

@@ -32,7 +32,7 @@ type scene struct {
 	asked func() // told of each request for a file
 }
 
-func bubble(t *testing.T, o world.Options, f func(*scene)) {
+func bubble(t *testing.T, o world.Options, f func(*testing.T, *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		<-time.After(time.Until(time.Date(2026, 11, 22, 8, 30, 0, 0, time.UTC)))
@@ -59,7 +59,7 @@ func bubble(t *testing.T, o world.Options, f func(*scene)) {
 		}
 		s.World = world.New(t, o)
 		s.must(s.Chat.AddGroup(chatemu.Group{ID: group.GroupID}))
-		f(s)
+		f(t, s)
 	})
 }
 

@@ -23,7 +23,7 @@ func (s *scene) want(what string, states ...string) {
 // file has come, and nobody asks for it before it is due.
 func TestWaiting_FileComesWithALaterTick(t *testing.T) {
 	t.Parallel()
-	bubble(t, world.Options{}, func(s *scene) {
+	bubble(t, world.Options{}, func(t *testing.T, s *scene) {
 		s.send(lately(), picture(1))
 		files := s.send(lately(), picture(2), troubled(3, mediaemu.Trouble{Times: 3, Status: http.StatusServiceUnavailable}))
 		s.send(lately(), picture(4))
@@ -50,7 +50,7 @@ func TestWaiting_FileComesWithALaterTick(t *testing.T) {
 
 func TestWaiting_EndsTwelveHoursAfterTheListingIfOthersCome(t *testing.T) {
 	t.Parallel()
-	bubble(t, world.Options{}, func(s *scene) {
+	bubble(t, world.Options{}, func(t *testing.T, s *scene) {
 		s.send(lately(), broken(1))
 		s.send(lately(), picture(2))
 		s.after(0)
@@ -64,7 +64,7 @@ func TestWaiting_EndsTwelveHoursAfterTheListingIfOthersCome(t *testing.T) {
 // As long as nothing comes, it may be the service that is down.
 func TestWaiting_GoesOnWhileNothingComes(t *testing.T) {
 	t.Parallel()
-	bubble(t, world.Options{}, func(s *scene) {
+	bubble(t, world.Options{}, func(t *testing.T, s *scene) {
 		s.set(func() { s.down = true })
 		s.send(lately(), picture(1))
 		s.send(lately(), picture(2))
@@ -80,7 +80,7 @@ func TestWaiting_GoesOnWhileNothingComes(t *testing.T) {
 
 func TestWaiting_EndsWhenTheMessageIsOld(t *testing.T) {
 	t.Parallel()
-	bubble(t, world.Options{}, func(s *scene) { // messages are stored for 7 days
+	bubble(t, world.Options{}, func(t *testing.T, s *scene) { // messages are stored for 7 days
 		s.send(lately(), broken(1))
 		s.after(0)
 		s.after(82 * time.Hour)
@@ -100,7 +100,7 @@ func TestTooSlow_FileThatDoesNotFitIntoABatch(t *testing.T) {
 		{time.Hour, nil},
 		{4 * 24 * time.Hour, []string{"failed too-slow", stored}},
 	} {
-		bubble(t, world.Options{TimeLimit: 30 * time.Second}, func(s *scene) {
+		bubble(t, world.Options{TimeLimit: 30 * time.Second}, func(t *testing.T, s *scene) {
 			slow := mediaemu.Spec{Content: mediaemu.Generated(1, 100_000), SlowBody: time.Minute}
 			sent := time.Now().Add(-tc.age)
 			s.send(sent, slow)
@@ -118,7 +118,7 @@ func TestTooSlow_FileThatDoesNotFitIntoABatch(t *testing.T) {
 func TestTooSlow_FileThatWasBegunLateComesInTheNextBatch(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"MEDIA_MAX_BYTES": "503316480"} // for which there is room but once
-	bubble(t, world.Options{TimeLimit: 30 * time.Second, Env: env}, func(s *scene) {
+	bubble(t, world.Options{TimeLimit: 30 * time.Second, Env: env}, func(t *testing.T, s *scene) {
 		sent := time.Now().Add(-5 * 24 * time.Hour)
 		for n := range uint64(3) {
 			s.send(sent, mediaemu.Spec{Content: mediaemu.Generated(n, 100_000), SlowBody: 13 * time.Second})
@@ -135,7 +135,7 @@ func TestExpired_IsToldByASample(t *testing.T) {
 	t.Parallel()
 	const links, tried = 50, 20
 	for name, come := range map[string]bool{"none comes": false, "they come": true} {
-		bubble(t, world.Options{}, func(s *scene) {
+		bubble(t, world.Options{}, func(t *testing.T, s *scene) {
 			for n := range uint64(links) {
 				spec := picture(n)
 				spec.Missing = !come

@@ -27,6 +27,7 @@ type simChain struct {
 	status   string   // of the last manifest
 	link     archive.Link
 	writers  map[string]string // of each key: the batch
+	trail    simTrail
 	problems []string
 }
 
@@ -58,7 +59,7 @@ func (c *simChain) stored(w memstore.Stored) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	name, err := layout.Parse(w.Key)
-	if err != nil || name.Stream != c.stream {
+	if err != nil || name.Stream != c.stream && name.Kind != layout.KindBlob {
 		c.problem("%s is no key of the stream", w.Key)
 		return
 	}
@@ -70,6 +71,10 @@ func (c *simChain) stored(w memstore.Stored) {
 		c.storedChunk(w, name.Lo)
 	case layout.KindManifest:
 		c.storedManifest(w, name.Lo)
+	case layout.KindMedia:
+		c.storedReceipt(w, name.Lo)
+	case layout.KindBlob:
+		c.storedBlob(w, name.SHA256)
 	case layout.KindState:
 		c.storedState(w)
 	default:
@@ -85,6 +90,7 @@ func (c *simChain) storedGenesis(w memstore.Stored) {
 	}
 	c.genesis, c.begun, c.next, c.listed = &g, time.Now(), g.FirstLo, g.FirstLo
 	c.link = linkTo(w)
+	c.trail.last = c.link.SHA256
 }
 
 func linkTo(w memstore.Stored) archive.Link {
@@ -127,6 +133,7 @@ func (c *simChain) storedManifest(w memstore.Stored, lo chat.Seq) {
 			c.problem("manifest %d lists chunk %d otherwise than it is stored", lo, m.Chunks[i].Lo)
 		}
 	}
+	c.judgePin(w.Key, m.Trails.Media)
 	c.listed, c.status, c.link = m.Hi+1, m.Status, linkTo(w)
 }
 
@@ -135,11 +142,13 @@ func (c *simChain) storedState(w memstore.Stored) {
 	switch {
 	case err != nil:
 		c.problem("state: %v", err)
+		return
 	case state.Frontier > c.next:
 		c.problem("state has frontier %d, the archive %d", state.Frontier, c.next)
 	case state.Status == archive.StatusComplete && state.Frontier > c.listed:
 		c.problem("state says complete at %d, the manifests reach %d", state.Frontier, c.listed)
 	}
+	c.judgeHint(state.Media)
 }
 
 // at returns the chunk that covers a seq.

@@ -31,6 +31,9 @@ func (m *sim) compare() {
 		return body
 	})
 	m.must(err)
+	if m.files != nil {
+		m.compareFiles(lines)
+	}
 	all, _, err := m.truth.Truth(m.stream)
 	m.must(err)
 	splice := `{"GroupId":"` + m.stream.GroupID + `",`
@@ -73,7 +76,7 @@ func (m *sim) afford() {
 	if m.setting.Quirks == (chatemu.Quirks{}) && m.stats.Pages > useful+wasted {
 		m.fail("%d batches asked for %d pages, of which %d would have done", m.stats.Batches, m.stats.Pages, useful)
 	}
-	if most := 20 + 10*len(m.setting.Disturbances); m.stats.Batches-m.stats.Continued > most {
+	if most := 20 + m.extra + 10*len(m.setting.Disturbances); m.stats.Batches-m.stats.Continued > most {
 		m.fail("%d batches, %d of which handed on; %d disturbances may cost %d", m.stats.Batches, m.stats.Continued, len(m.setting.Disturbances), most)
 	}
 }

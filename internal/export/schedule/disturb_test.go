@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -72,6 +73,15 @@ func (m *sim) disturbCall(d disturbance) bool {
 	case "answer lost":
 		c := m.pick(d, write)
 		return c != nil && m.let(c, m.lost(c))
+	case "receipt lost", "receipt and crash":
+		c := m.pick(d, func(c *simCall) bool { return c.kind == callCreate && strings.HasPrefix(c.key, "me/") })
+		if c == nil {
+			return false
+		}
+		m.note("* %v", d)
+		if m.let(c, m.lost(c)) && d.Kind == "receipt and crash" {
+			m.crash(c.flight)
+		}
 	case "refused":
 		c := m.pick(d, nil)
 		return c != nil && m.let(c, m.broken(c))
@@ -93,7 +103,9 @@ func (m *sim) lost(c *simCall) simAnswer {
 // broken lets a call fail without effect.
 func (m *sim) broken(c *simCall) simAnswer {
 	switch c.kind {
-	case callPage, callGroup:
+	case callFetch:
+		return simAnswer{refuse: m.random.IntN(2) == 0, err: errOutage}
+	case callPage, callGroup, callSign:
 		faults := []chatemu.Fault{
 			{ErrorCode: 10002}, {Status: 502}, {ResetAfter: true}, {BreakBody: true}, {TruncateBody: true}, {ErrorCode: 99999},
 		}
@@ -166,6 +178,8 @@ func (m *sim) disturbWorld(d disturbance) (done, known bool) {
 	case "outage":
 		kinds := []callKind{callPage, callPage, callHead, callGet, callCreate, callOverwrite, callContinue}
 		m.outage[kinds[d.Pick%len(kinds)]] = d.Pick%9 + 1
+	case "no files":
+		m.outage[[]callKind{callFetch, callFetch, callSign}[d.Pick%3]] = d.Pick%30 + 1
 	case "slow":
 		time.Sleep(time.Duration(d.Pick%40+1) * 250 * time.Millisecond)
 		synctest.Wait()

@@ -13,6 +13,7 @@ import (
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	"chatexport/internal/export"
+	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/memstore"
 )
@@ -26,6 +27,8 @@ type callKind string
 const (
 	callPage      callKind = "page"
 	callGroup     callKind = "group"
+	callSign      callKind = "sign"
+	callFetch     callKind = "fetch" // of a file
 	callGet       callKind = "get"
 	callHead      callKind = "head"
 	callCreate    callKind = "create"
@@ -152,7 +155,10 @@ type flight struct {
 	lost      bool      // another batch's chunk stood in the way, written after this batch began
 	own       int       // chunks of its own that it found under a taken name
 	leftovers int       // chunks of others that it went on behind
+	sameBytes int       // files that were stored already
+	taken     int       // receipts that were stored already
 	pages     int
+	receipts  int      // that there were when it began
 	listed    chat.Seq // how far the manifests reached when it began
 }
 
@@ -160,7 +166,7 @@ type flight struct {
 type simSource struct{ *flight }
 
 func (s simSource) Page(ctx context.Context, q chat.Query) (chat.Page, error) {
-	done, err := s.chat(ctx, callPage, fmt.Sprintf("%d/%d", q.Seq, q.Number))
+	done, err := s.ask(ctx, callPage, fmt.Sprintf("%d/%d", q.Seq, q.Number))
 	if err != nil {
 		return chat.Page{}, err
 	}
@@ -170,7 +176,7 @@ func (s simSource) Page(ctx context.Context, q chat.Query) (chat.Page, error) {
 }
 
 func (s simSource) Group(ctx context.Context, stream chat.Stream) (chat.Facts, error) {
-	done, err := s.chat(ctx, callGroup, "")
+	done, err := s.ask(ctx, callGroup, "")
 	if err != nil {
 		return chat.Facts{}, err
 	}
@@ -178,8 +184,9 @@ func (s simSource) Group(ctx context.Context, stream chat.Stream) (chat.Facts, e
 	return s.sim.client.Group(ctx, stream)
 }
 
-func (s simSource) chat(ctx context.Context, kind callKind, key string) (func(), error) {
-	a := s.sim.gate.pass(ctx, s.flight, kind, key)
+// ask is the gate before the Chat service; what it returns is called after the answer.
+func (f *flight) ask(ctx context.Context, kind callKind, key string) (func(), error) {
+	a := f.sim.gate.pass(ctx, f, kind, key)
 	switch {
 	case a.killed:
 		return nil, errKilled
@@ -188,8 +195,8 @@ func (s simSource) chat(ctx context.Context, kind callKind, key string) (func(),
 	case a.chat == nil:
 		return func() {}, nil
 	}
-	s.sim.chat.SetFault(chatemu.FaultIf(func(chatemu.Call) bool { return true }, *a.chat))
-	return func() { s.sim.chat.SetFault(nil) }, nil
+	f.sim.chat.SetFault(chatemu.FaultIf(func(chatemu.Call) bool { return true }, *a.chat))
+	return func() { f.sim.chat.SetFault(nil) }, nil
 }
 
 // hook is the gate before the store.
@@ -214,7 +221,7 @@ func (f *flight) hook(ctx context.Context, c memstore.Call) (memstore.Fault, err
 
 func shortKey(key string) string {
 	key = strings.TrimSuffix(strings.TrimSuffix(key, ".json"), ".ndjson.gz")
-	return key[:1] + key[strings.LastIndexByte(key, '/'):]
+	return key[:2] + key[strings.LastIndexByte(key, '/'):]
 }
 
 // simRequeuer is the queue as a batch meets it.
@@ -237,7 +244,9 @@ func (r simRequeuer) Continue(ctx context.Context, _ chat.Stream, next []byte) e
 type simStore struct {
 	*memstore.View
 	*flight
-	race string // chunk whose name was taken
+
+	mu   sync.Mutex // files are stored side by side
+	race string     // chunk whose name was taken
 }
 
 func (s *simStore) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
@@ -249,6 +258,8 @@ func (s *simStore) Get(ctx context.Context, key string) ([]byte, objstore.Object
 func (s *simStore) Head(ctx context.Context, key string) (objstore.Object, error) {
 	o, err := s.View.Head(ctx, key)
 	s.heard(o, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err == nil && key == s.race {
 		switch {
 		case s.sim.chain.writer(key) == s.name():
@@ -266,8 +277,17 @@ func (s *simStore) Head(ctx context.Context, key string) (objstore.Object, error
 func (s *simStore) Create(ctx context.Context, key string, w objstore.Write) (objstore.Object, error) {
 	o, err := s.View.Create(ctx, key, w)
 	s.heard(o, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if errors.Is(err, objstore.ErrExist) || errors.Is(err, objstore.ErrUnknown) {
-		s.race = key
+		switch {
+		case strings.HasPrefix(key, layout.DataPrefix):
+			s.race = key
+		case blobOf(key) != "":
+			s.sameBytes++
+		case strings.HasPrefix(key, layout.MediaPrefixRoot):
+			s.taken++
+		}
 	}
 	return o, err
 }
@@ -282,6 +302,8 @@ func (s *simStore) heard(o objstore.Object, err error) {
 	if failure, ok := errors.AsType[*objstore.Error](err); ok {
 		o.Date = failure.Date
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.storeDate.IsZero() {
 		s.storeDate = o.Date
 	}

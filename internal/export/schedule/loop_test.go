@@ -24,12 +24,16 @@ func (m *sim) run() {
 	m.note("services are sound, leases have passed")
 	m.disturbances, m.outage, m.staleNext, m.lateNext = nil, nil, 0, false
 	time.Sleep(20 * time.Minute)
-	m.late = nil
+	m.late, m.sound = nil, true
 	m.tick(false)
 	m.drain()
+	m.awaitFiles()
 	m.compare()
+	m.idleTick()
 	m.afford()
 	m.stats.Chunks += len(m.chain.chunks)
+	m.stats.Receipts += len(m.chain.trail.receipts)
+	m.stats.Parts += m.chain.trail.parts
 }
 
 // prepare makes the group, and the archive that there is already.
@@ -146,7 +150,8 @@ func (m *sim) let(c *simCall, a simAnswer) bool {
 		return false
 	}
 	m.last = c.flight
-	c.flight.passed = c.flight.passed || !strings.HasPrefix(c.key, layout.StatePrefix[:1]+"/")
+	c.flight.passed = c.flight.passed || !strings.HasPrefix(c.key, layout.StatePrefix[:2]+"/")
+	m.calls[c.kind]++
 	m.note("%v%s", c, a.text())
 	synctest.Wait()
 	return true
@@ -156,7 +161,7 @@ func (m *sim) let(c *simCall, a simAnswer) bool {
 func (m *sim) pace() {
 	d := m.setting.Pace/4 + time.Duration(m.random.Int64N(int64(m.setting.Pace)))
 	d /= time.Duration(max(1, len(m.gate.calls())))
-	if m.random.IntN(50) == 0 {
+	if m.random.IntN(50) == 0 && !m.sound {
 		d *= 15
 	}
 	time.Sleep(d)
@@ -229,7 +234,7 @@ func (m *sim) answer(c *simCall) simAnswer {
 	case m.outage[c.kind] > 0:
 		m.outage[c.kind]--
 		return m.broken(c)
-	case m.staleNext > 0 && (c.kind == callHead || c.kind == callGet && c.key[:1] == layout.StatePrefix[:1]) && m.stale[reader] < staleInARow:
+	case m.staleNext > 0 && (c.kind == callHead || c.kind == callGet && c.key[:2] == layout.StatePrefix[:2]) && m.stale[reader] < staleInARow:
 		m.staleNext--
 		m.stale[reader]++
 		a.store.Stale = true
@@ -253,6 +258,8 @@ func (m *sim) land() {
 		m.stats.Pages += f.pages
 		m.stats.OwnChunks += f.own
 		m.stats.Leftovers += f.leftovers
+		m.stats.SameBytes += f.sameBytes
+		m.stats.Taken += f.taken
 		if f.dead {
 			continue
 		}

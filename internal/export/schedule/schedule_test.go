@@ -18,17 +18,18 @@ import (
 
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
-	for name, kinds := range weather() {
+	for name, w := range climates() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if raceDetector && name != "everything" {
 				t.Skip("takes too long with the race detector")
 			}
 			var total simStats
+			dir := t.TempDir()
 			rapid.Check(t, func(t *rapid.T) {
-				s := drawSetting(t, kinds)
+				s := drawSetting(t, w)
 				rapid.SyncTest(t, func(t *rapid.T) {
-					m := newSim(t, s)
+					m := newSim(t, s, dir)
 					m.run()
 					total.add(m.stats)
 				})
@@ -42,8 +43,8 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 // What a seed did, it does again: without that, it could not be told what went wrong.
 func TestAScheduleRunsTheSameWayTwice(t *testing.T) {
 	t.Parallel()
-	draw := rapid.Custom(func(t *rapid.T) setting { return drawSetting(t, weather()["everything"]) })
-	seeds := 20
+	draw := rapid.Custom(func(t *rapid.T) setting { return drawSetting(t, climates()["everything"]) })
+	seeds, dir := 20, t.TempDir()
 	if raceDetector {
 		seeds = 4
 	}
@@ -51,7 +52,7 @@ func TestAScheduleRunsTheSameWayTwice(t *testing.T) {
 		var traces [2][]string
 		for i := range traces {
 			synctest.Test(t, func(t *testing.T) {
-				m := newSim(t, draw.Example(seed))
+				m := newSim(t, draw.Example(seed), dir)
 				m.run()
 				traces[i] = slices.Clone(m.trace)
 			})

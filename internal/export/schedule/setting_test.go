@@ -11,16 +11,26 @@ import (
 	chatemu "chatexport/internal/emulator/chat"
 )
 
-// weather is a mix of disturbances; some come more often.
-func weather() map[string][]string {
+// climate is a mix of disturbances, some of which come more often, and how many per cent of the messages refer to files.
+type climate struct {
+	kinds []string
+	files []int
+}
+
+func climates() map[string]climate {
 	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
 	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick", "sweep"}
 	world := []string{"grow", "grow", "expire", "delete", "gap", "gap", "lose state", "tick", "sweep"}
-	return map[string][]string{
-		"failures":          failures,
-		"several chains":    slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}),
-		"a world that goes": slices.Concat(world, []string{"crash after", "dissolve"}),
-		"everything":        slices.Concat(failures, chains, world, []string{"drop", "dissolve"}),
+	none := []int{0}
+	return map[string]climate{
+		"failures":          {failures, none},
+		"several chains":    {slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}), none},
+		"a world that goes": {slices.Concat(world, []string{"crash after", "dissolve"}), none},
+		"files": {
+			slices.Concat(failures, []string{"no files", "no files", "receipt lost", "receipt and crash", "duplicate", "duplicate", "tick", "grow", "lose state", "dissolve"}),
+			[]int{8, 4},
+		},
+		"everything": {slices.Concat(failures, chains, world, []string{"drop", "dissolve", "no files"}), []int{0, 0, 5}},
 	}
 }
 
@@ -37,14 +47,16 @@ type setting struct {
 	Sticky       int           // per cent of the steps that go to the batch that went last
 	Skew         time.Duration // of the store's clock
 	Hide         bool          // some new messages cannot be seen for a while
+	Files        int           // per cent of the messages refer to some
+	Off          int           // the version that follows no trails, from 1; 0: both do
 	Bad          int           // per cent of the messages cannot be read
 	Quirks       chatemu.Quirks
 	Disturbances []disturbance
 }
 
 func (s setting) String() string {
-	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, bad %d, quirks %+v\n%v",
-		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Bad, s.Quirks, s.Disturbances)
+	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, files %d, off %d, bad %d, quirks %+v\n%v",
+		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Files, s.Off, s.Bad, s.Quirks, s.Disturbances)
 }
 
 // uniform draws a number below n; rapid's own ranges favour small ones.
@@ -65,7 +77,7 @@ func oneOf[T any](t *rapid.T, label string, values ...T) T {
 	return values[uniform(len(values)).Draw(t, label)]
 }
 
-func drawSetting(t *rapid.T, kinds []string) setting {
+func drawSetting(t *rapid.T, w climate) setting {
 	s := setting{
 		Seed:        rapid.Uint64().Draw(t, "seed"),
 		Messages:    oneOf(t, "messages", 300, 400, 500, 120, 200, 60, 21, 0),
@@ -88,6 +100,11 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 	case s.Begun == 0: // some of these have no time to find the beginning
 		calls = oneOf(t, "calls", 30, 40, 60, 150)
 	}
+	if s.Files = oneOf(t, "files", w.files...); s.Files > 0 { // one is three calls, and a receipt five more
+		s.Off = oneOf(t, "off", 0, 0, 1, 2)
+		s.Limit = oneOf(t, "limit for files", 10*time.Second, 30*time.Second)
+		calls = max(calls, oneOf(t, "calls of files", 40, 60, 100))
+	}
 	if s.Bad > 0 { // a single one of them may take 10 calls, and waits between them
 		calls = max(calls, oneOf(t, "more calls", 60, 100, 150))
 		if odd || s.Bad > 5 { // or some batches have no time for what is at the frontier
@@ -108,7 +125,7 @@ func drawSetting(t *rapid.T, kinds []string) setting {
 		}
 	}
 	d := rapid.Custom(func(t *rapid.T) disturbance {
-		return disturbance{After: rapid.IntRange(0, 40).Draw(t, "after"), Kind: oneOf(t, "kind", kinds...), Pick: uniform(1000).Draw(t, "pick")}
+		return disturbance{After: rapid.IntRange(0, 40).Draw(t, "after"), Kind: oneOf(t, "kind", w.kinds...), Pick: uniform(1000).Draw(t, "pick")}
 	})
 	s.Disturbances = rapid.SliceOfN(d, 0, 30).Draw(t, "disturbances")
 	return s

@@ -60,6 +60,7 @@ type simEvent struct {
 	cont  *export.Continuation
 	owner string
 	due   time.Time
+	idle  int           // batches before this one, in a row, that left the trails where they were
 	known *export.Known // of a sweep, which also keeps the continuation to itself
 }
 
@@ -83,6 +84,7 @@ type sim struct {
 	client *chatapi.Client
 	store  *memstore.Store
 	chain  *simChain
+	files  *simFiles         // nil if no message has any
 	deploy [2]*export.Engine // two versions that are deployed at once; their Source and so on are set for each batch
 
 	gate    gate
@@ -108,6 +110,9 @@ type sim struct {
 	deleted      map[chat.Seq]time.Time
 	bad          map[chat.Seq]bool // cannot be read
 	dissolved    bool
+	sound        bool // nothing goes wrong any more, and both versions follow the trails
+	extra        int  // ticks that only waited for files
+	calls        map[callKind]int
 
 	active   bool // since the last time that nothing was under way, a batch has passed the lease
 	dropped  bool // the queue has lost an event, and nobody has finished the work since
@@ -123,15 +128,21 @@ type lateWrite struct {
 	arrive func() bool
 }
 
-func newSim(t simT, s setting) *sim {
+func newSim(t simT, s setting, dir string) *sim {
 	stream := chat.Stream{GroupID: "@TGS#model"}
 	m := &sim{
 		t: t, setting: s, random: rand.New(rand.NewPCG(s.Seed, 1)), begin: time.Now(), stream: stream,
-		chain:  &simChain{stream: stream, writers: map[string]string{}},
+		chain:  &simChain{stream: stream, writers: map[string]string{}, trail: newSimTrail()},
+		calls:  map[callKind]int{},
 		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, bad: map[chat.Seq]bool{}, disturbances: slices.Clone(s.Disturbances),
 	}
 	m.gate.bell = make(chan struct{}, 1)
-	m.chat = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1})
+	chatOptions := chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1}
+	if s.Files > 0 {
+		m.files = newFiles(m, dir)
+		chatOptions.SignURL = m.files.host.Sign
+	}
+	m.chat = chatemu.New(chatOptions)
 	m.truth = chatemu.New(chatemu.Options{SDKAppID: simAppID, SecretKey: simKey})
 	var err error
 	m.client, err = chatapi.New(chatapi.Config{SDKAppID: simAppID, SecretKey: config.NewSecret(simKey), BaseURL: "http://127.0.0.1", Transport: m.chat.RoundTripper()})
@@ -211,14 +222,19 @@ func (m *sim) publish(f *flight, c export.Continuation) {
 	if f.event.cont != nil {
 		from, hop = f.event.cont.Cursor, f.event.cont.Hop
 	}
-	// Progress is a frontier beyond the event's cursor, or manifests that reach further than before.
-	if c.Cursor > m.chain.next || c.Hop != hop+1 || c.Cursor <= from && m.chain.listed <= f.listed {
+	// Progress is a frontier beyond the event's cursor, or manifests that reach further than before. Trails may go over what
+	// was done already, but not for ever.
+	trails, idle := c.Run == "", 0
+	if trails && len(m.chain.trail.receipts) == f.receipts {
+		idle = f.event.idle + 1
+	}
+	if c.Cursor > m.chain.next || c.Hop != hop+1 || c.Cursor <= from && m.chain.listed <= f.listed && !trails || idle > 3 {
 		m.chain.problem("b%d publishes cursor %d, hop %d; the frontier is %d, its event %v", f.n, c.Cursor, c.Hop, m.chain.next, f.event)
 	}
 	if f.lost {
 		m.chain.problem("b%d goes on although another batch has written its chunk since it began", f.n)
 	}
-	m.push(&simEvent{cont: &c, known: f.event.known, owner: fmt.Sprintf("%s/%d/%d/%d", c.Run, c.Hop, c.Cursor, c.Head), due: time.Now().Add(50 * time.Millisecond)})
+	m.push(&simEvent{cont: &c, idle: idle, known: f.event.known, owner: fmt.Sprintf("%s/%d/%d/%d", c.Run, c.Hop, c.Cursor, c.Head), due: time.Now().Add(50 * time.Millisecond)})
 }
 
 // start delivers an event.
@@ -228,13 +244,18 @@ func (m *sim) start(e *simEvent) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), limit)
 	f := &flight{sim: m, n: m.started, event: e, began: time.Now(), ends: time.Now().Add(limit), cancel: cancel}
 	m.chain.mu.Lock()
-	f.listed = m.chain.listed
+	f.listed, f.receipts = m.chain.listed, len(m.chain.trail.receipts)
 	m.chain.mu.Unlock()
 	m.flights = append(m.flights, f)
 	m.stats.Batches++
-	engine := *m.deploy[m.random.IntN(2)]
+	version := m.random.IntN(2)
+	engine := *m.deploy[version]
 	engine.Source, engine.Requeuer = simSource{f}, simRequeuer{f}
 	engine.Store = &simStore{View: m.store.View(f.name(), f.hook), flight: f}
+	land := func() {}
+	if m.files != nil && (m.sound || m.setting.Off != version+1) {
+		land = m.files.fly(m, f, &engine)
+	}
 	req := export.Request{
 		Stream: m.stream, Continuation: encoded(m.t, e.cont), Owner: e.owner, RequestID: f.name(),
 		Deadline: f.ends, Log: zerolog.Nop(), Known: e.known, Keep: e.known != nil,
@@ -242,6 +263,7 @@ func (m *sim) start(e *simEvent) {
 	m.note("b%d serves %v, span %d", f.n, e, engine.Limits.Span)
 	m.running.Go(func() { // waited for by close
 		result, err := engine.Run(ctx, req)
+		land()
 		m.gate.mu.Lock()
 		f.ended, f.endedAt, f.result, f.err = true, time.Now(), result, err
 		m.gate.mu.Unlock()
@@ -287,6 +309,9 @@ func (m *sim) close() {
 		m.gate.kill(f)
 	}
 	m.running.Wait()
+	if m.files != nil {
+		m.must(m.files.stop())
+	}
 }
 
 // again lets the platform deliver a failed event once more.

@@ -7,6 +7,7 @@ type simStats struct {
 	Schedules, Steps, Batches, Pages, Chunks          int
 	Continued, Failed, Killed, LostRaces, Late, Stale int
 	OwnChunks, Leftovers, Gone                        int
+	Receipts, Parts, Taken, Stored, Lost, SameBytes   int
 }
 
 func (s *simStats) add(o simStats) {
@@ -24,6 +25,12 @@ func (s *simStats) add(o simStats) {
 	s.OwnChunks += o.OwnChunks
 	s.Leftovers += o.Leftovers
 	s.Gone += o.Gone
+	s.Receipts += o.Receipts
+	s.Parts += o.Parts
+	s.Taken += o.Taken
+	s.Stored += o.Stored
+	s.Lost += o.Lost
+	s.SameBytes += o.SameBytes
 }
 
 // demand fails a run of many schedules in which something that they are made for hardly happened.
@@ -33,6 +40,9 @@ func (s *simStats) demand(t *testing.T, weather string) {
 	switch weather {
 	case "several chains":
 		least["lost races"], least["chunks that stood in the way and were older"] = s.LostRaces, s.Leftovers
+	case "files":
+		least["files that came"], least["files that did not"], least["files that were stored already"] = s.Stored, s.Lost, s.SameBytes
+		least["receipts that end below a file that is waited for"], least["receipts that were stored already"] = s.Parts, s.Taken
 	case "failures":
 		least["own chunks whose answer was lost"], least["late writes"], least["stale reads"] = s.OwnChunks, s.Late, s.Stale
 	}

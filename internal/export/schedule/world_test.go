@@ -23,15 +23,19 @@ type floorMove struct {
 // history adds old messages.
 func (m *sim) history(n int) {
 	messages := make([]chatemu.Message, n)
+	seq := m.newest()
 	for i := range messages {
-		messages[i] = m.message(time.Now().Add(-time.Hour))
+		messages[i] = m.message(seq+1+chat.Seq(i), time.Now().Add(-time.Hour))
 	}
 	if n > 0 {
 		m.add(messages...)
 	}
 }
 
-func (m *sim) message(at time.Time) chatemu.Message {
+func (m *sim) message(seq chat.Seq, at time.Time) chatemu.Message {
+	if m.files != nil && m.random.IntN(100) < m.setting.Files {
+		return m.withFiles(seq, at)
+	}
 	message := chatemu.Message{Time: at.Unix(), Body: []byte(fmt.Sprintf(`[{"MsgType":"TIMTextElem","MsgContent":{"Text":"%d"}}]`, m.random.Uint32()))}
 	switch m.random.IntN(20) {
 	case 0:
@@ -86,7 +90,7 @@ func (m *sim) grow(n int) bool {
 	}
 	messages := make([]chatemu.Message, 0, 12)
 	for i := range n {
-		message := m.message(time.Now())
+		message := m.message(newest+chat.Seq(i)+1, time.Now())
 		if m.setting.Hide && m.random.IntN(4) == 0 {
 			message.HideFor = time.Duration(m.random.IntN(60)+1) * time.Second
 			m.hidden = append(m.hidden, hiddenSeq{newest + chat.Seq(i) + 1, time.Now().Add(message.HideFor)})

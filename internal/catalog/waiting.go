@@ -46,7 +46,7 @@ func WaitingLinks(ctx context.Context, store Store, s chat.Stream, first chat.Se
 			}
 			n, from := c.Links, c.Lo
 			if c.Lo < frontier { // its first receipts are there, perhaps all
-				for r, err := range Receipts(ctx, store, s, c, nil) {
+				for r, err := range Receipts(ctx, store, s, c) {
 					if err != nil {
 						return w, err
 					}

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,56 +8,10 @@ import (
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
-	"chatexport/internal/layout"
-	"chatexport/internal/objstore"
 )
 
 // MediaNotYet is what stands for the state of a link that no receipt accounts for yet. No receipt has it.
 const MediaNotYet = "not yet"
-
-// Receipt reads the receipt of files that begins at lo and ends at most at most, and gives visit, which may be nil, each of its
-// lines, none if it is not a valid one. It matches objstore.ErrNotExist where there is none. An error of visit is wrapped.
-// Memory is bounded by the object.
-func Receipt(
-	ctx context.Context, store Store, s chat.Stream, lo, most chat.Seq, visit func(archive.MediaLine) error,
-) (archive.ReceiptMeta, error) {
-	key := layout.Media(s, lo)
-	body, _, err := store.Get(ctx, key)
-	if err != nil {
-		return archive.ReceiptMeta{}, err
-	}
-	m, err := archive.ReadMediaReceipt(bytes.NewReader(body), nil)
-	if err == nil && (m.Lo != lo || m.Hi > most) {
-		err = fmt.Errorf("%w: says that it is of %d to %d", archive.ErrInvalid, m.Lo, m.Hi)
-	}
-	if err == nil && visit != nil {
-		_, err = archive.ReadMediaReceipt(bytes.NewReader(body), visit)
-	}
-	if err != nil {
-		return m, fmt.Errorf("%s: %w", key, err)
-	}
-	return m, nil
-}
-
-// Receipts yields the receipts of files for a chunk, in order, as far as there are any, and gives visit, which may be nil,
-// each of their lines. Of a chunk without links it reads nothing, else a GET for each, and one that finds nothing where they
-// end before the chunk does. An error ends it.
-func Receipts(
-	ctx context.Context, store Store, s chat.Stream, c *archive.ChunkEntry, visit func(archive.MediaLine) error,
-) iter.Seq2[archive.ReceiptMeta, error] {
-	return func(yield func(archive.ReceiptMeta, error) bool) {
-		if c.Links == 0 {
-			return
-		}
-		for lo := c.Lo; lo <= c.Hi; {
-			m, err := Receipt(ctx, store, s, lo, c.Hi, visit)
-			if errors.Is(err, objstore.ErrNotExist) || !yield(m, err) || err != nil {
-				return
-			}
-			lo = m.Hi + 1
-		}
-	}
-}
 
 // Account tells what became of the links of a chunk's messages, which are read beside it in order. It holds one receipt and
 // the lines of one message at a time.
@@ -83,7 +36,10 @@ func NewAccount(ctx context.Context, store Store, s chat.Stream, c *archive.Chun
 			}
 			return nil
 		}
-		for m, err := range Receipts(ctx, store, s, c, each) {
+		for r, err := range Receipts(ctx, store, s, c) {
+			if err == nil {
+				err = r.Lines(each)
+			}
 			switch {
 			case errors.Is(err, stopped):
 				return
@@ -91,7 +47,7 @@ func NewAccount(ctx context.Context, store Store, s chat.Stream, c *archive.Chun
 				yield(archive.MediaLine{}, err)
 				return
 			}
-			a.to = m.Hi
+			a.to = r.Hi
 		}
 	})
 	return a

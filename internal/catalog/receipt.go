@@ -26,7 +26,10 @@ type Receipt struct {
 func Receipts(ctx context.Context, store Store, s chat.Stream, c *archive.ChunkEntry) iter.Seq2[Receipt, error] {
 	return func(yield func(Receipt, error) bool) {
 		for lo := c.Lo; c.Links > 0 && lo <= c.Hi; {
-			r, err := receipt(ctx, store, layout.Media(s, lo), lo)
+			r, err := ReceiptAt(ctx, store, s, lo)
+			if err == nil && r.Hi > c.Hi {
+				err = fmt.Errorf("%s: %w: goes on to %d, its chunk ends at %d", r.Key, archive.ErrInvalid, r.Hi, c.Hi)
+			}
 			if errors.Is(err, objstore.ErrNotExist) || !yield(r, err) || err != nil {
 				return
 			}
@@ -35,7 +38,9 @@ func Receipts(ctx context.Context, store Store, s chat.Stream, c *archive.ChunkE
 	}
 }
 
-func receipt(ctx context.Context, store Store, key string, lo chat.Seq) (Receipt, error) {
+// ReceiptAt reads the receipt that begins at lo. It matches objstore.ErrNotExist where there is none.
+func ReceiptAt(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (Receipt, error) {
+	key := layout.Media(s, lo)
 	body, _, err := store.Get(ctx, key)
 	if err != nil {
 		return Receipt{}, err
@@ -50,13 +55,18 @@ func receipt(ctx context.Context, store Store, key string, lo chat.Seq) (Receipt
 	return Receipt{ReceiptMeta: m, Key: key, Body: body}, nil
 }
 
+// Lines yields what became of each link, in order. An error of visit is returned as it is.
+func (r *Receipt) Lines(visit func(archive.MediaLine) error) error {
+	_, err := archive.ReadMediaReceipt(bytes.NewReader(r.Body), visit)
+	return err
+}
+
 // Stored yields what the lines of the receipt say is stored, in order; the same file may come more than once.
 func (r *Receipt) Stored(visit func(archive.MediaLine) error) error {
-	_, err := archive.ReadMediaReceipt(bytes.NewReader(r.Body), func(line archive.MediaLine) error {
+	return r.Lines(func(line archive.MediaLine) error {
 		if line.State != archive.MediaStored {
 			return nil
 		}
 		return visit(line)
 	})
-	return err
 }

@@ -186,7 +186,7 @@ func TestDamage_IsOfTheTrailAlone(t *testing.T) {
 				t.Errorf("%s: %v were written", tc.name, keys)
 			}
 			s.sound()
-			s.complete()
+			s.ended()
 			if hint := s.state().Media; hint.Code != tc.code {
 				t.Errorf("%s: the state says %+v, want %s", tc.name, hint, tc.code)
 			}

@@ -6,6 +6,7 @@ import (
 	"chatexport/scripts/chatexport/internal/catcmd"
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/exportcmd"
+	"chatexport/scripts/chatexport/internal/filescmd"
 	"chatexport/scripts/chatexport/internal/plan"
 	"chatexport/scripts/chatexport/internal/repair"
 	"chatexport/scripts/chatexport/internal/report"
@@ -22,6 +23,7 @@ func operate(getenv func(string) string) []*cobra.Command {
 		status.Command(getenv),
 		doctor.Command(getenv),
 		catcmd.Command(getenv),
+		filescmd.Command(getenv),
 		exportcmd.Command(getenv),
 		plan.Command(getenv),
 		resume.Command(getenv),

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND...     expects that exit code
 //	sound DIR ID              archives a stream in a folder, see clitest.Sound
 //	filed DIR ID              archives a stream with files in a folder, see clitest.Filed
+//	linked DIR ID             archives a stream with files of every kind, see clitest.Files
 //	state DIR ID NAME=VALUE   changes a stream's state; where there is none it archives 20 messages first. DIR bucket is
 //	                          the world's bucket. Names: status, error (a code), head, age and lease (durations),
 //	                          corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
@@ -57,7 +58,7 @@ func TestScript(t *testing.T) {
 	t.Parallel()
 	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
-		"sound": (*scene).sound, "filed": (*scene).filed, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
+		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
 		"send": (*scene).send, "spoil": (*scene).spoil, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) {
@@ -143,6 +144,8 @@ func (s *scene) open(dir string) store {
 func (s *scene) sound(args []string) { clitest.Sound(s.t, s.open(args[0]), s.stream(args[1])) }
 
 func (s *scene) filed(args []string) { clitest.Filed(s.t, s.open(args[0]), s.stream(args[1])) }
+
+func (s *scene) linked(args []string) { clitest.Files(s.t, s.open(args[0]), s.stream(args[1])) }
 
 func (s *scene) state(args []string) {
 	at, stream := s.open(args[0]), s.stream(args[1])

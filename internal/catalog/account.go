@@ -99,3 +99,30 @@ func (a *Account) read() error {
 	a.line, a.more, a.held = line, more, true
 	return nil
 }
+
+// Files is what receipts tell of the links that they account for.
+type Files struct {
+	States map[string]int64 // links, by what became of them
+	Bytes  int64            // of those that are stored; a file with two links counts twice
+}
+
+// Read adds what the receipts of a chunk tell. It costs what Receipts costs.
+func (f *Files) Read(ctx context.Context, store Store, s chat.Stream, c *archive.ChunkEntry) error {
+	if f.States == nil {
+		f.States = map[string]int64{}
+	}
+	for r, err := range Receipts(ctx, store, s, c) {
+		if err == nil {
+			err = r.Stored(func(line archive.MediaLine) error { f.Bytes += line.Bytes; return nil })
+		}
+		if err != nil {
+			return err
+		}
+		for state, n := range r.Counts {
+			if n > 0 {
+				f.States[state] += n
+			}
+		}
+	}
+	return nil
+}

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 //	linked DIR ID             archives a stream with files of every kind, see clitest.Files
 //	state DIR ID NAME=VALUE   changes a stream's state; where there is none it archives 20 messages first. DIR bucket is
 //	                          the world's bucket. Names: status, error (a code), head, age and lease (durations),
-//	                          corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
+//	                          media (a code), corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
 //	hash NAME FILE            puts a file's sha256 into a variable
 //	mirror FROM TO            copies a folder of objects as any tool would: their bytes alone
 //	world [NAME=VALUE]...     starts a world, whose bucket is the folder cos/archive-1250000000; its variables are those of the script from there on
@@ -191,6 +191,8 @@ func (s *scene) set(state *archive.State, arg string) {
 			Format: archive.Format, Frontier: lo, Head: state.Head, Status: archive.StatusDamaged, UpdatedAt: now,
 			Error: &archive.StateError{Code: archive.CodeChunkCorrupt, Text: "the cause", At: now, Frontier: lo, CRC64: "1"},
 		}
+	case "media":
+		state.Media.Code = value
 	case "error":
 		state.Error = &archive.StateError{Code: value, Text: "the cause", At: state.UpdatedAt, Frontier: state.Frontier}
 	default:

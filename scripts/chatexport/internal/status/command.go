@@ -23,6 +23,7 @@ type options struct {
 	target   target.Flags
 	maxAge   time.Duration
 	chat     bool
+	files    bool
 	json     bool
 	now      func() time.Time
 	parallel int
@@ -39,13 +40,14 @@ still and what to do about it. Where there is no state, as in a copy, it reads a
 instead. Without GROUP it looks at the whole archive.
 
   stuck      damaged, no_metadata, mismatch, recreated or failed: a person must look; or a run that nobody works on any more
-  failing    the last batch failed; the next tick tries again
+  failing    the last batch failed, or files do not come; the next tick tries again
   late       not complete for longer than --max-age
-  at risk    what is pending may expire before it is archived (CHAT_RETENTION_DAYS)
+  at risk    what is pending may expire before it is archived (CHAT_RETENTION_DAYS), messages or the files that wait
   running    a run is under way
   done       complete, gone, or of a kind that has no history
 
---chat also asks Chat for the newest message of each stream, so that "pending" counts what no tick has seen yet.
+--chat also asks Chat for the newest message of each stream, so that "pending" counts what no tick has seen yet. --files reads
+the receipts of all files, and says how many are stored, and what became of the others.
 Put status --max-age 26h into a cron job: it exits with 1 when a stream is stuck or failing, or late.
 
 ` + target.GroupHelp + `
@@ -53,8 +55,9 @@ Put status --max-age 26h into a cron job: it exits with 1 when a stream is stuck
 JSON (--json): {"where", "at", "trouble", "done", "running", "failing", "late", "stuck", "at_risk", "streams": [{
 "group_id", "topic_id", "verdict", "at_risk", "status", "frontier", "head", "pending", "complete_at", "age_seconds",
 "first_lo", "messages", "expired", "absent", "malformed", "chunks", "bytes", "last_run": {"run", "status", "started_at",
-"finished_at"}, "lease": {"owner", "until"}, "error": {"code", "text", "at", "frontier"}, "advice"}]}. Members are only
-ever added.
+"finished_at"}, "media": {"links", "waiting", "frontier", "oldest_at", "at_risk", "off", "due", "code", "at", "bytes", "states":
+{state: links}}, "lease": {"owner", "until"}, "error": {"code", "text", "at", "frontier"}, "advice"}]}. Members are only ever
+added.
 
 ` + cli.ExitCodes,
 		Example: `  chatexport status --dir chatexport-demo/chat-archive-1250000000
@@ -77,6 +80,7 @@ ever added.
 	o.target.Register(f)
 	f.DurationVar(&o.maxAge, "max-age", 0, "exit with 1 if a stream has not been complete for longer, such as 26h")
 	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
+	f.BoolVar(&o.files, "files", false, "count the files: reads all of their receipts")
 	cli.JSONFlag(f, &o.json)
 	return cmd
 }

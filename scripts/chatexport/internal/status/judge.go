@@ -36,16 +36,19 @@ func judge(s *Stream, now time.Time, maxAge, retention time.Duration) {
 			since = s.LastRun.StartedAt
 		}
 	}
+	if s.Media != nil {
+		s.Media.judge(now, retention)
+	}
 	age := max(0, now.Sub(since))
 	s.AgeSeconds = int64(age / time.Second)
 	final := s.Status == archive.StatusGone || s.Status == archive.StatusUnsupported
 	switch {
-	case final:
+	case final && !s.filesFail():
 		s.Verdict = Done
 	case s.Status == archive.StatusDamaged, s.Status == archive.StatusNoMetadata, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
 		s.Status == archive.StatusFailed, s.abandoned(now):
 		s.Verdict = Stuck
-	case s.Error != nil:
+	case s.Error != nil, s.filesFail():
 		s.Verdict = Failing
 	case maxAge > 0 && age > maxAge:
 		s.Verdict = Late
@@ -79,7 +82,7 @@ func (s *Stream) Rank() int {
 	case Done:
 		rank = 6
 	}
-	if s.AtRisk {
+	if s.AtRisk || s.filesAtRisk() {
 		rank--
 	}
 	return rank
@@ -99,6 +102,9 @@ func advice(s *Stream) string {
 	case archive.StatusFailed:
 		return "see the error; when its cause is mended: chatexport resume"
 	case archive.StatusGone:
+		if s.Media != nil && s.Media.Waiting > 0 && !s.Media.Off {
+			return "leave it on the timers until its files are archived: they may outlive the group"
+		}
 		return "take it off the timers; what is archived is kept"
 	case archive.StatusUnsupported:
 		return "take it off the timers"
@@ -106,12 +112,16 @@ func advice(s *Stream) string {
 	switch {
 	case s.Verdict == Stuck:
 		return "nobody works on this run any more: chatexport resume, and look whether the timer is on"
+	case s.Error == nil && s.filesFail():
+		return "messages are archived, files are not: the next tick tries again; look at the code, and at verify where something is missing or damaged"
 	case s.Verdict == Failing:
 		return "the next tick tries again; see the error"
 	case s.Verdict == Late:
 		return "look whether the timer is on, or: chatexport resume"
 	case s.AtRisk:
 		return "messages may expire before they are archived: chatexport resume, or chatexport export"
+	case s.filesAtRisk():
+		return "files may expire before they are archived: look whether the timer is on, or: chatexport resume"
 	default:
 		return ""
 	}

@@ -31,7 +31,7 @@ type Result struct {
 	Failing int       `json:"failing"`
 	Late    int       `json:"late"`
 	Stuck   int       `json:"stuck"`
-	AtRisk  int       `json:"at_risk"` // of any verdict
+	AtRisk  int       `json:"at_risk"` // of any verdict, messages or files
 	Streams []Stream  `json:"streams"`
 }
 
@@ -61,10 +61,14 @@ type Stream struct {
 	Chunks    int64    `json:"chunks"`
 	Bytes     int64    `json:"bytes"`
 
+	Media   *Media              `json:"media,omitempty"`    // nil without links
 	LastRun *LastRun            `json:"last_run,omitempty"` // of the newest manifest
 	Lease   *archive.Lease      `json:"lease,omitempty"`
 	Error   *archive.StateError `json:"error,omitempty"`
 	Advice  string              `json:"advice,omitempty"`
+
+	links  int64    // that were archived
+	listed chat.Seq // the last seq that a manifest lists
 }
 
 // LastRun is the run of the newest manifest.
@@ -104,11 +108,17 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 			defer done.Add(1)
 			return panics.Caught(func() error {
 				one, err := read(ctx, t.Store, s)
+				if err == nil && o.files {
+					err = one.files(ctx, t.Store, one.FirstLo)
+				}
 				if err != nil {
 					return fmt.Errorf("%s: %w", s, err)
 				}
 				if next, ok := newest[s]; ok {
 					one.Head = max(one.Head, next-1)
+				}
+				if one.Media != nil {
+					one.Media.Off = !t.Config.ExportMedia
 				}
 				judge(&one, r.At, o.maxAge, time.Duration(t.Config.ChatRetentionDays)*24*time.Hour)
 				r.Streams[i] = one
@@ -175,12 +185,16 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 	switch {
 	case state != nil:
 		one.state(state)
-		return one, one.newest(ctx, store, state.ManifestAfter)
+		err = one.newest(ctx, store, state.ManifestAfter)
 	case one.FirstLo > 0:
-		return one, one.walk(ctx, store, genesis.FirstLo)
+		err = one.walk(ctx, store, genesis.FirstLo)
 	default:
 		return one, nil
 	}
+	if err == nil {
+		err = one.media(ctx, store, max(genesis.FirstLo, 1), state)
+	}
+	return one, err
 }
 
 // newest reads the manifest that the state names.
@@ -229,6 +243,7 @@ func (s *Stream) walk(ctx context.Context, store catalog.Store, lo chat.Seq) err
 }
 
 func (s *Stream) run(m *archive.Manifest) {
+	s.listed = m.Hi
 	s.LastRun = &LastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
 }
 
@@ -239,6 +254,7 @@ func (s *Stream) count(c archive.Counts, chunks, bytes int64) {
 	s.Expired += c.Expired
 	s.Chunks += chunks
 	s.Bytes += bytes
+	s.links += c.Links
 }
 
 // trouble records damage that this command itself found.
@@ -288,7 +304,7 @@ func (r *Result) count() {
 		default:
 			r.Done++
 		}
-		if s.AtRisk {
+		if s.AtRisk || s.filesAtRisk() {
 			r.AtRisk++
 		}
 	}

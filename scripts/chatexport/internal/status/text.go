@@ -2,23 +2,37 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"chatexport/scripts/chatexport/internal/cli"
 )
 
 func text(r Result) string {
-	rows := [][]string{{"group", "verdict", "status", "archived to", "pending", "messages", "expired", "absent", "complete", "last run"}}
+	rows := [][]string{{"group", "verdict", "status", "archived to", "pending", "messages", "expired", "absent", "links", "waiting", "complete", "last run"}}
+	withFiles := false
 	for i := range r.Streams {
 		s := &r.Streams[i]
 		name := string(s.Verdict)
-		if s.AtRisk {
+		switch {
+		case s.AtRisk:
 			name += ", at risk"
+		case s.filesAtRisk():
+			name += ", files at risk"
+		}
+		files := Media{}
+		if s.Media != nil {
+			withFiles, files = true, *s.Media
 		}
 		rows = append(rows, []string{
 			cli.StreamName(s.Stream), name, s.Status, cli.Count(int64(max(s.Frontier-1, 0))), cli.Count(s.Pending), cli.Count(s.Messages),
-			cli.Count(s.Expired), cli.Count(s.Absent), completeText(s), runText(s),
+			cli.Count(s.Expired), cli.Count(s.Absent), cli.Count(files.Links), cli.Count(files.Waiting), completeText(s), runText(s),
 		})
+	}
+	if !withFiles {
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 8, 10) // links and waiting
+		}
 	}
 	var b cli.Lines
 	b.Table(rows, 0, 1, 2, -1)
@@ -51,6 +65,9 @@ func notes(b *cli.Lines, s *Stream, now time.Time) {
 	}
 	if s.Malformed > 0 {
 		b.Line("%s: %s malformed: what came could not be read and is kept as it came", name, cli.Count(s.Malformed))
+	}
+	if m := s.Media; m != nil && (m.AtRisk || m.Code != "" || m.States != nil) {
+		b.Line("%s: %s", name, m.text())
 	}
 	if s.Error != nil {
 		b.Line("%s: error %s: %s", name, s.Error.Code, s.Error.Text)

@@ -37,6 +37,12 @@ type summary struct {
 	Streams int    `json:"streams"`
 	Shown   int    `json:"shown"`
 	Trouble bool   `json:"trouble"`
+
+	Links       int64 `json:"links"`
+	Files       int64 `json:"files"` // stored
+	FileBytes   int64 `json:"file_bytes"`
+	WithoutFile int64 `json:"without_file"` // what became of them keeps them from having one
+	Waiting     int64 `json:"waiting"`
 }
 
 // Command returns the command.
@@ -46,10 +52,10 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "report --out FILE.html",
 		Short: "Draw the archive as one page to look at",
 		Long: `report writes one HTML file that needs no network and nothing beside it: trouble first, then for each stream what of its
-seqs and of its time is archived, expired, absent or pending, how the archive grew, and how fast its runs were. It reads
-states and manifests only. The page holds ids of groups, no messages.
+seqs and of its time is archived, expired, absent or pending, how many files are stored, how the archive grew, and how fast its
+runs were. It reads states, manifests and receipts of files only. The page holds ids of groups, no messages.
 
-JSON (--json): {"out", "bytes", "streams", "shown", "trouble"}. Members are only ever added.
+JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_bytes", "without_file", "waiting", "trouble"}. Members are only ever added.
 
 ` + cli.ExitCodes + ` Trouble in the archive does not change it: see status.`,
 		Example: `  chatexport report --dir chatexport-demo/chat-archive-1250000000 --out report.html
@@ -93,6 +99,9 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer, consol
 	if err := os.WriteFile(o.out, page.Bytes(), 0o600); err != nil {
 		return cli.Usage(fmt.Errorf("write --out: %w", err))
 	}
-	s := summary{Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble}
+	s := summary{
+		Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble,
+		Links: p.Links, Files: p.Files, FileBytes: p.FileBytes, WithoutFile: p.WithoutFile, Waiting: p.Waiting,
+	}
 	return cli.Result(out, o.json, s, fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
 }

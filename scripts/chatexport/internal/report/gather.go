@@ -26,6 +26,7 @@ type drawn struct {
 
 	chunks   []span
 	runs     []listed
+	files    catalog.Files
 	unlisted int64  // bytes of chunks that no manifest lists
 	note     string // why it could not be read to the end
 }
@@ -87,6 +88,9 @@ func (d *drawn) read(ctx context.Context, store catalog.Store) error {
 	for _, r := range d.runs {
 		d.Bytes += r.bytes
 	}
+	if d.Media != nil {
+		d.Media.States, d.Media.Bytes = d.files.States, d.files.Bytes
+	}
 	return err
 }
 
@@ -109,6 +113,9 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 		d.runs = append(d.runs, listed{at: m.FinishedAt, took: m.FinishedAt.Sub(m.StartedAt), messages: m.Totals.Elements(), bytes: m.Totals.Bytes})
 		for i := range m.Chunks {
 			d.add(&m.Chunks[i])
+			if err := d.damaged(d.files.Read(ctx, store, d.Stream.Stream, &m.Chunks[i])); err != nil {
+				return err
+			}
 		}
 		next = m.Hi + 1
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"chatexport/internal/archive"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/status"
 )
@@ -24,6 +25,7 @@ type page struct {
 
 	Messages, Expired, Absent, Malformed, Pending, Bytes int64
 	Chunks                                               int
+	Links, Files, FileBytes, WithoutFile, Waiting        int64
 
 	from, to int64 // of all messages, in seconds since 1970
 	growth   []listed
@@ -37,6 +39,18 @@ func (p *page) total(d *drawn) {
 	p.Pending += d.Pending
 	p.Bytes += d.Bytes
 	p.Chunks += len(d.chunks)
+	if d.Media != nil {
+		p.Links += d.Media.Links
+		p.Waiting += d.Media.Waiting
+	}
+	for state, n := range d.files.States {
+		if state == archive.MediaStored {
+			p.Files += n
+		} else {
+			p.WithoutFile += n
+		}
+	}
+	p.FileBytes += d.files.Bytes
 	for _, c := range d.chunks {
 		if c.tsMin != 0 && (p.from == 0 || c.tsMin < p.from) {
 			p.from = c.tsMin

@@ -54,6 +54,7 @@ func build(t *testing.T) string {
 	b.Chunk(602, chat.NewMalformed(601, []byte("{")), chat.NewMalformed(602, []byte("{")))
 	b = clitest.Build(t, store, chat.Stream{GroupID: "empty"})
 	b.State(state(nil))
+	clitest.Files(t, store, chat.Stream{GroupID: "files"})
 	b = clitest.Sound(t, store, chat.Stream{GroupID: "broken"})
 	b.State(state(nil))
 	clitest.Damage(t, dir, layout.Manifest(b.Stream, 46), "{}")
@@ -82,7 +83,8 @@ func TestPage_TellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 		t.Error("trouble does not come first")
 	}
 	for _, want := range []string{
-		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "<b>2</b>malformed", "2 malformed: came", "12 absent", "chatexport repair pulls it again",
+		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "<b>2</b>malformed", "2 malformed: came", "12 absent", "<b>5</b>files, 25 B, of 9 links",
+		"<b>3</b>links without a file", "<b>1</b>files waiting", "9 links, 5 stored (55%), 25 B, 1 gone, 2 no-url, 1 waiting, from seq 21 on", "chatexport repair pulls it again",
 		`class="archived"`, `class="expired"`, `class="absent"`, `class="pending"`, "prefers-color-scheme: dark", "Growth",
 	} {
 		if !strings.Contains(text, want) {
@@ -123,7 +125,7 @@ func TestPage_DrawingsAreWellFormed(t *testing.T) {
 func TestPage_IsBoundedByMost(t *testing.T) {
 	t.Parallel()
 	text := page(t, build(t), "--most", "1")
-	if strings.Count(text, `<td class="id">`) != 1 || !strings.Contains(text, "5 more streams") {
+	if strings.Count(text, `<td class="id">`) != 1 || !strings.Contains(text, "6 more streams") {
 		t.Error("more than one stream is drawn")
 	}
 }

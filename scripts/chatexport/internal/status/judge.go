@@ -82,7 +82,7 @@ func (s *Stream) Rank() int {
 	case Done:
 		rank = 6
 	}
-	if s.AtRisk || s.filesAtRisk() {
+	if s.AtRisk || s.FilesAtRisk() {
 		rank--
 	}
 	return rank
@@ -120,7 +120,7 @@ func advice(s *Stream) string {
 		return "look whether the timer is on, or: chatexport resume"
 	case s.AtRisk:
 		return "messages may expire before they are archived: chatexport resume, or chatexport export"
-	case s.filesAtRisk():
+	case s.FilesAtRisk():
 		return "files may expire before they are archived: look whether the timer is on, or: chatexport resume"
 	default:
 		return ""

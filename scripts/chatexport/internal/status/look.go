@@ -304,7 +304,7 @@ func (r *Result) count() {
 		default:
 			r.Done++
 		}
-		if s.AtRisk || s.filesAtRisk() {
+		if s.AtRisk || s.FilesAtRisk() {
 			r.AtRisk++
 		}
 	}

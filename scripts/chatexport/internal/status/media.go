@@ -94,13 +94,14 @@ func (m *Media) judge(now time.Time, retention time.Duration) {
 	m.AtRisk = !m.Off && m.Waiting > 0 && !m.OldestAt.IsZero() && now.Sub(m.OldestAt) > time.Duration(riskShare*float64(retention))
 }
 
-func (s *Stream) filesAtRisk() bool { return s.Media != nil && s.Media.AtRisk }
+// FilesAtRisk reports whether files may expire before they are archived.
+func (s *Stream) FilesAtRisk() bool { return s.Media != nil && s.Media.AtRisk }
 
 // filesFail reports whether somebody should know that no files come.
 func (s *Stream) filesFail() bool { return s.Media != nil && s.Media.Code != "" && !s.Media.Off }
 
-// text says how the files are doing.
-func (m *Media) text() string {
+// Text says how the files are doing, for people.
+func (m *Media) Text() string {
 	var b strings.Builder
 	b.WriteString(cli.Plural(m.Links, "link"))
 	if m.States != nil {

@@ -17,7 +17,7 @@ func text(r Result) string {
 		switch {
 		case s.AtRisk:
 			name += ", at risk"
-		case s.filesAtRisk():
+		case s.FilesAtRisk():
 			name += ", files at risk"
 		}
 		files := Media{}
@@ -67,7 +67,7 @@ func notes(b *cli.Lines, s *Stream, now time.Time) {
 		b.Line("%s: %s malformed: what came could not be read and is kept as it came", name, cli.Count(s.Malformed))
 	}
 	if m := s.Media; m != nil && (m.AtRisk || m.Code != "" || m.States != nil) {
-		b.Line("%s: %s", name, m.text())
+		b.Line("%s: %s", name, m.Text())
 	}
 	if s.Error != nil {
 		b.Line("%s: error %s: %s", name, s.Error.Code, s.Error.Text)

@@ -43,12 +43,14 @@ before it is archived. Without GROUP it plans for every group and topic of the a
 looks for the beginning of what Chat still stores with some twenty calls. Without COS_BUCKET or --dir it plans a new archive.
 
 Bytes are estimated from the newest and the oldest page. Everything else follows from the way the function works; calls
-that are throttled or repeated come on top.
+that are throttled or repeated come on top. Files, too, are estimated from these pages and from what is archived: their bytes
+are stored as they are, and fetching them takes no calls, but time that depends on the connection.
 
 ` + target.GroupHelp + `
 
 JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "from", "to", "messages", "calls",
-"minutes", "gb_seconds", "batches", "chunks", "cos_requests", "bytes", "oldest_at", "expires_at", "at_risk", "error"}],
+"minutes", "gb_seconds", "batches", "chunks", "cos_requests", "bytes", "links", "file_bytes", "at_risk", "oldest_at", "expires_at",
+"files_expire_at", "error"}],
 "total": {...}}. Members are only ever added.
 
 ` + cli.ExitCodes + ` 1 means that something is at risk, or that a stream cannot be archived.`,
@@ -135,21 +137,22 @@ func (o *options) need(getenv func(string) string) (target.Need, error) {
 	return target.Chat, nil
 }
 
-// frontier returns the first seq that is not archived, and 0 where there is no archive of the stream.
-func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq, error) {
+// frontier returns the first seq that is not archived, and 0 where there is no archive of the stream; and the state, nil where
+// there is none.
+func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq, *archive.State, error) {
 	if store == nil {
-		return 0, nil
+		return 0, nil, nil
 	}
 	state, err := catalog.State(ctx, store, s)
 	if err != nil && !errors.Is(err, archive.ErrInvalid) { // which the function takes for none
-		return 0, err
+		return 0, nil, err
 	}
 	if state != nil && state.Frontier > 0 {
-		return state.Frontier, nil
+		return state.Frontier, state, nil
 	}
 	genesis, err := catalog.Genesis(ctx, store, s)
 	if errors.Is(err, catalog.ErrNoArchive) {
-		return 0, nil
+		return 0, nil, nil
 	}
 	next := genesis.FirstLo
 	if err == nil {
@@ -157,5 +160,5 @@ func frontier(ctx context.Context, store catalog.Store, s chat.Stream) (chat.Seq
 			next, err = chunk.Hi+1, failed
 		}
 	}
-	return next, err
+	return next, nil, err
 }

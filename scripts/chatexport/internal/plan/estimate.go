@@ -36,6 +36,8 @@ type figures struct {
 	Chunks      int64   `json:"chunks"`
 	COSRequests int64   `json:"cos_requests"`
 	Bytes       int64   `json:"bytes"`
+	Links       int64   `json:"links"` // files to be fetched, those that wait already included
+	FileBytes   int64   `json:"file_bytes"`
 	AtRisk      bool    `json:"at_risk"`
 }
 
@@ -51,6 +53,8 @@ type stream struct {
 	OldestAt  time.Time `json:"oldest_at,omitzero"`  // of the oldest pending message
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // of the same, by CHAT_RETENTION_DAYS
 	Error     string    `json:"error,omitempty"`     // why it cannot be archived
+
+	FilesExpireAt time.Time `json:"files_expire_at,omitzero"` // of archived messages whose files wait, the oldest
 }
 
 type result struct {
@@ -81,6 +85,7 @@ type planner struct {
 	span      int64
 	chunk     int64
 	retention time.Duration
+	media     bool // files are fetched
 	now       time.Time
 }
 
@@ -91,7 +96,7 @@ func newPlanner(t *target.Target, o options, paced *pending.Paced) *planner {
 	}
 	return &planner{
 		store: t.Store, chat: paced, qps: qps, memory: o.memory, timeLimit: o.timeLimit, span: t.Config.ExportSpan,
-		chunk: t.Config.ExportChunkBytes, retention: t.Config.Retention(), now: o.now().UTC().Truncate(time.Second),
+		chunk: t.Config.ExportChunkBytes, retention: t.Config.Retention(), media: t.Config.ExportMedia, now: o.now().UTC().Truncate(time.Second),
 	}
 }
 
@@ -113,8 +118,10 @@ func (p *planner) all(ctx context.Context, infos []chat.Facts, console *cli.Cons
 	ready := p.now.Add(time.Duration(r.Total.Minutes * float64(time.Minute)))
 	for i := range r.Streams {
 		s := &r.Streams[i]
-		if !s.ExpiresAt.IsZero() && s.ExpiresAt.Before(ready.Add(riskMargin)) {
-			s.AtRisk, r.Total.AtRisk = true, true
+		for _, at := range []time.Time{s.ExpiresAt, s.FilesExpireAt} {
+			if !at.IsZero() && at.Before(ready.Add(riskMargin)) {
+				s.AtRisk, r.Total.AtRisk = true, true
+			}
 		}
 	}
 	return r, nil
@@ -129,6 +136,8 @@ func (f *figures) add(other figures) {
 	f.Chunks += other.Chunks
 	f.COSRequests += other.COSRequests
 	f.Bytes += other.Bytes
+	f.Links += other.Links
+	f.FileBytes += other.FileBytes
 }
 
 func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
@@ -137,9 +146,16 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 		s.Error = info.Err.Error()
 		return s, nil //nolint:nilerr // one stream's trouble, told in its line
 	}
-	from, err := frontier(ctx, p.store, info.Stream)
+	from, state, err := frontier(ctx, p.store, info.Stream)
+	var found sample
+	if err == nil && p.media {
+		err = found.files.known(ctx, p.store, info.Stream, state)
+	}
 	if err != nil {
 		return s, err
+	}
+	if !found.files.oldest.IsZero() {
+		s.FilesExpireAt = found.files.oldest.Add(p.retention)
 	}
 	s.From, s.To = max(from, 1), info.NextSeq-1
 	if info.NextSeq == 0 { // the service does not tell
@@ -151,19 +167,18 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 		s.To = page.Newest()
 	}
 	if s.To < s.From {
-		s.figures = p.estimate(0, 0)
+		s.figures = p.estimate(0, 0, &found.files)
 		return s, nil
 	}
-	sample, err := p.look(ctx, &s)
-	if err != nil {
+	if err := p.look(ctx, &s, &found); err != nil {
 		s.Error = err.Error()
 		return s, nil //nolint:nilerr // the same
 	}
-	if sample.oldest > 0 {
-		s.OldestAt = time.Unix(sample.oldest, 0).UTC()
+	if found.oldest > 0 {
+		s.OldestAt = time.Unix(found.oldest, 0).UTC()
 		s.ExpiresAt = s.OldestAt.Add(p.retention)
 	}
-	s.figures = p.estimate(int64(s.To-s.From+1), sample.size())
+	s.figures = p.estimate(int64(s.To-s.From+1), found.size(), &found.files)
 	return s, nil
 }
 
@@ -171,6 +186,7 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 type sample struct {
 	messages, bytes int64
 	oldest          int64 // time of the oldest message that is pending and still stored
+	files           files
 }
 
 func (s *sample) size() float64 {
@@ -182,24 +198,23 @@ func (s *sample) size() float64 {
 
 // look reads the newest page and the oldest that is still stored, and moves From there: the function finds that place
 // itself, and pulls nothing below it.
-func (p *planner) look(ctx context.Context, s *stream) (sample, error) {
-	var found sample
-	newest, err := p.retained(ctx, s.Stream, s.To, &found)
+func (p *planner) look(ctx context.Context, s *stream, found *sample) error {
+	newest, err := p.retained(ctx, s.Stream, s.To, found)
 	first := s.From + chat.PageSize - 1
 	if err != nil || newest == 0 || first >= s.To {
-		return found, err
+		return err
 	}
-	stored, err := p.retained(ctx, s.Stream, first, &found)
+	stored, err := p.retained(ctx, s.Stream, first, found)
 	if err != nil || stored != 0 {
-		return found, err
+		return err
 	}
 	low, high := first+1, s.To // what is below low has expired; the page that ends at high has not
 	for high-low >= chat.PageSize {
 		mid := low + (high-low)/2
-		stored, err := p.retained(ctx, s.Stream, mid, &found)
+		stored, err := p.retained(ctx, s.Stream, mid, found)
 		switch {
 		case err != nil:
-			return found, err
+			return err
 		case stored != 0:
 			high = min(mid, stored)
 		default:
@@ -207,7 +222,7 @@ func (p *planner) look(ctx context.Context, s *stream) (sample, error) {
 		}
 	}
 	s.From = low
-	return found, nil
+	return nil
 }
 
 // retained reads the page that ends at seq and returns the smallest seq of it that is still stored, 0 if none is.
@@ -223,6 +238,9 @@ func (p *planner) retained(ctx context.Context, s chat.Stream, seq chat.Seq, fou
 			continue
 		}
 		found.messages++
+		if p.media {
+			found.files.sample(e)
+		}
 		found.bytes += int64(len(e.JSON)) + int64(len(s.GroupID)+len(s.TopicID)) + 16
 		if lowest == 0 || e.Seq < lowest {
 			lowest = e.Seq
@@ -235,7 +253,7 @@ func (p *planner) retained(ctx context.Context, s chat.Stream, seq chat.Seq, fou
 }
 
 // estimate computes what so many messages of such a size take.
-func (p *planner) estimate(messages int64, size float64) figures {
+func (p *planner) estimate(messages int64, size float64, files *files) figures {
 	f := figures{Messages: messages, Batches: 1}
 	pages := ceil(messages, chat.PageSize)
 	f.Bytes = int64(float64(messages) * size * gzipShare)
@@ -249,6 +267,7 @@ func (p *planner) estimate(messages int64, size float64) figures {
 		f.Chunks = max(ceil(messages, p.span), ceil(f.Bytes, p.chunk), f.Batches)
 	}
 	f.COSRequests = f.Chunks + ceil(f.Chunks, archive.MaxManifestChunks) + cosPerRun + cosPerBatch*f.Batches
+	files.estimate(&f)
 	return f
 }
 

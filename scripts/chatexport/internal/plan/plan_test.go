@@ -21,7 +21,9 @@ type figures struct {
 	Chunks      int64
 	COSRequests int64 `json:"cos_requests"`
 	Bytes       int64
-	AtRisk      bool `json:"at_risk"`
+	Links       int64
+	FileBytes   int64 `json:"file_bytes"`
+	AtRisk      bool  `json:"at_risk"`
 }
 
 type result struct {
@@ -144,5 +146,34 @@ func TestRisk_IsWhatMayExpire(t *testing.T) {
 	w.Env["CHAT_RETENTION_DAYS"] = "30"
 	if r, got := run(t, w.Env, "old", "new"); r.Code != 0 || got.Total.AtRisk {
 		t.Errorf("thirty days: exit code %d: %s", r.Code, r.Stdout)
+	}
+}
+
+func TestFiles_AreEstimatedFromPagesAndTheArchive(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}})
+	// What is archived of these has nine links, one of which waits, and is too old by far.
+	archived := group(t, w, "archived", 30)
+	clitest.Files(t, w.Store, archived)
+	pending := w.Group("pending", 0)
+	some := messages(1000)
+	for i := range some {
+		if i%2 == 0 {
+			some[i].Body = json.RawMessage(`[{"MsgType":"TIMFileElem","MsgContent":{"Url":"https://x/f","FileSize":3000}}]`)
+		}
+	}
+	if err := w.Chat.Append(pending, some...); err != nil {
+		t.Fatal(err)
+	}
+	r, got := run(t, w.Env, "archived", "pending")
+	if a := got.Streams[0]; r.Code != 1 || a.Messages != 0 || a.Links != 1 || a.FileBytes != 1 || !a.AtRisk {
+		t.Errorf("archived: exit code %d: %+v", r.Code, a)
+	}
+	if p := got.Streams[1]; p.Links != 500 || p.FileBytes != 1_500_000 || p.COSRequests < 500 || p.AtRisk {
+		t.Errorf("pending: %+v", p)
+	}
+	w.Env["EXPORT_MEDIA"] = "off"
+	if r, got := run(t, w.Env, "archived", "pending"); r.Code != 0 || got.Total.Links != 0 || got.Total.FileBytes != 0 {
+		t.Errorf("off: exit code %d: %s", r.Code, r.Stdout)
 	}
 }

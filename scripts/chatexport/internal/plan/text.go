@@ -30,6 +30,9 @@ func text(r result) string {
 			b.Line("%s: %s", cli.StreamName(s.Stream), s.Error)
 		}
 	}
+	if r.Total.Links > 0 {
+		b.Line("%s", r.Total.filesText())
+	}
 	b.Line("at %d calls a second, with %d MB; %s, %s", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), cli.Plural(r.Total.Batches, "batch"))
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
@@ -48,6 +50,7 @@ func TestMain(m *testing.M) {
 //	dotenv FILE               moves the world's variables into a file, named as the deployment names them
 //	group ID N [TYPE]         adds a group, or a topic of a community, with N messages
 //	send ID N                 sends N more
+//	share ID NAME [HOW]       sends a file, whose content is its name; HOW is signed, gone or later
 //	spoil ID SEQ...           makes messages unreadable, and with them every answer that they are in
 //	tick ID...                fires a timer and lets the function work until its queue is empty
 //	calls N                   waits until Chat has been called N times
@@ -59,7 +62,7 @@ func TestScript(t *testing.T) {
 	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
 		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
-		"send": (*scene).send, "spoil": (*scene).spoil, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
+		"send": (*scene).send, "share": (*scene).share, "spoil": (*scene).spoil, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) {
 			s := ts.Value(sceneKey{}).(*scene)
@@ -247,6 +250,21 @@ func (s *scene) send(args []string) {
 		m.Time = s.sent
 		return m
 	}))
+}
+
+func (s *scene) share(args []string) {
+	spec := mediaemu.Spec{Content: mediaemu.Bytes([]byte(args[1])), Type: "text/plain", Name: args[1]}
+	switch strings.Join(args[2:], " ") {
+	case "signed":
+		spec.Access = mediaemu.Signed403
+	case "gone":
+		spec.Missing = true
+	case "later":
+		spec.Troubles = []mediaemu.Trouble{{Times: -1, Status: http.StatusServiceUnavailable}}
+	}
+	f := s.world.Media.Add(spec)
+	body := chatemu.MsgBody(chatemu.FileElem(chatemu.Media{URL: f.URL(), Name: args[1], Size: f.Size()}))
+	s.Check(s.world.Chat.Append(s.stream(args[0]), chatemu.Message{From: "user1", Time: s.sent, Body: body}))
 }
 
 func (s *scene) spoil(args []string) {

@@ -135,6 +135,9 @@ func text(r result) string {
 	if len(r.Resumed)+len(r.LeftOut)+len(r.NotUnderstood) == 0 {
 		b.Line("nothing is stuck or failing")
 	}
+	if r.Export != nil && r.Export.Files() != "" {
+		b.Line("%s", r.Export.Files())
+	}
 	return b.String()
 }
 

@@ -72,6 +72,30 @@ func (o *Outcome) end(ctx context.Context, wanted int) error {
 	}
 }
 
+// Files says what became of files, nothing where there are none.
+func (o *Outcome) Files() string {
+	var sum Result
+	for i := range o.Streams {
+		r := &o.Streams[i]
+		sum.Files, sum.FileBytes, sum.Waiting = sum.Files+r.Files, sum.FileBytes+r.FileBytes, sum.Waiting+r.Waiting
+	}
+	return sum.filesText()
+}
+
+func (r *Result) filesText() string {
+	var parts []string
+	if r.Files > 0 {
+		parts = append(parts, cli.Plural(r.Files, "file")+" stored, "+cli.Bytes(r.FileBytes))
+	}
+	switch {
+	case r.Waiting == 1:
+		parts = append(parts, "1 link waits for its file; it needs later ticks")
+	case r.Waiting > 1:
+		parts = append(parts, cli.Count(r.Waiting)+" links wait for their files; they need later ticks")
+	}
+	return strings.Join(parts, "; ")
+}
+
 // line says what became of a stream.
 func (r *Result) line() string {
 	name := cli.StreamName(r.Stream)
@@ -82,6 +106,9 @@ func (r *Result) line() string {
 			cli.Plural(r.Messages, "message"), cli.Plural(r.Chunks, "chunk"), cli.Bytes(r.Bytes), cli.Plural(r.Batches, "batch"))
 	} else if r.Outcome == string(export.Complete) {
 		b.WriteString(", nothing new")
+	}
+	if files := r.filesText(); files != "" {
+		b.WriteString("; " + files)
 	}
 	if r.Text != "" {
 		b.WriteString(": " + r.Text)

@@ -23,6 +23,8 @@ import (
 	"chatexport/internal/export"
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
+	"chatexport/internal/trail"
+	"chatexport/internal/trail/media"
 	"chatexport/internal/version"
 	"chatexport/scripts/chatexport/internal/target"
 )
@@ -65,6 +67,9 @@ type Result struct {
 	Batches   int      `json:"batches"`
 	Calls     int64    `json:"calls"`
 	Throttled int64    `json:"throttled"`
+	Files     int64    `json:"files"` // that this command stored
+	FileBytes int64    `json:"file_bytes"`
+	Waiting   int64    `json:"waiting"`                   // links whose files need later ticks
 	Manifest  string   `json:"manifest_sha256,omitempty"` // keep it outside of the archive: verify --expect
 	Text      string   `json:"text,omitempty"`            // why it did not complete
 	ElapsedMS int64    `json:"elapsed_ms"`
@@ -83,10 +88,15 @@ func New(t *target.Target, batch time.Duration, log zerolog.Logger) (*Runner, er
 	}
 	c := t.Config
 	s := &source{Source: client}
+	caller := chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS)))
+	var trails []trail.Kind
+	if c.ExportMedia {
+		trails = append(trails, &media.Kind{Fetcher: t.Fetcher(client, caller), Retention: c.Retention()})
+	}
 	return &Runner{
 		Batch: batch, Log: log, store: t.Store, source: s, owner: ownerOf(t.Where),
 		engine: &export.Engine{
-			Source: s, Store: t.Engine, Caller: chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS))), Writes: new(objstore.WriteTimes), Build: version.String(),
+			Source: s, Store: t.Engine, Trails: trails, Caller: caller, Writes: new(objstore.WriteTimes), Build: version.String(),
 			Limits: export.Limits{
 				SDKAppID: c.ChatSDKAppID, Span: chat.Seq(c.ExportSpan), ChunkBytes: c.ExportChunkBytes,
 				Exhaustive: c.ExportVoid == config.VoidExhaustive, MaxHops: c.ExportMaxHops, Concurrency: c.ChatConcurrency,
@@ -142,6 +152,9 @@ func (r *Runner) Run(ctx context.Context, s chat.Stream) Result {
 		default:
 			result.Outcome = string(batch.Outcome)
 			result.Text = r.why(work, s, batch.Outcome)
+			if batch.Left || !batch.Due.IsZero() {
+				r.waiting(work, s, &result)
+			}
 			return result
 		}
 	}
@@ -164,8 +177,30 @@ func (r *Result) add(b export.Result) {
 	r.Batches++
 	r.Calls += b.Calls
 	r.Throttled += b.Throttled
+	r.Files += b.Media.Counts[archive.MediaStored]
+	r.FileBytes += b.Media.Bytes
 	if b.ManifestSHA256 != "" {
 		r.Manifest = b.ManifestSHA256
+	}
+}
+
+// waiting counts the links whose files are still to come. They need no more than that the stream is looked after later.
+func (r *Runner) waiting(ctx context.Context, s chat.Stream, result *Result) {
+	genesis, err := catalog.Genesis(ctx, r.store, s)
+	var state *archive.State
+	if err == nil {
+		state, err = catalog.State(ctx, r.store, s)
+	}
+	if err == nil && state != nil {
+		var w catalog.Waiting
+		w, err = catalog.WaitingLinks(ctx, r.store, s, genesis.FirstLo, state.Media)
+		result.Waiting = w.Links
+		if hint := state.Media; hint != nil && hint.Code != "" {
+			result.Text = "files do not come: " + hint.Code
+		}
+	}
+	if err != nil {
+		result.Text = "how many files wait cannot be read: " + err.Error()
 	}
 }
 

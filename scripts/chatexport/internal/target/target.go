@@ -19,10 +19,12 @@ import (
 	"chatexport/internal/catalog"
 	"chatexport/internal/chatapi"
 	"chatexport/internal/config"
+	"chatexport/internal/fetch"
 	"chatexport/internal/folder"
 	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/cosstore"
 	"chatexport/internal/objstore/dirstore"
+	"chatexport/internal/retry"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
 	"chatexport/scripts/internal/services"
@@ -205,6 +207,13 @@ func (t *Target) Chat() (*chatapi.Client, error) {
 	}
 	t.stops = append(t.stops, func() error { client.CloseIdleConnections(); return nil })
 	return client, nil
+}
+
+// Fetcher returns what fetches files as the function does.
+func (t *Target) Fetcher(client *chatapi.Client, caller *retry.Caller) *fetch.Fetcher {
+	f := services.Files(t.Config, client, caller)
+	t.stops = append(t.stops, func() error { f.CloseIdleConnections(); return nil })
+	return f
 }
 
 // Close ends what was started.

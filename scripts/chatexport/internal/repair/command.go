@@ -21,6 +21,7 @@ import (
 type options struct {
 	target target.Flags
 	read   bool
+	files  bool
 	dryRun bool
 	json   bool
 }
@@ -35,13 +36,14 @@ func Command(getenv func(string) string) *cobra.Command {
 
   a chunk     its range is pulled from Chat again, and put back if the bytes are exactly those that its manifest lists
   a manifest  is made from the chunks, if no later manifest pins the one that was lost
+  a file      is fetched from where its message says that it is, and put back if the bytes have the very sum it was stored by
 
 Everything is written create-only, so that nothing which is there can be harmed; --dry-run pulls and compares all the
 same, and writes nothing. What stands in the way is named with the reason: removing is for somebody who may, never for
 this command. What cannot be made again can only come from a copy: chatexport restore.
 
-Chunks need the app's variables, and their messages must still be stored unchanged: be quick. --read finds damage that
-only reading every chunk shows, as verify --read does.
+Chunks and files need the app's variables, and must still be stored unchanged: be quick. --read finds damage that only
+reading every chunk shows, and files that are missing, as verify --read does; --files reads every file, too.
 
 ` + target.GroupHelp + `
 
@@ -60,6 +62,7 @@ JSON (--json): {"where", "dry_run", "good", "mended", "streams": [{"group_id", "
 	f := cmd.Flags()
 	o.target.Register(f)
 	f.BoolVar(&o.read, "read", false, "read every chunk to find what is damaged")
+	f.BoolVar(&o.files, "files", false, "read every file to find what is missing or damaged")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and write nothing")
 	cli.JSONFlag(f, &o.json)
 	return cmd

@@ -71,6 +71,8 @@ type repairer struct {
 	engine      objstore.Store
 	source      source // nil without an app
 	caller      *retry.Caller
+	fetcher     fetcher         // nil without an app
+	back        map[string]bool // files that were put back, by key: other streams may name them, too
 	concurrency int
 	span        chat.Seq // most seqs in a chunk
 	opts        verify.Options
@@ -82,8 +84,8 @@ type repairer struct {
 
 func newRepairer(t *target.Target, o options) (*repairer, error) {
 	r := &repairer{
-		store: t.Store, engine: t.Engine, dryRun: o.dryRun, bucket: t.COS != nil, concurrency: t.Config.ChatConcurrency, span: chat.Seq(t.Config.ExportSpan),
-		opts:   verify.Options{Level: verify.LevelChain, SDKAppID: t.Config.ChatSDKAppID},
+		store: t.Store, engine: t.Engine, dryRun: o.dryRun, back: map[string]bool{}, bucket: t.COS != nil, concurrency: t.Config.ChatConcurrency, span: chat.Seq(t.Config.ExportSpan),
+		opts:   verify.Options{Level: verify.LevelChain, Files: o.files, SDKAppID: t.Config.ChatSDKAppID},
 		result: Result{Where: t.Where, DryRun: o.dryRun, Streams: []Stream{}},
 	}
 	if o.read {
@@ -97,6 +99,7 @@ func newRepairer(t *target.Target, o options) (*repairer, error) {
 		return nil, err
 	}
 	r.source, r.caller = client, chatapi.NewCaller(retry.NewLimiter(float64(t.Config.ChatQPS)))
+	r.fetcher = t.Fetcher(client, r.caller)
 	return r, nil
 }
 
@@ -184,7 +187,7 @@ func (p *patient) mend(ctx context.Context, report *verify.Report) error {
 		return err
 	}
 	// Chunks first: manifests are made from them.
-	for _, kind := range []layout.Kind{0, layout.KindChunk, layout.KindManifest, layout.KindMedia, layout.KindBlob, layout.KindState} {
+	for _, kind := range []layout.Kind{0, layout.KindChunk, layout.KindManifest, layout.KindMedia, layout.KindChange, layout.KindState} {
 		for _, key := range slices.Sorted(maps.Keys(p.faults)) {
 			name, _ := layout.Parse(key) // foreign ones have the kind 0
 			if name.Kind != kind {
@@ -195,7 +198,7 @@ func (p *patient) mend(ctx context.Context, report *verify.Report) error {
 			}
 		}
 	}
-	return nil
+	return p.blobs(ctx)
 }
 
 // begin reads the genesis. Without the one that it was, nothing can be judged.
@@ -294,9 +297,8 @@ func (p *patient) object(ctx context.Context, key string, name layout.Name) erro
 		return p.chunk(ctx, key, name.Lo)
 	case layout.KindManifest:
 		return p.manifest(ctx, key, name.Lo)
-	case layout.KindMedia, layout.KindBlob:
-		p.add(key, NotMended, "%s; where a copy has it as it was, whoever may removes what is here, and chatexport restore puts it back", p.faults[key])
-		return nil
+	case layout.KindMedia, layout.KindChange:
+		return p.receipt(ctx, key)
 	case layout.KindState:
 		return p.hint(ctx, key)
 	default:

@@ -1,21 +1,30 @@
 package invocation_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	cloudemu "chatexport/internal/emulator/cloud"
 	cosemu "chatexport/internal/emulator/cos"
+	mediaemu "chatexport/internal/emulator/media"
+	"chatexport/internal/emulator/media/sample"
 	"chatexport/internal/emulator/world"
+	"chatexport/internal/layout"
 )
 
 // crash kills the process at its n-th call of a service, before the call takes effect or after that but before its
@@ -87,10 +96,26 @@ type crashed struct {
 	lines     []string
 	chunks    int
 	batches   int
+	files     []string // what became of each link
 	err       error
 }
 
 const crashGroup = 300 // messages of the first run: three batches
+
+// shown are real files, in messages: pictures that are the same, and a document that needs a signature.
+func shown(host *mediaemu.Server, seed uint64) []chatemu.Message {
+	picture := func() json.RawMessage {
+		f := host.Add(mediaemu.Spec{Content: mediaemu.Bytes(sample.PNG(seed)), Type: "image/png"})
+		m := chatemu.Media{URL: f.URL(), Size: f.Size()}
+		return chatemu.ImageElem(m, m, m)
+	}
+	f := host.Add(mediaemu.Spec{Content: mediaemu.Bytes(sample.PDF(fmt.Sprint(seed))), Type: "application/pdf", Name: "a.pdf", Access: mediaemu.Signed403})
+	document := chatemu.FileElem(chatemu.Media{URL: f.URL(), Size: f.Size(), Name: "a.pdf"})
+	return []chatemu.Message{
+		{From: "late", Time: 1_700_000_000, Body: chatemu.MsgBody(picture(), document)},
+		{From: "late", Time: 1_700_000_000, Body: chatemu.MsgBody(picture())},
+	}
+}
 
 // exportWithCrash does a run of three batches and, when the group has grown, a second tick. It ends with a tick that
 // finds nothing new.
@@ -100,17 +125,20 @@ func exportWithCrash(t *testing.T, c *crash, workers int, delay time.Duration) c
 		Queue: cloudemu.QueueOptions{Delay: func(int) time.Duration { return delay }},
 		Wrap:  c.wrap, TimeLimit: 2 * time.Second,
 		Chat: chatemu.Options{Latency: 200 * time.Millisecond}, COS: cosemu.Options{Latency: 10 * time.Millisecond},
-		Env: map[string]string{"EXPORT_SPAN": "70", "CHAT_CONCURRENCY": "1"},
+		Media: mediaemu.Options{Latency: 10 * time.Millisecond},
+		Env:   map[string]string{"EXPORT_SPAN": "70", "CHAT_CONCURRENCY": "1", "EXPORT_MEDIA": "on"},
 	})
 	s.workers = workers
-	stream := s.Group("@TGS#crash", crashGroup)
+	stream := s.Group("@TGS#crash", 0)
+	must(t, s.Chat.Generate(stream, crashGroup-2, plain)) // without links, which would only make it longer
+	must(t, s.Chat.Append(stream, shown(s.Media, 1)...))
 	s.tick(stream)
 	// Who died has its event delivered again, and that is enough: no other tick has to come.
-	if got := s.state(stream); got.Frontier != crashGroup+1 {
-		t.Errorf("died at %s: the first tick's deliveries end at %d", c.victim, got.Frontier)
+	if got := s.state(stream); got.Frontier != crashGroup+1 || got.Media == nil || got.Media.Frontier != crashGroup+1 {
+		t.Errorf("died at %s: the first tick's deliveries end at %d, its files at %+v", c.victim, got.Frontier, got.Media)
 	}
 	batches := len(s.Logs.Batches())
-	must(t, s.Chat.Append(stream, old(25)...))
+	must(t, s.Chat.Append(stream, append(old(23), shown(s.Media, 2)...)...))
 	s.tick(stream)
 	chatCalls := s.Chat.Counters().Calls
 	s.tick(stream)
@@ -128,8 +156,41 @@ func exportWithCrash(t *testing.T, c *crash, workers int, delay time.Duration) c
 			chunks = append(chunks, m.Lo)
 		}
 		result.lines, result.chunks = lines, len(chunks)
+		result.files = s.files(stream, metas)
 	}
 	return result
+}
+
+// files reads the receipts of chunks, and proves that each is chained to the one before and that what they call stored is.
+func (s *site) files(stream chat.Stream, chunks []archive.ChunkMeta) (files []string) {
+	s.t.Helper()
+	body, _, err := s.Store.Get(s.t.Context(), layout.Genesis(stream))
+	must(s.t, err)
+	sum := sha256.Sum256(body)
+	previous := hex.EncodeToString(sum[:])
+	for _, c := range chunks {
+		for lo := c.Lo; c.Links > 0 && lo <= c.Hi; {
+			body, _, err := s.Store.Get(s.t.Context(), layout.Media(stream, lo))
+			must(s.t, err)
+			m, err := archive.ReadMediaReceipt(bytes.NewReader(body), func(l archive.MediaLine) error {
+				files = append(files, fmt.Sprintf("%+v", l))
+				if l.State != archive.MediaStored {
+					return nil
+				}
+				blob, _, err := s.Store.Get(s.t.Context(), layout.Blob(l.SHA256))
+				if sum := sha256.Sum256(blob); hex.EncodeToString(sum[:]) != l.SHA256 {
+					s.t.Errorf("the file of %+v is another one", l)
+				}
+				return err
+			})
+			must(s.t, err)
+			if m.Previous != previous {
+				s.t.Errorf("receipt %d is not chained to the one before", lo)
+			}
+			lo, previous = m.Hi+1, m.SHA256
+		}
+	}
+	return files
 }
 
 // old are messages that are too old to be settling.
@@ -146,8 +207,8 @@ func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
 	t.Parallel()
 	var want crashed
 	bubble(t, func(t *testing.T) { want = exportWithCrash(t, &crash{}, 1, time.Minute) })
-	if want.err != nil || want.batches < 3 {
-		t.Fatalf("the undisturbed run has %d batches: %v", want.batches, want.err)
+	if want.err != nil || want.batches < 3 || strings.Count(fmt.Sprint(want.files), "State:stored") != 6 {
+		t.Fatalf("the undisturbed run has %d batches and files %v: %v", want.batches, want.files, want.err)
 	}
 	const perBatch = 12 // a chunk being pulled and one being stored, and the newest page once more
 	type point struct {
@@ -197,8 +258,8 @@ func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
 						t.Errorf("%s: %v", name, got.err)
 						continue
 					}
-					if !slices.Equal(got.lines, want.lines) {
-						t.Errorf("%s: the archive differs (-want +got):\n%s", name, cmp.Diff(want.lines, got.lines))
+					if !slices.Equal(got.lines, want.lines) || !slices.Equal(got.files, want.files) {
+						t.Errorf("%s: the archive differs (-want +got):\n%s%s", name, cmp.Diff(want.lines, got.lines), cmp.Diff(want.files, got.files))
 					}
 					if extra := got.chatCalls - want.chatCalls; extra > p.workers*perBatch {
 						t.Errorf("%s: %d more calls of the Chat API than without a crash, want at most %d for each delivery", name, extra, perBatch)

@@ -29,6 +29,7 @@ func (b *batch) follow(ctx context.Context, gone bool) error {
 		return nil
 	}
 	to, began := b.tail.frontier, time.Now()
+	half := b.halfFor(began)
 	for _, t := range b.tail.manifests.trails {
 		name := t.Form().Name
 		if gone && name == archive.Change().Name { // there is nothing left to look at
@@ -40,7 +41,7 @@ func (b *batch) follow(ctx context.Context, gone bool) error {
 		}
 		stand := t.Follow(ctx, trail.Following{
 			To: to, Last: *b.tail.manifests.receipts.Of(t.Form()), Until: b.budget.lastStart, End: b.budget.pullEnd,
-			Half: b.budget.start.Add(b.budget.lastStart.Sub(b.budget.start) / 2),
+			Half: half,
 		})
 		if errors.Is(stand.Err, trail.ErrRecreated) {
 			return recreated("%v", stand.Err)
@@ -53,8 +54,18 @@ func (b *batch) follow(ctx context.Context, gone bool) error {
 		b.stands[name] = stand
 	}
 	b.warnOfFiles()
-	b.trailsGoOn = !b.MessagesOnly && b.handsOn(began)
+	b.trailsGoOn = !b.MessagesOnly && b.handsOn(began.After(half))
 	return nil
+}
+
+// halfFor returns until when a trail that begins now has as much of a batch as it can get. Behind new messages that is half
+// of the time. Where there were none, the next batch will have no more time than this one: it is half of what is left.
+func (b *batch) halfFor(began time.Time) time.Time {
+	from := b.budget.start
+	if !b.tail.progressed() {
+		from = began
+	}
+	return from.Add(max(0, b.budget.lastStart.Sub(from)) / 2)
 }
 
 // warnOfFiles tells what could not be had.
@@ -78,8 +89,7 @@ func (b *batch) warnOfFiles() {
 
 // handsOn reports whether a trail is worth a continuation: it has something to do, and either got on or had little of the
 // batch's time.
-func (b *batch) handsOn(began time.Time) bool {
-	late := began.After(b.budget.start.Add(b.budget.lastStart.Sub(b.budget.start) / 2))
+func (b *batch) handsOn(late bool) bool {
 	for _, s := range b.stands {
 		if s.Left && (s.Advanced || late) {
 			return true

@@ -136,7 +136,9 @@ func (m *sim) onlyLost() {
 		if m.files.links[seq] == nil {
 			continue
 		}
-		if !slices.ContainsFunc(m.files.links[seq], func(l mix.Link) bool { return l.File != nil && (!l.May(archive.MediaStored) || !l.File.Available(time.Now())) }) {
+		if !slices.ContainsFunc(m.files.links[seq], func(l mix.Link) bool {
+			return l.File != nil && (!l.May(archive.MediaStored) || !l.File.Available(time.Now()))
+		}) {
 			continue // perhaps it is none of the archive's messages, or came with another receipt
 		}
 		return

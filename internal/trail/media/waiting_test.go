@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	chatemu "chatexport/internal/emulator/chat"
+	cosemu "chatexport/internal/emulator/cos"
 	mediaemu "chatexport/internal/emulator/media"
 	"chatexport/internal/emulator/world"
 )
@@ -127,6 +129,32 @@ func TestTooSlow_FileThatWasBegunLateComesInTheNextBatch(t *testing.T) {
 			t.Errorf("%d invocations, want one for each file", n)
 		}
 		s.want("slow files", stored, stored, stored)
+	})
+}
+
+// Where services are so slow that half of every batch is over before files have their turn, what does not fit into the rest
+// fits into no batch: it is a failed try all the same, and no batch hands on to the next for nothing.
+func TestTooSlow_FileThatFitsIntoNoBatchSetsNoChainGoing(t *testing.T) {
+	t.Parallel()
+	slow := world.Options{
+		TimeLimit: 10 * time.Second, COS: cosemu.Options{Latency: 500 * time.Millisecond}, Chat: chatemu.Options{Latency: time.Second},
+	}
+	bubble(t, slow, func(t *testing.T, s *scene) {
+		s.send(time.Now().Add(-4*24*time.Hour), mediaemu.Spec{Content: mediaemu.Generated(1, 100_000), SlowBody: time.Minute})
+		s.set(func() {
+			requests := 0
+			s.asked = func() {
+				if requests++; requests > 5 { // or the chain would not end
+					s.set(func() { s.down = true })
+				}
+			}
+		})
+		for range 2 {
+			if n := s.after(soon); n > 3 {
+				t.Errorf("%d invocations", n)
+			}
+		}
+		s.want("a file that never fits", "failed too-slow")
 	})
 }
 

@@ -21,7 +21,6 @@ import (
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/export"
 	"chatexport/internal/fetch"
-	"chatexport/internal/guard"
 	"chatexport/internal/layout"
 	"chatexport/internal/retry"
 	"chatexport/internal/trail"
@@ -81,7 +80,7 @@ func (f *simFiles) fly(m *sim, flight *flight, engine *export.Engine) (land func
 	f.flights[flight.name()] = flight
 	m.mu.Unlock()
 	fetcher := fetch.New(fetch.Config{
-		Hosts: config.Hosts{"127.0.0.1"}, Loopback: true, Dir: f.dir, UserAgent: flight.name(), Dial: guard.Dialer(process.Dial),
+		Hosts: config.Hosts{"127.0.0.1"}, Loopback: true, Dir: f.dir, UserAgent: flight.name(), Dial: process.Dial,
 		HeaderTimeout: m.setting.Limit / 6, StallTimeout: m.setting.Limit / 6, Log: zerolog.Nop(),
 		Retry: retry.Policy{Jitter: engine.Caller.Policy.Jitter},
 	}, simSigner{flight}, engine.Caller)

@@ -1,7 +1,6 @@
 package media_test
 
 import (
-	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -46,7 +45,7 @@ func (s *sink) before(service string, next http.Handler) http.Handler {
 		s.mu.Lock()
 		s.files++
 		s.mu.Unlock()
-		w.Header().Set("X-Cos-Hash-Crc64ecma", strconv.FormatUint(crc.(hash.Hash64).Sum64(), 10))
+		w.Header().Set("X-Cos-Hash-Crc64ecma", strconv.FormatUint(crc.Sum64(), 10))
 	})
 }
 

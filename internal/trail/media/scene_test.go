@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,9 +39,7 @@ func bubble(t *testing.T, o world.Options, f func(*testing.T, *scene)) {
 		<-time.After(time.Until(time.Date(2026, 11, 22, 8, 30, 0, 0, time.UTC)))
 		s := &scene{t: t}
 		env := map[string]string{"EXPORT_MEDIA": "on"}
-		for name, value := range o.Env {
-			env[name] = value
-		}
+		maps.Copy(env, o.Env)
 		o.Virtual, o.Env, o.Media.Latency = true, env, 20*time.Millisecond // two things do not happen at one moment
 		o.COS.Fault = func(r *cosemu.Request) *cosemu.Fault {
 			s.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,7 @@ type soak struct {
 	counts map[string]int
 	key    int                         // of the role
 	truth  map[string]map[int64][]byte // every message that ever was, by group and seq
+	links  soakLinks
 }
 
 // roll decides whether something that happens in so many of a thousand cases does, and counts it.
@@ -123,13 +125,15 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
 	s := &soak{
 		t: t, random: rand.New(rand.NewPCG(seed, seed)), calm: true, //nolint:gosec // to be repeated, not secret
-		counts: map[string]int{}, truth: map[string]map[int64][]byte{},
+		counts: map[string]int{}, truth: map[string]map[int64][]byte{}, links: soakLinks{},
 	}
 	o := world.Options{
 		TimeLimit: 3 * time.Second,
-		Env:       map[string]string{"CHAT_QPS": "80", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4"},
-		Queue:     cloudemu.QueueOptions{Delay: func(int) time.Duration { return s.upTo(500 * time.Millisecond) }},
-		Cloud:     func(*cloudemu.Call) *cloudemu.Fault { return choose(s, "cloud API", cloudTroubles()) },
+		Env: map[string]string{
+			"CHAT_QPS": "80", "EXPORT_SPAN": "300", "CHAT_CONCURRENCY": "4", "EXPORT_MEDIA": "on", "MEDIA_MAX_BYTES": strconv.Itoa(soakFileBytes),
+		},
+		Queue: cloudemu.QueueOptions{Delay: func(int) time.Duration { return s.upTo(500 * time.Millisecond) }},
+		Cloud: func(*cloudemu.Call) *cloudemu.Fault { return choose(s, "cloud API", cloudTroubles()) },
 	}
 	o.Chat.Fault = func(chatemu.Call) *chatemu.Fault { return choose(s, "Chat", chatTroubles()) }
 	o.COS.Fault, o.COS.Credentials = s.cosFault, s.valid
@@ -143,7 +147,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	for i := range 6 {
 		stream := s.Group(fmt.Sprintf("@TGS#soak%d", i), 0)
 		s.streams = append(s.streams, stream)
-		s.truth[stream.GroupID] = map[int64][]byte{}
+		s.truth[stream.GroupID], s.links[stream.GroupID] = map[int64][]byte{}, placedLinks{}
 		s.grow(stream, 500*(i+1))
 	}
 	return s
@@ -153,6 +157,11 @@ func newSoak(t *testing.T, seed uint64) *soak {
 func (s *soak) grow(stream chat.Stream, n int) {
 	s.t.Helper()
 	must(s.t, s.Chat.Generate(stream, n, chatemu.Varied))
+	s.note(stream)
+}
+
+func (s *soak) note(stream chat.Stream) {
+	s.t.Helper()
 	retained, _, err := s.Chat.Truth(stream)
 	must(s.t, err)
 	known := s.truth[stream.GroupID]
@@ -179,9 +188,12 @@ func (s *soak) act() {
 	case n < 52:
 		what = "tick of all groups"
 		s.Push(s.Timer(s.streams...))
-	case n < 82:
+	case n < 70:
 		what = "growth"
 		s.grow(stream, 1+s.number(100))
+	case n < 82:
+		what = "growth with files"
+		s.growFiles(stream, 1+s.number(40))
 	case n < 88:
 		what = "growth by much"
 		s.grow(stream, 500+s.number(1000))
@@ -243,6 +255,9 @@ func (s *soak) endLease(stream chat.Stream) {
 	state, err := archive.ParseState(body)
 	must(s.t, err)
 	state.Lease = nil
+	if files := *state.Of(archive.Media()); files != nil {
+		files.Due = time.Time{} // a trail that stood still is left alone for as long
+	}
 	body, err = state.Encode()
 	must(s.t, err)
 	_, err = s.Store.Overwrite(s.t.Context(), layout.State(stream), objstore.Write{Body: body, ContentType: "application/json"})
@@ -263,6 +278,7 @@ func (s *soak) check(stream chat.Stream) (messages int64) {
 	if report.Hi != newest || report.ListedTo != newest || report.Finished != archive.StatusComplete || report.Status != archive.StatusComplete {
 		s.t.Errorf("%s: archived up to %d, listed up to %d of %d, %q, state %q", stream, report.Hi, report.ListedTo, newest, report.Finished, report.Status)
 	}
+	s.checkFiles(stream, report.Files)
 	archived := s.archived(stream)
 	diff, err := verify.Compare(s.t.Context(), s.Store, stream, s.expected(stream, floor, archived))
 	must(s.t, err)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The built function under random faults of everything around it, for as long as asked: kills, lost and doubled
-# deliveries, failing services, new keys, growing groups, expiring messages. Prints what happened and the verdict:
+# deliveries, failing services, new keys, growing groups, messages with files, expiring messages. Prints what happened and the verdict:
 # whether every archive is whole. A seed chooses the faults; when they happen also depends on the machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."

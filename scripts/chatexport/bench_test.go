@@ -92,7 +92,9 @@ func checkTicks(t *testing.T, rows []benchRow) {
 	if len(rows) != 8 {
 		t.Fatalf("ticks: %d rows", len(rows))
 	}
-	requests := func(at int) benchRow { return benchRow{All: rows[at].All, Asked: rows[at].Asked, Requests: rows[at].Requests} }
+	requests := func(at int) benchRow {
+		return benchRow{All: rows[at].All, Asked: rows[at].Asked, Requests: rows[at].Requests}
+	}
 	for name, pair := range map[string][2]int{
 		"a run without files": {off, on}, "an idle tick without files": {off + tick, on + tick}, "an idle tick after files": {files + off + tick, files + on + tick},
 	} {

@@ -157,7 +157,7 @@ func (o options) show(cmd *cobra.Command, done []*section) error {
 		return encoder.Encode(result)
 	}
 	for _, s := range done {
-		s.print(s, out, s.quota(o))
+		s.show(s, out, s.quota(o))
 		if s.Name == "network" {
 			project(out, s.Rows[0])
 		}

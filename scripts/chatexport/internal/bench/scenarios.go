@@ -47,21 +47,21 @@ type options struct {
 type section struct {
 	Name  string
 	Title string
-	print func(*section, io.Writer, int) // the rows, with the quota
+	show  func(*section, io.Writer, int) // the rows, with the quota
 	run   func(*bencher, context.Context) ([]figures, error)
 	Rows  []figures
 }
 
 func sections() []*section {
 	return []*section{
-		{Name: "network", Title: "with a round trip and the quota of an app", print: (*section).printMessages, run: (*bencher).network},
-		{Name: "loopback", Title: "without network delay and quota", print: (*section).printMessages, run: (*bencher).loopback},
-		{Name: "large", Title: "incompressible messages of 12 KB", print: (*section).printMessages, run: (*bencher).large},
-		{Name: "shared", Title: "three instances, one app: each with a third of the quota, each set to the whole", print: (*section).printMessages, run: (*bencher).shared},
-		{Name: "growth", Title: "one group of 10 k, 100 k and 1 M messages, and 1,000 groups of 100", print: (*section).printMessages, run: (*bencher).growth},
-		{Name: "files", Title: "files of 200 kB in one batch, all services 20 ms away, beside four loops of GET and PUT", print: (*section).printFiles, run: (*bencher).small},
-		{Name: "heavy", Title: "files of 200 kB and some of 100 MB, in a function of 128 MB", print: (*section).printFiles, run: (*bencher).heavy},
-		{Name: "ticks", Title: "requests with and without files", print: (*section).printRequests, run: (*bencher).ticks},
+		{Name: "network", Title: "with a round trip and the quota of an app", show: (*section).printMessages, run: (*bencher).network},
+		{Name: "loopback", Title: "without network delay and quota", show: (*section).printMessages, run: (*bencher).loopback},
+		{Name: "large", Title: "incompressible messages of 12 KB", show: (*section).printMessages, run: (*bencher).large},
+		{Name: "shared", Title: "three instances, one app: each with a third of the quota, each set to the whole", show: (*section).printMessages, run: (*bencher).shared},
+		{Name: "growth", Title: "one group of 10 k, 100 k and 1 M messages, and 1,000 groups of 100", show: (*section).printMessages, run: (*bencher).growth},
+		{Name: "files", Title: "files of 200 kB in one batch, all services 20 ms away, beside four loops of GET and PUT", show: (*section).printFiles, run: (*bencher).small},
+		{Name: "heavy", Title: "files of 200 kB and some of 100 MB, in a function of 128 MB", show: (*section).printFiles, run: (*bencher).heavy},
+		{Name: "ticks", Title: "requests with and without files", show: (*section).printRequests, run: (*bencher).ticks},
 	}
 }
 

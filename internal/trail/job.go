@@ -30,6 +30,7 @@ type Job struct {
 	Manifest *archive.Manifest // that lists the chunk
 	Chunk    archive.ChunkEntry
 	Whole    bool // the work began so early that what does not fit fits into no batch
+	Again    bool // an earlier batch has waited at From
 
 	trail *Trail
 }

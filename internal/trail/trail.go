@@ -295,7 +295,10 @@ func (t *Trail) follow(ctx context.Context, f Following) error {
 			continue
 		}
 		t.due = time.Now().Add(RetryAfter)
-		err := t.work(ctx, &Job{trail: t, Following: f, Manifest: t.open, Chunk: *c, Whole: time.Now().Before(f.Half)})
+		err := t.work(ctx, &Job{
+			trail: t, Following: f, Manifest: t.open, Chunk: *c, Whole: time.Now().Before(f.Half),
+			Again: !t.hint.Due.IsZero() && t.hint.Code == "" && t.hint.Frontier == t.began,
+		})
 		if err != nil && !errors.Is(err, errMoved) {
 			return err
 		}

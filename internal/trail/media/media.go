@@ -50,7 +50,7 @@ func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 	if err != nil {
 		return err
 	}
-	w := &window{kind: k, job: job, from: job.From()}
+	w := &window{kind: k, job: job, from: job.From(), again: job.Again}
 	if k.old(job) {
 		if w.expired, err = k.sample(ctx, job, body); err != nil {
 			return err

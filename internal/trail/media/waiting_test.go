@@ -50,6 +50,27 @@ func TestWaiting_FileComesWithALaterTick(t *testing.T) {
 	})
 }
 
+// What comes behind a file that is waited for is not fetched again with it.
+func TestWaiting_AsksForNothingElse(t *testing.T) {
+	t.Parallel()
+	bubble(t, world.Options{}, func(t *testing.T, s *scene) {
+		late := s.send(lately(), troubled(1, mediaemu.Trouble{Times: 7, Status: http.StatusServiceUnavailable}), picture(2))
+		others := append(s.send(lately(), picture(3)), s.send(lately(), picture(4))...)
+		for n := 1; n <= 3; n++ {
+			s.after(soon)
+			for _, f := range others {
+				if want := n/3 + 1; f.Count() != want {
+					t.Errorf("tick %d: what comes behind it was asked for %d times, want %d", n, f.Count(), want)
+				}
+			}
+		}
+		if late[0].Count() != 8 {
+			t.Errorf("it was asked for %d times", late[0].Count())
+		}
+		s.want("when it has come", stored, stored, stored, stored)
+	})
+}
+
 func TestWaiting_EndsTwelveHoursAfterTheListingIfOthersCome(t *testing.T) {
 	t.Parallel()
 	bubble(t, world.Options{}, func(t *testing.T, s *scene) {

@@ -29,6 +29,7 @@ type window struct {
 	job     *trail.Job
 	expired *expired
 	from    chat.Seq // where the work on the chunk began
+	again   bool     // the first message was waited for, and has not been tried since
 
 	mu      sync.Mutex // guards what follows while files are fetched
 	entries []entry
@@ -138,10 +139,14 @@ func (w *window) fetch(ctx context.Context) error {
 	if w.job.Until.Before(soft) {
 		soft = w.job.Until
 	}
+	// What comes behind a file that is waited for has been fetched once. Until it tells something, it is not fetched again
+	// every few minutes.
+	first := w.again && !w.listedLongAgo()
+	w.again = false
 	var links []fetch.Link
 	var at []int
 	for i := range w.entries {
-		if e := &w.entries[i]; !e.settled() && e.failed == nil {
+		if e := &w.entries[i]; !e.settled() && e.failed == nil && (!first || e.line.Seq == w.entries[0].line.Seq) {
 			links, at = append(links, fetch.Link{URL: e.line.URL, Size: e.size}), append(at, i)
 		}
 	}
@@ -161,7 +166,13 @@ func (w *window) fetch(ctx context.Context) error {
 	if !time.Now().Before(w.job.Until) {
 		w.tooSlow()
 	}
-	return w.giveUp(ctx)
+	if err := w.giveUp(ctx); err != nil || !first {
+		return err
+	}
+	if open := w.firstOpen(); open >= 0 && w.entries[open].failed == nil { // it has come, or is given up
+		return w.fetch(ctx)
+	}
+	return nil
 }
 
 // take settles an entry whose file came and is stored, or never will come.
@@ -232,9 +243,12 @@ func (w *window) tooSlow() {
 	}
 }
 
+// listedLongAgo reports whether a file that does not come is given up where others come.
+func (w *window) listedLongAgo() bool { return time.Since(w.job.Manifest.FinishedAt) >= patience }
+
 // giveUp settles what is no longer waited for.
 func (w *window) giveUp(ctx context.Context) error {
-	listed := time.Since(w.job.Manifest.FinishedAt) >= patience
+	listed := w.listedLongAgo()
 	if listed {
 		if err := w.probe(ctx); err != nil {
 			return err

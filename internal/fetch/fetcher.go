@@ -150,8 +150,9 @@ func (f *Fetcher) Fetch(ctx context.Context, soft time.Time, links []Link, done 
 type File struct {
 	SHA256 string // 64 lower-case hex digits
 	Size   int64
-	Type   string // as served: a MIME type of at most 100 bytes
-	Short  bool   // it came twice with this size, which is not what the message says
+	Type   string    // as served: a MIME type of at most 100 bytes
+	Short  bool      // it came twice with this size, which is not what the message says
+	Began  time.Time // when the first try began
 
 	content objstore.File
 }

@@ -175,6 +175,7 @@ func (r *round) tell(j *job, file *File, failure *Failure) {
 		r.done(j.i, nil, failure)
 		return
 	}
+	file.Began = j.began
 	r.done(j.i, file, nil)
 }
 

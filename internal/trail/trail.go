@@ -247,6 +247,13 @@ func (t *Trail) waits(to chat.Seq) bool {
 
 // Stand tells how the trail stands.
 func (t *Trail) Stand(to chat.Seq) Stand {
+	if !t.waits(to) && t.open != nil {
+		if c := t.skip(); c != nil {
+			if due, _ := t.kind.Due(t.open, c); due.After(time.Now()) {
+				t.hint.Due = due
+			}
+		}
+	}
 	s := Stand{Done: t.done, Left: !t.waits(to)}
 	if t.hint != nil {
 		s.Advanced = t.hint.Frontier > t.began

@@ -50,7 +50,7 @@ func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 	if err != nil {
 		return err
 	}
-	w := &window{kind: k, job: job, from: job.From(), again: job.Again}
+	w := &window{kind: k, job: job, from: job.From(), began: time.Now(), again: job.Again}
 	if k.old(job) {
 		if w.expired, err = k.sample(ctx, job, body); err != nil {
 			return err
@@ -65,7 +65,7 @@ func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 // Resolve fetches the files of a message outside of this trail, sent at a time in seconds since 1970, and returns what became of
 // each link. It waits for nothing: what does not come has failed. ErrTimeUp means that the time was too short.
 func (k *Kind) Resolve(ctx context.Context, job *trail.Job, sent int64, links []chat.Link) ([]archive.MediaLine, error) {
-	w := &window{kind: k, job: job, from: job.From()}
+	w := &window{kind: k, job: job, from: job.From(), began: time.Now()}
 	if err := w.add(ctx)(sent, links); err != nil {
 		return nil, err
 	}
@@ -174,13 +174,13 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 	err := each(func(host string, l chat.Link) {
 		i, n := seen[host], count[host]
 		seen[host]++
-		if n > samples && i*samples/n == (i+1)*samples/n {
+		if n <= samples || i*samples/n == (i+1)*samples/n { // of so few none would be left out
 			return
 		}
 		places = append(places, place{l.Seq, l.N})
 		out.sampled[place{l.Seq, l.N}] = nil
 		links, hosts = append(links, fetch.Link{URL: l.URL, Size: l.Size}), append(hosts, host)
-		out.hosts[host] = n > samples // of fewer links none is left out
+		out.hosts[host] = true
 	})
 	if err != nil {
 		return nil, err

@@ -29,7 +29,8 @@ type window struct {
 	job     *trail.Job
 	expired *expired
 	from    chat.Seq // where the work on the chunk began
-	again   bool     // the first message was waited for, and has not been tried since
+	began   time.Time
+	again   bool // the first message was waited for, and has not been tried since
 
 	mu      sync.Mutex // guards what follows while files are fetched
 	entries []entry
@@ -44,7 +45,8 @@ type entry struct {
 	sent   time.Time
 	failed *fetch.Failure // of the last try, if the file may still come
 	tried  time.Time
-	bytes  int64 // of the object, once it is stored
+	bytes  int64         // of the object, once it is stored
+	took   time.Duration // to fetch and store the file
 }
 
 func (e *entry) settled() bool { return e.line.State != "" }
@@ -190,7 +192,7 @@ func (w *window) take(ctx context.Context, i int, file *fetch.File, err error) {
 	case err == nil:
 		e.settle(archive.MediaStored, "")
 		e.line.SHA256, e.line.Bytes, e.line.Type, e.line.Short = file.SHA256, file.Size, file.Type, file.Short
-		e.bytes, w.came = file.Size, time.Now()
+		e.bytes, e.took, w.came = file.Size, time.Since(file.Began), time.Now()
 	case damaged:
 		e.settle(archive.MediaFailed, "blob_damaged")
 	case failed && cut(w.job, failure): // the next batch has more time for it
@@ -230,14 +232,25 @@ func (w *window) store(ctx context.Context, file *fetch.File) error {
 	return err
 }
 
-// tooSlow takes the rest of a message for tried that did not fit into a whole batch: it will fit into none.
+// tooSlow takes the rest of a message for tried whose other files alone took as long as a whole batch: it will fit into none. What
+// was not begun because other streams were served tells nothing.
 func (w *window) tooSlow() {
 	open := w.firstOpen()
 	if open < 0 || !w.job.Whole || w.job.From() != w.from || w.entries[open].line.Seq != w.entries[0].line.Seq {
 		return
 	}
+	message := func(e *entry) bool { return e.line.Seq == w.entries[0].line.Seq }
+	var took time.Duration
 	for i := range w.entries {
-		if e := &w.entries[i]; !e.settled() && e.failed == nil && e.line.Seq == w.entries[0].line.Seq {
+		if e := &w.entries[i]; message(e) {
+			took += e.took
+		}
+	}
+	if took < w.job.Until.Sub(w.began) {
+		return
+	}
+	for i := range w.entries {
+		if e := &w.entries[i]; !e.settled() && e.failed == nil && message(e) {
 			e.failed, e.tried = &fetch.Failure{State: fetch.Failed, Code: fetch.CodeTooSlow, Passing: true}, time.Now()
 		}
 	}

@@ -168,6 +168,9 @@ func (m *sim) disturbWorld(d disturbance) (done, known bool) {
 		if d.Pick%4 == 0 && !m.dissolved {
 			m.must(m.chat.Dissolve(m.stream.GroupID))
 			m.dissolved = true
+			m.chain.mu.Lock()
+			m.chain.trail.gone = true
+			m.chain.mu.Unlock()
 		}
 	case "lose state":
 		m.store.Lose(layout.State(m.stream))

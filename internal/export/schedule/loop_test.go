@@ -34,6 +34,7 @@ func (m *sim) run() {
 	m.stats.Chunks += len(m.chain.chunks)
 	m.stats.Receipts += len(m.chain.trail.receipts)
 	m.stats.Parts += m.chain.trail.parts
+	m.stats.Orphans += m.chain.trail.orphans
 }
 
 // prepare makes the group, and the archive that there is already.

@@ -8,6 +8,7 @@ type simStats struct {
 	Continued, Failed, Killed, LostRaces, Late, Stale int
 	OwnChunks, Leftovers, Gone                        int
 	Receipts, Parts, Taken, Stored, Lost, SameBytes   int
+	Orphans                                           int
 }
 
 func (s *simStats) add(o simStats) {
@@ -28,6 +29,7 @@ func (s *simStats) add(o simStats) {
 	s.Receipts += o.Receipts
 	s.Parts += o.Parts
 	s.Taken += o.Taken
+	s.Orphans += o.Orphans
 	s.Stored += o.Stored
 	s.Lost += o.Lost
 	s.SameBytes += o.SameBytes
@@ -42,6 +44,7 @@ func (s *simStats) demand(t *testing.T, weather string) {
 		least["lost races"], least["chunks that stood in the way and were older"] = s.LostRaces, s.Leftovers
 	case "files":
 		least["files that came"], least["files that did not"], least["files that were stored already"] = s.Stored, s.Lost, s.SameBytes
+		least["receipts of a group that is gone"] = s.Orphans
 		least["receipts that end below a file that is waited for"], least["receipts that were stored already"] = s.Parts, s.Taken
 	case "failures":
 		least["own chunks whose answer was lost"], least["late writes"], least["stale reads"] = s.OwnChunks, s.Late, s.Stale

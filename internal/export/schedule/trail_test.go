@@ -21,6 +21,8 @@ type simTrail struct {
 	blobs    map[string]int64 // their sizes
 	lines    []simLine
 	parts    int // receipts that end within a chunk
+	gone     bool
+	orphans  int // receipts of a group that is gone
 }
 
 type simLine struct {
@@ -98,6 +100,9 @@ func (c *simChain) storedReceipt(w memstore.Stored, lo chat.Seq) {
 	t.counted += m.Sum()
 	if t.counted > chunk.Links || m.Hi == chunk.Hi && t.counted != chunk.Links {
 		c.problem("receipts up to %d count %d links, chunk [%d, %d] has %d", m.Hi, t.counted, chunk.Lo, chunk.Hi, chunk.Links)
+	}
+	if t.gone {
+		t.orphans++
 	}
 	if m.Hi < chunk.Hi {
 		t.parts++

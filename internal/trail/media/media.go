@@ -150,6 +150,15 @@ func (e *expired) judge(l chat.Link, host string) *fetch.Failure {
 	return failure
 }
 
+// sampled is what became of a link that was tried.
+type sampled struct {
+	at      place
+	host    string
+	came    bool
+	told    bool           // whether it comes, and not only that the time ended
+	failure *fetch.Failure // with which it never comes
+}
+
 // sample tries some links of each host, evenly spread over the chunk.
 func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expired, error) {
 	count := map[string]int{}
@@ -167,9 +176,8 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 		return nil, err
 	}
 	out := &expired{hosts: map[string]bool{}, sampled: map[place]*fetch.Failure{}}
+	var tried []sampled
 	var links []fetch.Link
-	var hosts []string
-	var places []place
 	seen := map[string]int{}
 	err := each(func(host string, l chat.Link) {
 		i, n := seen[host], count[host]
@@ -177,34 +185,31 @@ func (k *Kind) sample(ctx context.Context, job *trail.Job, body []byte) (*expire
 		if n <= samples || i*samples/n == (i+1)*samples/n { // of so few none would be left out
 			return
 		}
-		places = append(places, place{l.Seq, l.N})
-		out.sampled[place{l.Seq, l.N}] = nil
-		links, hosts = append(links, fetch.Link{URL: l.URL, Size: l.Size}), append(hosts, host)
+		tried, links = append(tried, sampled{at: place{l.Seq, l.N}, host: host}), append(links, fetch.Link{URL: l.URL, Size: l.Size})
 		out.hosts[host] = true
 	})
 	if err != nil {
 		return nil, err
 	}
-	came := make([]bool, len(links))
-	told := make([]bool, len(links))
-	failures := make([]*fetch.Failure, len(links))
 	ctx, cancel := context.WithDeadline(ctx, job.End)
 	defer cancel()
 	err = k.Fetcher.Fetch(ctx, job.Until, links, func(_ context.Context, i int, file *fetch.File, err error) {
+		s := &tried[i]
+		s.came = file != nil
 		failure, failed := errors.AsType[*fetch.Failure](err)
-		came[i], told[i] = file != nil, !failed || !cut(job, failure)
+		s.told = !failed || !cut(job, failure)
 		if failed && !failure.Passing {
-			failures[i] = failure
+			s.failure = failure
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range links {
-		out.sampled[places[i]] = failures[i]
-		if came[i] {
-			out.hosts[hosts[i]] = false
-		} else if !told[i] && !job.Whole {
+	for _, s := range tried {
+		out.sampled[s.at] = s.failure
+		if s.came {
+			out.hosts[s.host] = false
+		} else if !s.told && !job.Whole {
 			return nil, trail.ErrTimeUp
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Summary) Sound() bool { return s.Unsound == 0 && len(s.Findings) == 0 }
 func Archive(ctx context.Context, store Store, opts Options, visit func(Report) error) (Summary, error) {
 	var summary Summary
 	opts = opts.filled()
-	streams, media, err := find(ctx, store, opts, &summary)
+	streams, listed, err := find(ctx, store, opts, &summary)
 	if err != nil {
 		return summary, fmt.Errorf("verify: %w", err)
 	}
@@ -63,7 +63,7 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 		}
 		group.Go(func() error {
 			err := panics.Brief("verify "+s.String(), func() error {
-				report, err := verifyStream(ctx, store, s, opts, files, media[s])
+				report, err := verifyStream(ctx, store, s, opts, files, listed)
 				if err != nil {
 					return err
 				}
@@ -80,10 +80,10 @@ func Archive(ctx context.Context, store Store, opts Options, visit func(Report) 
 }
 
 // find lists everything once, which may not show all that is expected: whether that is there, its verification tells. A stream is whatever a key names, be it a foreign one beside the stream's chunks.
-// media are those that have something below the prefix of their receipts.
-func find(ctx context.Context, store Store, opts Options, summary *Summary) (streams []chat.Stream, media map[chat.Stream]bool, err error) {
+// listed are the prefixes of receipts below which there is something.
+func find(ctx context.Context, store Store, opts Options, summary *Summary) (streams []chat.Stream, listed map[string]bool, err error) {
 	seen := map[chat.Stream]struct{}{}
-	media = map[chat.Stream]bool{}
+	listed = map[string]bool{}
 	for s := range opts.Known {
 		seen[s] = struct{}{}
 	}
@@ -109,7 +109,9 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) (str
 				summary.stray(key, opts.MaxFindings)
 			case s != chat.Stream{}: // a blob belongs to whatever receipts name it, be it none: it is written first
 				seen[s] = struct{}{}
-				media[s] = media[s] || prefix == layout.MediaPrefixRoot
+				if prefix == layout.MediaPrefixRoot {
+					listed[layout.MediaPrefix(s)] = true
+				}
 			}
 		}
 	}
@@ -120,7 +122,7 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) (str
 	slices.SortFunc(streams, func(a, b chat.Stream) int {
 		return strings.Compare(layout.ChunkPrefix(a), layout.ChunkPrefix(b))
 	})
-	return streams, media, nil
+	return streams, listed, nil
 }
 
 // stray tells of an object that belongs to no stream.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"chatexport/internal/archive"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/internal/panics"
@@ -56,35 +57,76 @@ func newBlobs(store Store, opts Options) *blobs {
 	return b
 }
 
-// checkStoredLinks looks at the files that lines of one receipt name.
-func (v *verifier) checkStoredLinks(ctx context.Context, receipt string, links []storedLink) error {
-	found, fresh, err := v.blobs.look(ctx, links)
+// StoredFiles is what was found of the files that the lines of receipts name.
+type StoredFiles struct {
+	// Found and Hashed count the stored links of receipts that were read: those whose file is there with the right size, and
+	// those whose file was read and has the right bytes.
+	Found  int64 `json:"links_found"`
+	Hashed int64 `json:"links_hashed"`
+	// What was looked at for that, each file once: those that another stream had needed already are not among them.
+	Blobs       int64 `json:"blobs"`
+	Bytes       int64 `json:"blob_bytes"`
+	BlobsHashed int64 `json:"blobs_hashed"`
+	BytesHashed int64 `json:"blob_bytes_hashed"`
+}
+
+// maxStored is how many stored links are gathered before their files are looked at.
+const maxStored = archive.MaxMediaLinks
+
+// storedLinks gathers the stored links of one receipt, and looks at their files.
+type storedLinks struct {
+	v       *verifier
+	receipt string       // its key
+	of      *StoredFiles // where it is told
+	links   []storedLink
+}
+
+// storedLink is what a line says of its file.
+type storedLink struct {
+	sha256 string
+	bytes  int64
+}
+
+func (l *storedLinks) add(ctx context.Context, line *archive.MediaLine) error {
+	if line.State != archive.MediaStored {
+		return nil
+	}
+	l.links = append(l.links, storedLink{line.SHA256, line.Bytes})
+	if len(l.links) < maxStored {
+		return nil
+	}
+	return l.flush(ctx)
+}
+
+// flush looks at the files of the links that were gathered.
+func (l *storedLinks) flush(ctx context.Context) error {
+	found, fresh, err := l.v.blobs.look(ctx, l.links)
 	if err != nil {
 		return err
 	}
-	f := v.report.files()
 	for _, b := range fresh {
-		f.Blobs++
-		f.Bytes += b.size
+		l.of.Blobs++
+		l.of.Bytes += b.size
 		if b.hashed {
-			f.BlobsHashed++
-			f.BytesHashed += b.size
+			l.of.BlobsHashed++
+			l.of.BytesHashed += b.size
 		}
 	}
-	for _, l := range links {
-		b, key := found[l.sha256], layout.Blob(l.sha256)
+	for _, one := range l.links {
+		b, key := found[one.sha256], layout.Blob(one.sha256)
 		switch {
 		case b.fault != nil:
-			v.addOnce(b.fault.Kind, key, "%s; %s names it", b.fault.Text, receipt)
-		case b.size != l.bytes:
-			v.addOnce(KindBlob, key, "has %d bytes, but %s says %d", b.size, receipt, l.bytes)
+			l.v.addOnce(b.fault.Kind, key, "%s; %s names it", b.fault.Text, l.receipt)
+		case b.size != one.bytes:
+			l.v.addOnce(KindBlob, key, "has %d bytes, but %s says %d", b.size, l.receipt, one.bytes)
 		default:
-			f.Found++
+			l.of.Found++
 			if b.hashed {
-				f.Hashed++
+				l.of.Hashed++
 			}
 		}
 	}
+	l.links = l.links[:0]
 	return nil
 }
 

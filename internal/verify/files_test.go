@@ -74,21 +74,22 @@ func TestFiles_ReportTellsHowFarTheyAreArchived(t *testing.T) {
 	bytes := 16*size + 4*(size-1) + int64(len(archivetest.Content(url("sticker")))) // of 20 pictures, 4 with a name of one digit
 	for name, tt := range map[string]struct {
 		opts verify.Options
-		want verify.Files
+		read int
+		want verify.StoredFiles
 	}{
-		"chain": {verify.Options{Level: verify.LevelChain}, verify.Files{}},
-		"read":  {verify.Options{}, verify.Files{Read: 3, Found: 40, Blobs: 21, Bytes: bytes}},
+		"chain": {verify.Options{Level: verify.LevelChain}, 0, verify.StoredFiles{}},
+		"read":  {verify.Options{}, 3, verify.StoredFiles{Found: 40, Blobs: 21, Bytes: bytes}},
 		"sample": {
 			verify.Options{Level: verify.LevelSample, Pick: func(_ chat.Stream, lo chat.Seq) bool { return lo == 41 }},
-			verify.Files{Read: 1, Found: 20, Blobs: 11, Bytes: 10*size + int64(len(archivetest.Content(url("sticker"))))},
+			1, verify.StoredFiles{Found: 20, Blobs: 11, Bytes: 10*size + int64(len(archivetest.Content(url("sticker"))))},
 		},
 		"files": {
 			verify.Options{Level: verify.LevelChain, Files: true},
-			verify.Files{Read: 3, Found: 40, Hashed: 40, Blobs: 21, Bytes: bytes, BlobsHashed: 21, BytesHashed: bytes},
+			3, verify.StoredFiles{Found: 40, Hashed: 40, Blobs: 21, Bytes: bytes, BlobsHashed: 21, BytesHashed: bytes},
 		},
 		"sample of files": {
 			verify.Options{Files: true, PickFile: func(sum string) bool { return layout.Blob(sum) == blobKey("sticker") }},
-			verify.Files{Read: 3, Found: 40, Hashed: 20, Blobs: 21, Bytes: bytes, BlobsHashed: 1, BytesHashed: int64(len(archivetest.Content(url("sticker"))))},
+			3, verify.StoredFiles{Found: 40, Hashed: 20, Blobs: 21, Bytes: bytes, BlobsHashed: 1, BytesHashed: int64(len(archivetest.Content(url("sticker"))))},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,10 +100,10 @@ func TestFiles_ReportTellsHowFarTheyAreArchived(t *testing.T) {
 			if !report.Sound() || len(report.Warnings) > 0 || report.Whole() != (name == "read" || name == "sample of files") {
 				t.Errorf("whole %t, findings %v, warnings %v", report.Whole(), report.Findings, report.Warnings)
 			}
-			want := tt.want
-			want.Receipts, want.To, want.Last = 3, 60, archive.Link{Key: last, SHA256: b.Media.SHA256}
-			want.Links = map[string]int64{archive.MediaStored: 40, archive.MediaNoURL: 4}
-			want.Outstanding = 22 + 11
+			want := verify.Files{
+				Trail:       verify.Trail{Receipts: 3, Read: tt.read, Last: archive.Link{Key: last, SHA256: b.Media.SHA256}, To: 60},
+				StoredFiles: tt.want, Links: map[string]int64{archive.MediaStored: 40, archive.MediaNoURL: 4}, Outstanding: 22 + 11,
+			}
 			if report.Files == nil {
 				t.Fatal("nothing is told of files")
 			}
@@ -150,7 +151,7 @@ func TestFiles_TrailThatHasNotBegunIsNoFault(t *testing.T) {
 		b.Manifest(archive.StatusComplete)
 		b.State(func(s *archive.State) { s.Media = &archive.TrailHint{Frontier: 21, Manifest: 1, Code: "denied"} })
 		report := verified(t, store, verify.Options{Level: level})
-		want := &verify.Files{To: 20, Links: map[string]int64{}, Outstanding: 44}
+		want := &verify.Files{Trail: verify.Trail{To: 20}, Links: map[string]int64{}, Outstanding: 44}
 		if diff := cmp.Diff(want, report.Files); diff != "" || !report.Sound() || !report.Whole() && level == verify.LevelFull {
 			t.Errorf("level %d: findings %v (-want +got):\n%s", level, report.Findings, diff)
 		}

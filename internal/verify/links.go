@@ -3,84 +3,57 @@ package verify
 import (
 	"bytes"
 	"context"
-	"errors"
-	"iter"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
 )
 
-// errEnough ends the reading of a chunk whose other links nobody wants.
-var errEnough = errors.New("enough")
+// linkTruth are the links in a chunk's lines.
+type linkTruth struct {
+	*items[chat.Link]
 
-// linkSource finds the links in a chunk's lines again, one at a time.
-type linkSource struct {
-	stop func()
-	next func() (chat.Link, bool)
-	link chat.Link
-	more bool
-	bad  bool // the chunk cannot be compared with: it was not read, or is not what it should be
+	v *verifier
 }
 
-func linksOf(s chat.Stream, e *archive.ChunkEntry, body []byte) *linkSource {
-	if body == nil {
-		return &linkSource{stop: func() {}, bad: true}
+func linksOf(v *verifier, e *archive.ChunkEntry, body []byte) *linkTruth {
+	return &linkTruth{v: v, items: itemsOf(v.stream, e, body, func(l chat.Link) chat.Seq { return l.Seq }, eachLink)}
+}
+
+func eachLink(e *chat.Element, yield func(chat.Link) bool) bool {
+	for _, link := range chat.Links(e) {
+		link.Size = 0 // which a receipt does not repeat
+		if !yield(link) {
+			return false
+		}
 	}
-	l := &linkSource{}
-	l.next, l.stop = iter.Pull(func(yield func(chat.Link) bool) {
-		_, err := archive.ReadChunk(bytes.NewReader(body), s, e.Lo, e.Hi, func(e chat.Element) error {
-			for _, link := range chat.Links(&e) {
-				link.Size = 0 // which a receipt does not repeat
-				if !yield(link) {
-					return errEnough
-				}
-			}
-			return nil
-		})
-		l.bad = err != nil && !errors.Is(err, errEnough)
+	return true
+}
+
+func (t *linkTruth) stop() { t.items.stop() }
+
+// compare implements truth.
+func (t *linkTruth) compare(ctx context.Context, key string, body []byte, m *archive.ReceiptMeta) (archive.ReceiptMeta, error) {
+	l := &receiptLines{v: t.v, key: key, truth: t, stored: storedLinks{v: t.v, receipt: key, of: &t.v.report.files().StoredFiles}}
+	own, err := archive.ReadMediaReceipt(bytes.NewReader(body), func(line archive.MediaLine) error {
+		l.compare(line.Link)
+		return l.stored.add(ctx, &line)
 	})
-	l.pop()
-	return l
-}
-
-func (l *linkSource) pop() { l.link, l.more = l.next() }
-
-// skip passes the links up to a seq.
-func (l *linkSource) skip(hi chat.Seq) {
-	for !l.bad && l.more && l.link.Seq <= hi {
-		l.pop()
+	if failed := l.stored.flush(ctx); failed != nil {
+		return own, failed
 	}
+	if err == nil {
+		l.end(m)
+	}
+	return own, err
 }
 
-// maxStored is how many stored links are gathered before their files are looked at.
-const maxStored = archive.MaxMediaLinks
-
-// receiptLines compares the lines of one receipt with the links of its chunk, and has their files looked at.
+// receiptLines compares the lines of one receipt with the links of its chunk.
 type receiptLines struct {
 	v      *verifier
 	key    string
-	truth  *linkSource
+	truth  *linkTruth
 	told   bool // it differs from the chunk; what follows is not compared
-	stored []storedLink
-	failed error // of the store
-}
-
-// storedLink is what a line says of its file.
-type storedLink struct {
-	sha256 string
-	bytes  int64
-}
-
-func (l *receiptLines) visit(ctx context.Context, line archive.MediaLine) error {
-	l.compare(line.Link)
-	if line.State != archive.MediaStored {
-		return nil
-	}
-	l.stored = append(l.stored, storedLink{line.SHA256, line.Bytes})
-	if len(l.stored) >= maxStored {
-		l.flush(ctx)
-	}
-	return l.failed
+	stored storedLinks
 }
 
 func (l *receiptLines) compare(got chat.Link) {
@@ -88,7 +61,7 @@ func (l *receiptLines) compare(got chat.Link) {
 	if t.bad || l.told {
 		return
 	}
-	want, more := t.link, t.more
+	want, more := t.item, t.more
 	switch {
 	case !more || want.Seq != got.Seq || want.N != got.N:
 		l.tell("has link %d of seq %d where its chunk has another one, or none", got.N, got.Seq)
@@ -117,14 +90,8 @@ func (l *receiptLines) end(m *archive.ReceiptMeta) {
 	case t.bad || l.told:
 	case unread > 0:
 		l.v.doubts.unread.note(l.key, "counts %d links as unread, but their chunk can be read: it was mended since, or they are hidden", unread)
-	case t.more && t.link.Seq <= m.Hi:
-		l.tell("leaves out link %d of seq %d", t.link.N, t.link.Seq)
+	case t.more && t.item.Seq <= m.Hi:
+		l.tell("leaves out link %d of seq %d", t.item.N, t.item.Seq)
 	}
 	t.skip(m.Hi)
-}
-
-// flush looks at the files of the stored links that were gathered.
-func (l *receiptLines) flush(ctx context.Context) {
-	l.failed = l.v.checkStoredLinks(ctx, l.key, l.stored)
-	l.stored = l.stored[:0]
 }

@@ -128,7 +128,12 @@ func (m *manifests) load(ctx context.Context) error {
 		v.add(KindManifest, key, "is the manifest of %s from %d", manifest.Stream(), manifest.Lo)
 	default:
 		m.accept(key, sum(body), &manifest)
-		return v.receipts.checkPin(ctx, key, manifest.Trails.Media)
+		for _, r := range v.trails {
+			if err := r.checkPin(ctx, key, *manifest.Trails.Of(r.form)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	m.jump()
 	return nil

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -11,26 +10,69 @@ import (
 	"chatexport/internal/layout"
 )
 
-// receipts walks the trail of files beside the chunks that manifests list, one receipt in memory at a time. Which receipts
-// must exist follows from the manifests: they cover each chunk with links from its first seq to its last, and no other.
+// Trail is what was found of the receipts of one trail. That it ends early is no fault: it is behind, or switched off.
+type Trail struct {
+	Receipts int          `json:"receipts"`
+	Read     int          `json:"receipts_read"`
+	Copied   int          `json:"without_metadata,omitempty"` // receipts without metadata: their first lines stand for them
+	Last     archive.Link `json:"last_receipt"`               // its sha256 pins all receipts before it
+	To       chat.Seq     `json:"to"`                         // everything that is listed up to here is accounted for
+}
+
+// account is what the receipts of one trail are about.
+type account interface {
+	// wants returns what the counts of a chunk's receipts must sum up to; 0 if it needs none.
+	wants(e *archive.ChunkEntry) int64
+	// truth opens a chunk, for the lines of its receipts to be compared with. body is nil if it was not read, or is not what
+	// it should be.
+	truth(e *archive.ChunkEntry, body []byte) truth
+	// read checks that an object is a receipt. Errors are those of archive.Trail.ReadReceipt.
+	read(body []byte) (archive.ReceiptMeta, error)
+	// count adds to the report what a receipt of the trail counts.
+	count(m *archive.ReceiptMeta)
+}
+
+// truth is a chunk beside which its receipts are read, one after the other.
+type truth interface {
+	// compare reads a receipt that m describes, compares its lines, and has their files looked at. The error wraps
+	// archive.ErrInvalid or archive.ErrFormat if it is none, and is the store's otherwise.
+	compare(ctx context.Context, key string, body []byte, m *archive.ReceiptMeta) (archive.ReceiptMeta, error)
+	// skip passes what the chunk has up to a seq.
+	skip(hi chat.Seq)
+	stop()
+}
+
+// receipts walks one trail beside the chunks that manifests list, one receipt in memory at a time. Which receipts must exist
+// follows from the manifests: they cover each chunk that needs any from its first seq to its last, and no other. One that
+// counts nothing but expired seqs may cover many chunks.
 type receipts struct {
-	v    *verifier
-	list bool     // an object was seen below the stream's prefix
+	v *verifier
+	account
+
+	form   archive.Trail
+	hinted string // what the state calls the trail
+	key    func(lo chat.Seq) string
+	prefix string
+	report func() *Trail     // which a stream without receipts may not have
+	tell   func(r *receipts) // completes the report
+
+	list bool     // an object was seen below the prefix
 	keys *listing // nil as long as nothing tells that the stream has receipts
 
 	previous string // what the next one's previous must be; empty if that is not known
 	last     archive.Pin
 	hi       chat.Seq // of the last one
+	hole     chat.Seq // lo of the receipt behind those that are missing: nothing tells how many there were
 	end      chat.Seq // the first seq that has no receipt and needs one; 0 as long as none is missing
 
 	pin   archive.Pin          // the last one that a manifest names
-	after *archive.ReceiptMeta // that the state's media.after names; nil if it was not met
+	after *archive.ReceiptMeta // that the state's hint names; nil if it was not met
 }
 
-// open begins the listing, once. Streams without links cost no request.
+// open begins the listing, once. Streams that need no receipt cost no request.
 func (r *receipts) open(ctx context.Context) {
 	if r.keys == nil {
-		r.keys = newListing(r.v.store.List(ctx, layout.MediaPrefix(r.v.stream), ""))
+		r.keys = newListing(r.v.store.List(ctx, r.prefix, ""))
 	}
 }
 
@@ -43,15 +85,22 @@ func (r *receipts) stop() {
 // follow verifies the receipts of a chunk that a manifest lists. body is the chunk's object, nil unless it was read and is
 // what it should be; read says whether receipts are read, too.
 func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byte, read bool) error {
-	if e.Links == 0 || r.end != 0 {
+	lo := max(e.Lo, r.hi+1)
+	if e.Lo < lo && lo <= e.Hi {
+		r.v.add(KindOverlap, r.key(r.last.Lo), "covers [%d, %d], which ends within a chunk", r.last.Lo, r.hi)
+	}
+	wanted := r.wants(e)
+	if wanted == 0 || r.end != 0 || lo > e.Hi {
 		return nil
 	}
 	r.open(ctx)
-	r.v.report.files()
-	truth := linksOf(r.v.stream, e, body)
+	if r.form.Name == archive.Change().Name && e.Hi < r.hole { // a receipt that is missing may have covered it, too
+		return nil
+	}
+	truth := r.truth(e, body)
 	defer truth.stop()
-	counted, whole := int64(0), true
-	for lo := e.Lo; lo <= e.Hi; {
+	counted, whole := int64(0), lo == e.Lo
+	for lo <= e.Hi {
 		m, found, err := r.receipt(ctx, e, lo, truth, read)
 		switch {
 		case err != nil:
@@ -59,7 +108,7 @@ func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byt
 		case !found && r.end != 0:
 			return nil
 		case m != nil:
-			counted += m.Sum()
+			counted, whole = counted+m.Sum(), whole && m.Hi <= e.Hi
 			lo = m.Hi + 1
 			continue
 		}
@@ -68,20 +117,29 @@ func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byt
 		if lo, err = r.resume(lo); err != nil {
 			return err
 		}
-		if lo == 0 {
+		if r.hole = lo; lo == 0 {
+			r.hole = chat.MaxSeq + 1
 			break
 		}
 		truth.skip(lo - 1)
 	}
-	if whole && counted != e.Links {
-		r.v.add(KindCounts, layout.Media(r.v.stream, e.Lo), "the receipts of [%d, %d] count %d links, the manifest lists %d", e.Lo, e.Hi, counted, e.Links)
+	if whole && counted != wanted {
+		r.v.add(KindCounts, r.key(e.Lo), "the receipts of [%d, %d] count %d %s, the manifest lists %d", e.Lo, e.Hi, counted, r.noun(), wanted)
 	}
 	return nil
 }
 
+// noun names what the trail counts.
+func (r *receipts) noun() string {
+	if r.form.Name == archive.Media().Name {
+		return "links"
+	}
+	return "seqs"
+}
+
 // receipt verifies the receipt that begins at lo. It has none to return if that is missing or not usable.
-func (r *receipts) receipt(ctx context.Context, e *archive.ChunkEntry, lo chat.Seq, truth *linkSource, read bool) (*archive.ReceiptMeta, bool, error) {
-	v, key := r.v, layout.Media(r.v.stream, lo)
+func (r *receipts) receipt(ctx context.Context, e *archive.ChunkEntry, lo chat.Seq, truth truth, read bool) (*archive.ReceiptMeta, bool, error) {
+	v, key := r.v, r.key(lo)
 	if err := r.skim(key); err != nil {
 		return nil, false, err
 	}
@@ -104,14 +162,13 @@ func (r *receipts) receipt(ctx context.Context, e *archive.ChunkEntry, lo chat.S
 	if err != nil || m == nil {
 		return nil, true, err
 	}
-	f := v.report.files()
 	if read && c.read {
-		f.Read++
+		r.report().Read++
 		if err := r.checkLines(ctx, c, m, truth); err != nil {
 			return nil, true, err
 		}
 	}
-	if m.Hi > e.Hi {
+	if m.Hi > e.Hi && m.Counts[archive.ChangeExpired] != m.Sum() {
 		v.add(KindOverlap, key, "covers [%d, %d], but its chunk ends at %d", m.Lo, m.Hi, e.Hi)
 		return nil, true, nil
 	}
@@ -129,14 +186,10 @@ func (r *receipts) pass(key string, m *archive.ReceiptMeta) {
 	if hint := r.hint(); hint != nil && hint.After != nil && hint.After.Lo == m.Lo {
 		r.after = m
 	}
-	f := r.v.report.files()
-	f.Receipts++
-	f.Last = archive.Link{Key: key, SHA256: m.SHA256}
-	for state, n := range m.Counts {
-		if n > 0 {
-			f.Links[state] += n
-		}
-	}
+	t := r.report()
+	t.Receipts++
+	t.Last = archive.Link{Key: key, SHA256: m.SHA256}
+	r.count(m)
 }
 
 // missing looks again where something says that there is more: only a GET is proof, and the listing may be younger than the
@@ -211,10 +264,10 @@ func (r *receipts) skim(key string) error {
 // trustworthy says what it is.
 func (r *receipts) describe(ctx context.Context, c *chunkObject, lo chat.Seq) (*archive.ReceiptMeta, error) {
 	v := r.v
-	m, err := archive.Media().ParseMetadata(c.obj.Metadata)
+	m, err := r.form.ParseMetadata(c.obj.Metadata)
 	switch {
 	case errors.Is(err, archive.ErrNoMetadata):
-		v.report.files().Copied++
+		r.report().Copied++
 	case errors.Is(err, archive.ErrFormat):
 		v.add(KindFormat, c.key, "%v", err)
 		return nil, nil
@@ -232,7 +285,7 @@ func (r *receipts) describe(ctx context.Context, c *chunkObject, lo chat.Seq) (*
 			return nil, err
 		}
 	}
-	m, err = archive.ReadMediaReceipt(bytes.NewReader(c.body), nil)
+	m, err = r.read(c.body)
 	switch {
 	case err != nil:
 		v.add(kindOf(err, KindReceipt), c.key, "%v", err)
@@ -244,9 +297,9 @@ func (r *receipts) describe(ctx context.Context, c *chunkObject, lo chat.Seq) (*
 	return &m, nil
 }
 
-// checkLines compares a receipt's bytes with what describes it, its lines with the links of its chunk, and the files with
-// what the lines say of them.
-func (r *receipts) checkLines(ctx context.Context, c chunkObject, m *archive.ReceiptMeta, truth *linkSource) error {
+// checkLines compares a receipt's bytes with what describes it, its lines with its chunk, and the files with what the lines
+// say of them.
+func (r *receipts) checkLines(ctx context.Context, c chunkObject, m *archive.ReceiptMeta, truth truth) error {
 	v := r.v
 	told := v.told()
 	v.checkSums(c, m.SHA256)
@@ -254,22 +307,17 @@ func (r *receipts) checkLines(ctx context.Context, c chunkObject, m *archive.Rec
 		truth.skip(m.Hi) // what other bytes say proves nothing
 		return nil
 	}
-	l := &receiptLines{v: v, key: c.key, truth: truth}
-	own, err := archive.ReadMediaReceipt(bytes.NewReader(c.body), func(line archive.MediaLine) error { return l.visit(ctx, line) })
-	if l.failed == nil {
-		l.flush(ctx)
-	}
-	if l.failed != nil {
-		return l.failed
-	}
-	if err != nil {
+	own, err := truth.compare(ctx, c.key, c.body, m)
+	switch {
+	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrFormat):
 		v.addOnce(kindOf(err, KindReceipt), c.key, "%v", err)
 		truth.skip(m.Hi)
 		return nil
+	case err != nil:
+		return err
 	}
-	if others := differing(archive.Media().Metadata(own), archive.Media().Metadata(*m)); len(others) > 0 {
+	if others := differing(r.form.Metadata(own), r.form.Metadata(*m)); len(others) > 0 {
 		v.add(KindReceipt, c.key, "its first line says otherwise than its metadata: %s", strings.Join(others, ", "))
 	}
-	l.end(m)
 	return nil
 }

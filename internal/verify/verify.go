@@ -168,7 +168,7 @@ type verifier struct {
 	pinned      bool       // the manifest that the state names was met in the chain; what is wrong with it was told
 	any         bool       // an object of the stream was seen
 	doubts      doubts
-	receipts    *receipts
+	trails      []*receipts
 	blobs       *blobs
 }
 
@@ -182,17 +182,20 @@ type verifier struct {
 // of files, 15 MB.
 func Stream(ctx context.Context, store Store, s chat.Stream, opts Options) (Report, error) {
 	opts = opts.filled()
-	return verifyStream(ctx, store, s, opts, newBlobs(store, opts), false)
+	return verifyStream(ctx, store, s, opts, newBlobs(store, opts), nil)
 }
 
-// verifyStream verifies one stream. listed says that something is below the prefix of its receipts.
-func verifyStream(ctx context.Context, store Store, s chat.Stream, opts Options, files *blobs, listed bool) (Report, error) {
+// verifyStream verifies one stream. listed are prefixes of receipts below which something is.
+func verifyStream(ctx context.Context, store Store, s chat.Stream, opts Options, files *blobs, listed map[string]bool) (Report, error) {
 	report := Report{Stream: s, GroupID: s.GroupID, TopicID: s.TopicID}
 	if err := s.Validate(); err != nil {
 		return report, fmt.Errorf("verify: %w", err)
 	}
 	v := &verifier{store: store, stream: s, opts: opts, report: &report, blobs: files}
-	v.receipts = &receipts{v: v, list: listed}
+	v.trails = []*receipts{v.mediaTrail()}
+	for _, r := range v.trails {
+		r.list = listed[r.prefix]
+	}
 	if err := v.run(ctx); err != nil {
 		return report, fmt.Errorf("verify %s: %w", s, err)
 	}

@@ -16,22 +16,18 @@ import (
 func (v *verifier) walk(ctx context.Context) error {
 	keys := newListing(v.store.List(ctx, layout.ChunkPrefix(v.stream), ""))
 	defer keys.stop()
-	defer v.receipts.stop()
-	v.receipts.previous = v.genesisLink.SHA256
+	for _, r := range v.trails {
+		defer r.stop()
+		r.previous = v.genesisLink.SHA256
+	}
 	m := v.openManifests()
 	next, err := v.start(keys, m)
 	if err != nil {
 		return err
 	}
-	if next == 0 {
-		return v.receipts.finish(ctx)
-	}
-	for next <= chat.MaxSeq {
+	for next != 0 && next <= chat.MaxSeq {
 		if next, err = v.step(ctx, keys, m, next); err != nil {
 			return err
-		}
-		if next == 0 {
-			break
 		}
 	}
 	if err := v.skim(keys, ""); err != nil {
@@ -40,7 +36,16 @@ func (v *verifier) walk(ctx context.Context) error {
 	if err := m.finish(ctx); err != nil {
 		return err
 	}
-	return v.receipts.finish(ctx)
+	return v.finishTrails(ctx)
+}
+
+func (v *verifier) finishTrails(ctx context.Context) error {
+	for _, r := range v.trails {
+		if err := r.finish(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start returns where the chain begins, 0 if there is none. Without a genesis that is a fault, and the first chunk that
@@ -138,7 +143,12 @@ func (v *verifier) follow(ctx context.Context, entry *archive.ChunkEntry, body [
 	if entry == nil {
 		return nil
 	}
-	return v.receipts.follow(ctx, entry, body, level == LevelFull || v.opts.Files)
+	for _, r := range v.trails {
+		if err := r.follow(ctx, entry, body, level == LevelFull || v.opts.Files); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // levelOf says how much is read of a chunk.

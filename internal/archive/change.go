@@ -96,6 +96,11 @@ func ReadChangeReceipt(r io.Reader, visit func(ChangeLine) error) (ReceiptMeta, 
 		case len(line.Now) > 0 && !isElement(line.Now, line.Seq):
 			return invalid("seq %d has an element that is another's", line.Seq)
 		}
+		for i := range line.Media {
+			if l := &line.Media[i]; l.Seq != line.Seq || i > 0 && l.N <= line.Media[i-1].N || !l.sound() {
+				return invalid("link %d of seq %d at seq %d is %s with the sum %q", l.N, l.Seq, line.Seq, l.State, l.SHA256)
+			}
+		}
 		if last = line.Seq; first == 0 {
 			first = last
 		}

@@ -41,6 +41,9 @@ type MediaLine struct {
 	Short  bool   `json:"short,omitempty"` // the message says another size
 }
 
+// sound reports whether the line names a file exactly if one is stored.
+func (l *MediaLine) sound() bool { return (l.State == MediaStored) == isSHA256(l.SHA256) && l.Bytes >= 0 }
+
 // NewMediaReceipt builds the receipt of lines in order. Counts of m are set from them.
 func NewMediaReceipt(m ReceiptMeta, lines []MediaLine) (Receipt, error) {
 	m.Counts = map[string]int64{}
@@ -65,11 +68,10 @@ func ReadMediaReceipt(r io.Reader, visit func(MediaLine) error) (ReceiptMeta, er
 		if err := json.Unmarshal(raw, &line); err != nil {
 			return invalid("a line that is no link: %v", err)
 		}
-		stored := line.State == MediaStored
 		switch {
 		case line.Seq < last.Seq || line.Seq == last.Seq && line.N != last.N+1 || line.Seq != last.Seq && line.N != 0:
 			return invalid("link %d of seq %d follows link %d of seq %d", line.N, line.Seq, last.N, last.Seq)
-		case stored != isSHA256(line.SHA256) || line.Bytes < 0:
+		case !line.sound():
 			return invalid("link %d of seq %d is %s with the sum %q", line.N, line.Seq, line.State, line.SHA256)
 		}
 		last = line.Link

@@ -44,11 +44,13 @@ type Builder struct {
 	Floor  archive.ExpiredBelow // what manifests say of the beginning
 	Listed []archive.ChunkEntry // by the next manifest
 	Media  *archive.Pin         // the last receipt for links; nil before the first
+	Change *archive.Pin         // the last receipt of a look; nil before the first
 
 	t         testing.TB
 	store     Store
 	genesis   string   // its sum
-	accounted chat.Seq // the first seq behind the last receipt
+	accounted chat.Seq // the first seq behind the last receipt for links
+	looked    chat.Seq // and of a look
 }
 
 // Build begins an archive at a seq.
@@ -109,7 +111,7 @@ func (b *Builder) Manifest(status string) {
 	m := archive.Manifest{
 		Format: archive.Format, SDKAppID: SDKAppID, GroupID: b.Stream.GroupID, TopicID: b.Stream.TopicID, Head: b.Next - 1,
 		Status: status, StartedAt: When(), FinishedAt: When().Add(time.Minute + time.Duration(b.Next)*time.Second), Run: run,
-		ExpiredBelow: b.Floor, Previous: b.Link, Trails: archive.Trails{Media: b.Media},
+		ExpiredBelow: b.Floor, Previous: b.Link, Trails: archive.Trails{Media: b.Media, Change: b.Change},
 	}
 	m.SetChunks(b.Listed)
 	b.Listed = nil
@@ -128,6 +130,9 @@ func (b *Builder) State(change func(*archive.State)) {
 	}
 	if b.Media != nil {
 		s.Media = &archive.TrailHint{Frontier: b.accounted, After: b.Media}
+	}
+	if b.Change != nil {
+		s.Look = &archive.TrailHint{Frontier: b.looked, After: b.Change}
 	}
 	if change != nil {
 		change(&s)

@@ -52,24 +52,32 @@ func (b *Builder) Receipt(lo, hi chat.Seq, lines ...archive.MediaLine) {
 }
 
 // ReceiptMeta is what the next receipt has to say of itself, but for its counts.
-func (b *Builder) ReceiptMeta(lo, hi chat.Seq) archive.ReceiptMeta {
+func (b *Builder) ReceiptMeta(lo, hi chat.Seq) archive.ReceiptMeta { return b.meta(b.Media, lo, hi) }
+
+// PutReceipt writes a receipt that was just made as the last one.
+func (b *Builder) PutReceipt(r archive.Receipt, err error) {
+	b.t.Helper()
+	b.Media = b.receipt(archive.Media(), layout.Media(b.Stream, r.Meta.Lo), r, err)
+	b.accounted = r.Meta.Hi + 1
+}
+
+func (b *Builder) meta(last *archive.Pin, lo, hi chat.Seq) archive.ReceiptMeta {
 	m := archive.ReceiptMeta{Lo: lo, Hi: hi, Run: run, Writer: writer}
-	if b.Media != nil {
-		m.Previous = b.Media.SHA256
+	if last != nil {
+		m.Previous = last.SHA256
 	}
 	m.Previous = cmp.Or(m.Previous, b.genesis)
 	return m
 }
 
-// PutReceipt writes a receipt that was just made as the last one.
-func (b *Builder) PutReceipt(r archive.Receipt, err error) {
+func (b *Builder) receipt(trail archive.Trail, key string, r archive.Receipt, err error) *archive.Pin {
 	b.t.Helper()
 	if err == nil {
-		w := objstore.Write{Body: r.Body, ContentType: "application/gzip", Metadata: archive.Media().Metadata(r.Meta)}
-		_, err = b.store.Overwrite(b.t.Context(), layout.Media(b.Stream, r.Meta.Lo), w)
+		w := objstore.Write{Body: r.Body, ContentType: "application/gzip", Metadata: trail.Metadata(r.Meta)}
+		_, err = b.store.Overwrite(b.t.Context(), key, w)
 	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.Media, b.accounted = &archive.Pin{Lo: r.Meta.Lo, SHA256: r.Meta.SHA256}, r.Meta.Hi+1
+	return &archive.Pin{Lo: r.Meta.Lo, SHA256: r.Meta.SHA256}
 }

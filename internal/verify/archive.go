@@ -90,7 +90,7 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) (str
 	for s := range opts.Against {
 		seen[s] = struct{}{}
 	}
-	prefixes := []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.StatePrefix}
+	prefixes := []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.ChangePrefixRoot, layout.StatePrefix}
 	if opts.Level != LevelChain || opts.Files {
 		prefixes = append(prefixes, layout.BlobPrefix) // the most objects by far, and no stream is known by them
 	}
@@ -109,8 +109,11 @@ func find(ctx context.Context, store Store, opts Options, summary *Summary) (str
 				summary.stray(key, opts.MaxFindings)
 			case s != chat.Stream{}: // a blob belongs to whatever receipts name it, be it none: it is written first
 				seen[s] = struct{}{}
-				if prefix == layout.MediaPrefixRoot {
+				switch prefix {
+				case layout.MediaPrefixRoot:
 					listed[layout.MediaPrefix(s)] = true
+				case layout.ChangePrefixRoot:
+					listed[layout.ChangePrefix(s)] = true
 				}
 			}
 		}

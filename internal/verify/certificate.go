@@ -68,6 +68,7 @@ type Certified struct {
 	Unlisted  []archive.Link `json:"unlisted"`        // chunks that were in no manifest then
 	Warnings  []Finding      `json:"warnings"`        // what is no fault, and implausible for one
 	Files     *Files         `json:"files,omitempty"` // absent without any link
+	Looks     *Looks         `json:"looks,omitempty"` // absent without any look
 	Source    *SourceReport  `json:"source,omitempty"`
 }
 
@@ -80,7 +81,7 @@ func (r *Report) Certify() Certified {
 		SDKAppID: r.SDKAppID, GroupID: r.GroupID, TopicID: r.TopicID, Lo: r.Lo, Hi: r.Hi, ListedTo: r.ListedTo,
 		Finished: r.Finished, Counts: r.Totals, Expired: orEmpty(r.Expired), Absent: orEmpty(r.Absent), Malformed: orEmpty(r.Malformed),
 		Genesis: r.Genesis, Manifests: orEmpty(r.Chain), Unlisted: orEmpty(r.Unlisted),
-		Warnings: orEmpty(r.Warnings), Files: r.Files,
+		Warnings: orEmpty(r.Warnings), Files: r.Files, Looks: r.Looks,
 	}
 }
 
@@ -114,13 +115,25 @@ func ParseCertificate(body []byte) (Certificate, error) {
 				return c, fmt.Errorf("%w: %q is no chunk of %s", archive.ErrInvalid, link.Key, s.Stream())
 			}
 		}
-		if f := s.Files; f != nil && f.Last.Key != "" {
-			if name, err := layout.Parse(f.Last.Key); err != nil || name.Kind != layout.KindMedia || name.Stream != s.Stream() {
-				return c, fmt.Errorf("%w: %q is no receipt of %s", archive.ErrInvalid, f.Last.Key, s.Stream())
+		for _, last := range s.receipts() {
+			name, err := layout.Parse(last.Key)
+			if err != nil || name.Kind != layout.KindMedia && name.Kind != layout.KindChange || name.Stream != s.Stream() {
+				return c, fmt.Errorf("%w: %q is no receipt of %s", archive.ErrInvalid, last.Key, s.Stream())
 			}
 		}
 	}
 	return c, nil
+}
+
+// receipts returns the last receipt of each trail, which pins all before it.
+func (c *Certified) receipts() (last []archive.Link) {
+	if c.Files != nil && c.Files.Last.Key != "" {
+		last = append(last, c.Files.Last)
+	}
+	if c.Looks != nil && c.Looks.Last.Key != "" {
+		last = append(last, c.Looks.Last)
+	}
+	return last
 }
 
 // checkCertified proves that what a certificate lists is what this verification has gone over. Chunks that were in no
@@ -135,11 +148,7 @@ func (v *verifier) checkCertified(ctx context.Context) error {
 			v.add(KindVanished, link.Key, "is not in the chain of manifests with the certified sha256 %s", link.SHA256)
 		}
 	}
-	again := c.Unlisted
-	if c.Files != nil && c.Files.Last.Key != "" {
-		again = append(slices.Clip(again), c.Files.Last) // which pins all receipts before it
-	}
-	for _, link := range again {
+	for _, link := range slices.Concat(c.Unlisted, c.receipts()) {
 		body, found, err := v.read(ctx, link.Key)
 		switch {
 		case err != nil:

@@ -23,7 +23,7 @@ const (
 )
 
 // doubts are what is implausible of a stream, by its sort: the first of each, and how many there are.
-type doubts struct{ end, absent, long, expired, late, unread doubt }
+type doubts struct{ end, absent, long, expired, late, unread, unlike doubt }
 
 type doubt struct {
 	Finding
@@ -71,7 +71,7 @@ func (d *doubts) date(key string, m *archive.Manifest) {
 // tell returns the doubts as warnings.
 func (d *doubts) tell() []Finding {
 	var told []Finding
-	for _, one := range []doubt{d.end, d.absent, d.long, d.expired, d.late, d.unread} {
+	for _, one := range []doubt{d.end, d.absent, d.long, d.expired, d.late, d.unread, d.unlike} {
 		if one.count > 1 {
 			one.Text += fmt.Sprintf("; the first of %d", one.count)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -154,28 +153,7 @@ func TestFault_OfFilesIsFound(t *testing.T) {
 			t.Parallel()
 			store := newMemStore()
 			f.plant(filed(t, store, group()))
-			for _, tt := range []struct {
-				opts verify.Options
-				want []verify.Kind
-			}{
-				{verify.Options{Level: verify.LevelChain}, f.seen},
-				{verify.Options{}, slices.Concat(f.seen, f.deep)},
-				{verify.Options{Files: true}, slices.Concat(f.seen, f.deep, f.bytes)},
-			} {
-				if len(f.bytes) > 0 && tt.opts.Files { // it is told instead of the size
-					tt.want = slices.Concat(f.seen, f.bytes)
-				}
-				slices.Sort(tt.want)
-				report := verified(t, store, tt.opts)
-				if diff := cmp.Diff(tt.want, kinds(report.Findings)); diff != "" {
-					t.Errorf("level %d, files %t (-want +got):\n%s\n%v", tt.opts.Level, tt.opts.Files, diff, report.Findings)
-				}
-				for _, f := range report.Findings {
-					if strings.Contains(f.Text, "secret") || strings.Contains(f.Text, "https:") {
-						t.Errorf("a finding quotes a message: %s", f)
-					}
-				}
-			}
+			f.check(t, store)
 		})
 	}
 }

@@ -35,6 +35,7 @@ const (
 	KindReceipt        Kind = "receipt"         // a receipt is invalid, or its first line says otherwise than its metadata
 	KindReceiptChain   Kind = "receipt_chain"   // a receipt does not follow the one before by sha256, or is not the one that a manifest names
 	KindLinks          Kind = "links"           // the lines of a receipt are not the links of its chunk
+	KindLook           Kind = "look"            // a line of a look's receipt is not about what its chunk has
 	KindMissingBlob    Kind = "missing_blob"    // a file that a receipt says is stored cannot be had
 	KindBlob           Kind = "blob"            // a file has another size than a receipt says
 	KindVanished       Kind = "vanished"        // the last sweep or a certificate knew what is not there any more, or not the same

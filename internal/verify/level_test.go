@@ -55,6 +55,7 @@ func TestLevel_ChainReadsNoChunk(t *testing.T) {
 		layout.Manifest(group(), 1): 1, layout.Manifest(group(), 46): 1, layout.Manifest(group(), 81): 1,
 		layout.Chunk(group(), 1): 1, layout.Chunk(group(), 21): 1, layout.Chunk(group(), 46): 1, layout.Chunk(group(), 61): 1,
 		layout.Chunk(group(), 81): 1, layout.Chunk(group(), 91): 1, layout.Chunk(group(), 101): 1,
+		layout.Change(group(), 1): 1, // whether a look has come there, no chunk tells
 	}
 	if diff := cmp.Diff(want, store.reads); diff != "" {
 		t.Errorf("reads (-want +got):\n%s", diff)

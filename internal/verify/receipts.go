@@ -64,6 +64,7 @@ type receipts struct {
 	hi       chat.Seq // of the last one
 	hole     chat.Seq // lo of the receipt behind those that are missing: nothing tells how many there were
 	end      chat.Seq // the first seq that has no receipt and needs one; 0 as long as none is missing
+	spared   int64    // seqs that receipts cover although their chunks need none
 
 	pin   archive.Pin          // the last one that a manifest names
 	after *archive.ReceiptMeta // that the state's hint names; nil if it was not met
@@ -90,6 +91,9 @@ func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byt
 		r.v.add(KindOverlap, r.key(r.last.Lo), "covers [%d, %d], which ends within a chunk", r.last.Lo, r.hi)
 	}
 	wanted := r.wants(e)
+	if wanted == 0 && e.Lo < lo {
+		r.spared += int64(min(lo, e.Hi+1) - e.Lo)
+	}
 	if wanted == 0 || r.end != 0 || lo > e.Hi {
 		return nil
 	}

@@ -119,6 +119,8 @@ type Report struct {
 
 	// Files is nil if neither chunks nor receipts tell of a file.
 	Files *Files `json:"files,omitempty"`
+	// Looks is nil if nothing tells of a look.
+	Looks *Looks `json:"looks,omitempty"`
 
 	// Genesis and Chain are the links of the chain of manifests, for a certificate: what a person keeps outside the bucket.
 	Genesis archive.Link   `json:"-"`
@@ -144,7 +146,7 @@ func (r *Report) Sound() bool { return len(r.Findings) == 0 }
 // Whole reports whether every chunk and every receipt was read. Only then Sound says that all bytes are what they were, but for
 // those of files.
 func (r *Report) Whole() bool {
-	return r.Read == r.Totals.Chunks && (r.Files == nil || r.Files.Read == r.Files.Receipts)
+	return r.Read == r.Totals.Chunks && (r.Files == nil || r.Files.Read == r.Files.Receipts) && (r.Looks == nil || r.Looks.Read == r.Looks.Receipts)
 }
 
 // Pinned reports whether a manifest of the chain has this sha256. A hash that was kept outside the bucket proves that
@@ -176,7 +178,7 @@ type verifier struct {
 // left out. What is wrong with the archive is in the report; the error is a failed read, the context's, ErrNothing (unless
 // Options expect the stream), or chat.ErrInvalidStream. The report is filled as far as the verification came.
 //
-// Below the prefix of receipts, objects that do not belong there are looked for if the stream has links or receipts.
+// Below the prefixes of receipts, objects that do not belong there are looked for if the stream needs receipts or has any.
 //
 // Memory is bounded by one chunk's object, one receipt's, one line of each, one manifest, MaxFindings, and what is remembered
 // of files, 15 MB.
@@ -192,7 +194,7 @@ func verifyStream(ctx context.Context, store Store, s chat.Stream, opts Options,
 		return report, fmt.Errorf("verify: %w", err)
 	}
 	v := &verifier{store: store, stream: s, opts: opts, report: &report, blobs: files}
-	v.trails = []*receipts{v.mediaTrail()}
+	v.trails = []*receipts{v.mediaTrail(), v.changeTrail()}
 	for _, r := range v.trails {
 		r.list = listed[r.prefix]
 	}

@@ -1,7 +1,7 @@
 // Package catalog finds what an archive holds from its small objects, so that a reader need not open every chunk.
 //
 // It owns the way from a stream to its chunks: genesis, the manifests, then the few chunks that no manifest lists yet; and from
-// a chunk to the receipts of its links. Of objects' metadata it needs only those of unlisted chunks; where a copy has none, it
+// a chunk to the receipts of its links and of looks at it. Of objects' metadata it needs only those of unlisted chunks; where a copy has none, it
 // takes what their content tells. It believes what it reads, as any reader of an archive may: proving it is package verify's. It
 // must never write, read a chunk that was not asked for, or know a network.
 package catalog

@@ -11,8 +11,11 @@ import (
 	"chatexport/internal/retry"
 )
 
-// patience is how long a link waits for others that want a signature, too.
-const patience = time.Second
+// A link waits so long for others that want a signature, too: a share of the time that a short invocation has.
+const (
+	maxPatience   = time.Second
+	patienceShare = 0.05
+)
 
 // job is a link on its way.
 type job struct {
@@ -50,6 +53,8 @@ type round struct {
 	links []Link
 	done  func(i int, file *File, err error)
 
+	patience time.Duration
+
 	mu      sync.Mutex // guards all below
 	changed *sync.Cond // by each worker that ends what it does, and by the end of patience
 	next    int        // the first link that was not begun
@@ -61,9 +66,9 @@ type round struct {
 }
 
 func newRound(f *Fetcher, soft time.Time, links []Link, done func(i int, file *File, err error)) *round {
-	r := &round{f: f, soft: soft, links: links, done: done}
+	r := &round{f: f, soft: soft, links: links, done: done, patience: retry.Share(time.Until(soft), patienceShare, 0, maxPatience)}
 	r.changed = sync.NewCond(&r.mu)
-	r.timer = time.AfterFunc(patience, r.changed.Broadcast)
+	r.timer = time.AfterFunc(r.patience, r.changed.Broadcast)
 	return r
 }
 
@@ -93,7 +98,7 @@ func (r *round) take(ctx context.Context) func(context.Context) {
 			j := r.signed[0]
 			r.signed = r.signed[1:]
 			return r.begin(func(ctx context.Context) { r.fetch(ctx, j) })
-		case waits >= signatures, waits > 0 && (time.Since(r.since) >= patience || !more && r.busy == 0):
+		case waits >= signatures, waits > 0 && (time.Since(r.since) >= r.patience || !more && r.busy == 0):
 			batch := r.refused[:min(waits, signatures)]
 			r.refused = r.refused[len(batch):]
 			r.waitForOthers()
@@ -192,7 +197,7 @@ func (r *round) putBack(j *job, failure *Failure) {
 
 func (r *round) waitForOthers() {
 	r.since = time.Now()
-	r.timer.Reset(patience)
+	r.timer.Reset(r.patience)
 }
 
 // sign asks for signed URLs. What the service cannot sign stays refused.

@@ -180,7 +180,7 @@ func cosReads() []faultCase {
 			tried: 2, outcome: "complete", status: "complete", then: byItself,
 		}, {
 			name: "every request takes 1 s", cos: func(*cosemu.Request) *cosemu.Fault { return &cosemu.Fault{Delay: time.Second} },
-			tried: 12, outcome: "complete", status: "complete", then: byItself,
+			tried: 11, outcome: "complete", status: "complete", then: byItself,
 		},
 	}
 }

@@ -52,6 +52,8 @@ func TestCommands_EndCleanlyWhenInterrupted(t *testing.T) {
 		switch cmd.Name() {
 		case "cat", "export":
 			args = append(args, "lobby")
+		case "files":
+			args = append(args, "lobby", "--out", filepath.Join(t.TempDir(), "files"))
 		case "report":
 			args = append(args, "--out", filepath.Join(t.TempDir(), "report.html"))
 		case "restore":

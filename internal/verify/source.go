@@ -22,15 +22,19 @@ type Source interface {
 	Page(ctx context.Context, q chat.Query) (chat.Page, error)
 }
 
-// SourceReport is how a sample of a stream's archive compares with what the service holds now. No seq is counted twice.
+// SourceReport is how a sample of a stream's archive compares with what the service holds now. No seq is counted twice. Since
+// means since the last look at a message, and since it was archived where there was none.
 type SourceReport struct {
 	Pages      int   `json:"pages"`
-	Equal      int64 `json:"equal"`
+	Equal      int64 `json:"equal"`          // as it was archived, but for what no edit changes, such as the query of a URL
+	Told       int64 `json:"told_by_looks"`  // otherwise than it was archived, as a look has found it
+	Edited     int64 `json:"edited_since"`   // the same message with another content
 	Recalled   int64 `json:"recalled_since"` // archived whole, recalled in the service since then
-	Expired    int64 `json:"expired_since"`  // archived, no longer in the service
+	Deleted    int64 `json:"deleted_since"`  // no longer in the service, which has older ones
+	Expired    int64 `json:"expired_since"`  // no longer in the service, nor are older ones of the sample
 	Unreadable int64 `json:"unreadable"`     // what the service answers to this seq alone cannot be read
 	Missing    int64 `json:"missing"`        // in the service, not archived
-	Different  int64 `json:"different"`      // archived with another content
+	Different  int64 `json:"different"`      // archived as another message
 	Gone       bool  `json:"gone,omitempty"` // the service has nothing of the stream that it would tell
 
 	Seqs []chat.Seq `json:"seqs,omitempty"` // the first of the missing and the different
@@ -47,8 +51,8 @@ const newestPages = 50
 
 // CompareSource asks for pages of the archived range again and compares each element with the archive: those of all absent
 // and malformed seqs, the newest, and others at random, as many as pages says. It reads only the chunks that hold them.
-// What the service has forgotten or recalled since is counted, and is no fault. A damaged chunk is in the report, and the
-// others are compared; damaged manifests are left to Stream. An error is the store's or the source's.
+// What was edited, recalled, deleted or has expired since is counted, and is no fault. A damaged chunk is in the report, and the
+// others are compared; damaged manifests and receipts are left to Stream. An error is the store's or the source's.
 func CompareSource(ctx context.Context, store Store, source Source, s chat.Stream, pages int) (SourceReport, error) {
 	var report SourceReport
 	c := &sourceComparison{store: store, source: source, stream: s, report: &report, bad: map[chat.Seq]bool{}}
@@ -71,8 +75,10 @@ type sourceComparison struct {
 	bad    map[chat.Seq]bool // by lo: chunks that are damaged
 
 	answered bool                      // something the source has answered could be read
+	older    bool                      // something older than what is compared is still stored
 	lines    map[chat.Seq]chat.Element // of the chunks at hand
-	from, to chat.Seq                  // the range that lines covers
+	looks    map[chat.Seq]told         // what looks have found of them
+	from, to chat.Seq                  // the range that both cover
 }
 
 func (c *sourceComparison) run(ctx context.Context, pages int) error {
@@ -179,12 +185,47 @@ func (c *sourceComparison) page(ctx context.Context, lo, hi chat.Seq) error {
 		c.compare(e)
 	}
 	for seq := lo; seq <= hi; seq++ {
-		if was, archived := c.lines[seq]; archived && was.Retained() && !was.Malformed && !came[seq] {
-			c.report.Expired++
+		if came[seq] {
+			c.older = true
+		} else {
+			c.gone(seq)
 		}
 	}
 	return nil
 }
+
+// gone counts a seq of which the service holds nothing, if something of it is archived.
+func (c *sourceComparison) gone(seq chat.Seq) {
+	_, kept := c.newest(seq)
+	look := c.looks[seq]
+	switch {
+	case !kept:
+	case look.kind == archive.ChangeDeleted, look.kind == archive.ChangeMissing:
+		c.report.Told++
+	case c.older:
+		c.report.Deleted++
+	default:
+		c.report.Expired++
+	}
+}
+
+// told is what a look has found of one seq.
+type told struct {
+	kind string
+	now  chat.Element // its Seq is 0 if it is none that could be read
+}
+
+// newest returns what is archived of a seq, be it by a chunk or by a look; false if that is no message.
+func (c *sourceComparison) newest(seq chat.Seq) (chat.Element, bool) {
+	e := c.looks[seq].now
+	if e.Seq == 0 {
+		e = c.lines[seq]
+	}
+	return e, isKept(&e)
+}
+
+// isKept reports whether an element is there, and neither a placeholder nor unreadable.
+func isKept(e *chat.Element) bool { return e.Seq != 0 && e.Retained() && !e.Malformed }
 
 // spoiled reports whether a page could not be answered because of what is on it.
 func spoiled(err error) bool {
@@ -194,18 +235,29 @@ func spoiled(err error) bool {
 
 // compare counts an element that the service holds.
 func (c *sourceComparison) compare(e *chat.Element) {
-	prefix := &comparison{stream: c.stream, prefix: splice(c.stream)}
-	was, archived := c.lines[e.Seq]
+	was := c.lines[e.Seq]
+	newest, ok := c.newest(e.Seq)
 	switch {
-	case !archived || !was.Retained() || was.Malformed:
-		note(&c.report.Missing, &c.report.Seqs, e.Seq)
-	case prefix.equal(was.JSON, e.JSON):
+	case isKept(&was) && c.same(&was, e):
 		c.report.Equal++
-	case e.Place == chat.PlaceRecalled && was.Place != chat.PlaceRecalled:
+	case !ok:
+		note(&c.report.Missing, &c.report.Seqs, e.Seq)
+	case c.same(&newest, e):
+		c.report.Told++
+	case e.Place == chat.PlaceRecalled:
 		c.report.Recalled++
+	case newest.Class() == e.Class() && chat.Compare(newest.JSON, e.JSON) == chat.Edited:
+		c.report.Edited++
 	default:
 		note(&c.report.Different, &c.report.Seqs, e.Seq)
 	}
+}
+
+// same reports whether a line is that of an element, but for what no edit changes. Recalled ones have no content that counts.
+func (c *sourceComparison) same(line, e *chat.Element) bool {
+	exact := &comparison{stream: c.stream, prefix: splice(c.stream)}
+	return exact.equal(line.JSON, e.JSON) ||
+		line.Class() == e.Class() && (e.Place == chat.PlaceRecalled || chat.Compare(line.JSON, e.JSON) == chat.Alike)
 }
 
 // load reads the chunks that overlap [lo, hi] and keeps their lines.
@@ -213,7 +265,7 @@ func (c *sourceComparison) load(ctx context.Context, lo, hi chat.Seq) error {
 	if c.lines != nil && lo >= c.from && hi <= c.to {
 		return nil
 	}
-	c.lines, c.from, c.to = map[chat.Seq]chat.Element{}, lo, hi
+	c.lines, c.looks, c.from, c.to = map[chat.Seq]chat.Element{}, map[chat.Seq]told{}, lo, hi
 	for i := range c.chunks {
 		chunk := &c.chunks[i]
 		if chunk.Hi < lo || chunk.Lo > hi {
@@ -225,6 +277,32 @@ func (c *sourceComparison) load(ctx context.Context, lo, hi chat.Seq) error {
 			c.lines[e.Seq] = e
 			return nil
 		})
+		if err == nil {
+			err = c.readLooks(ctx, chunk)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readLooks keeps what looks have found of a chunk. Of a damaged receipt nothing is known.
+func (c *sourceComparison) readLooks(ctx context.Context, chunk *archive.ChunkEntry) error {
+	for r, err := range catalog.Looks(ctx, c.store, c.stream, chunk) {
+		if err == nil {
+			err = r.Differences(func(l archive.ChangeLine) error {
+				t := told{kind: l.Kind}
+				if now, err := chat.ScanElement(bytes.Clone(l.Now)); err == nil && isKept(&now) {
+					t.now = now
+				}
+				c.looks[l.Seq] = t
+				return nil
+			})
+		}
+		if catalog.Damaged(err) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,9 @@ type MediaLine struct {
 }
 
 // sound reports whether the line names a file exactly if one is stored.
-func (l *MediaLine) sound() bool { return (l.State == MediaStored) == isSHA256(l.SHA256) && l.Bytes >= 0 }
+func (l *MediaLine) sound() bool {
+	return (l.State == MediaStored) == isSHA256(l.SHA256) && l.Bytes >= 0
+}
 
 // NewMediaReceipt builds the receipt of lines in order. Counts of m are set from them.
 func NewMediaReceipt(m ReceiptMeta, lines []MediaLine) (Receipt, error) {

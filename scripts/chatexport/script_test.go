@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 //	sound DIR ID              archives a stream in a folder, see clitest.Sound
 //	filed DIR ID              archives a stream with files in a folder, see clitest.Filed
 //	linked DIR ID             archives a stream with files of every kind, see clitest.Files
+//	looked DIR ID             archives a stream that was looked at again in a folder, see clitest.Looked
 //	state DIR ID NAME=VALUE   changes a stream's state; where there is none it archives 20 messages first. DIR bucket is
 //	                          the world's bucket. Names: status, error (a code), head, age and lease (durations),
 //	                          media (a code), corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
@@ -52,6 +53,7 @@ func TestMain(m *testing.M) {
 //	send ID N                 sends N more
 //	share ID NAME [HOW]       sends a file, whose content is its name; HOW is signed, gone or later
 //	spoil ID SEQ...           makes messages unreadable, and with them every answer that they are in
+//	change edits|recalls|removes ID SEQ...   as users do
 //	tick ID...                fires a timer and lets the function work until its queue is empty
 //	calls N                   waits until Chat has been called N times
 //	queued N                  expects N events in the function's queue
@@ -61,8 +63,8 @@ func TestScript(t *testing.T) {
 	t.Parallel()
 	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
-		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
-		"send": (*scene).send, "share": (*scene).share, "spoil": (*scene).spoil, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
+		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "looked": (*scene).looked, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
+		"send": (*scene).send, "share": (*scene).share, "spoil": (*scene).spoil, "change": (*scene).change, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) {
 			s := ts.Value(sceneKey{}).(*scene)
@@ -149,6 +151,8 @@ func (s *scene) sound(args []string) { clitest.Sound(s.t, s.open(args[0]), s.str
 func (s *scene) filed(args []string) { clitest.Filed(s.t, s.open(args[0]), s.stream(args[1])) }
 
 func (s *scene) linked(args []string) { clitest.Files(s.t, s.open(args[0]), s.stream(args[1])) }
+
+func (s *scene) looked(args []string) { clitest.Looked(s.t, s.open(args[0]), s.stream(args[1])) }
 
 func (s *scene) state(args []string) {
 	at, stream := s.open(args[0]), s.stream(args[1])
@@ -270,6 +274,21 @@ func (s *scene) share(args []string) {
 func (s *scene) spoil(args []string) {
 	for _, seq := range args[1:] {
 		s.Check(s.world.Chat.Poison(s.stream(args[0]), chatemu.PoisonControl, chat.Seq(s.number(seq))))
+	}
+}
+
+func (s *scene) change(args []string) {
+	stream := s.stream(args[1])
+	for _, arg := range args[2:] {
+		seq := chat.Seq(s.number(arg))
+		switch args[0] {
+		case "edits":
+			s.Check(s.world.Chat.Modify(stream, seq, chatemu.MsgBody(chatemu.TextElem("edited"))))
+		case "recalls":
+			s.Check(s.world.Chat.Recall(stream, seq))
+		default:
+			s.Check(s.world.Chat.Delete(stream, seq))
+		}
 	}
 }
 

@@ -45,9 +45,7 @@ func (b *Builder) Messages(hi, step chat.Seq) {
 	b.t.Helper()
 	var elements []chat.Element
 	for seq := b.Next; seq <= hi; seq += step {
-		elements = append(elements, archivetest.Elements(b.t, fmt.Sprintf(
-			`{"From_Account":"u%d","IsPlaceMsg":0,"MsgBody":[{"MsgContent":{"Text":"message %d"},"MsgType":"TIMTextElem"}],"MsgSeq":%d,"MsgTimeStamp":%d}`,
-			seq%4, seq, seq, archivetest.When().Unix()+60*int64(seq)))...)
+		elements = append(elements, *b.message(seq))
 	}
 	b.Chunk(hi, elements...)
 }

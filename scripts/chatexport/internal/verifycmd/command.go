@@ -75,22 +75,25 @@ func explained() string {
 	return `verify follows each stream's chain of chunks and manifests from its genesis on, and compares all that it finds: with
 the metadata, with the manifests' hashes, with the listing. Without GROUP it verifies the whole archive.
 
-  (default)      chain, manifests and metadata: one small request a chunk, and one a receipt of files
+  (default)      chain, manifests and metadata: one small request a chunk, and one a receipt of files or looks
   --sample 5%    also reads so many of the chunks, chosen at random, and checks every line of them and of their receipts
   --read         reads all of them; only this is proof. It also names every absent or malformed range, and asks for the size of
                  each file
   --files        reads the files, too, whose names say what they must hold; with --sample so many of them, chosen at random,
                  beside --read as well
   --source       asks Chat again for what is absent or malformed, and for some other pages, and compares them with what is
-                 archived; a message that was edited since then counts as different
+                 archived and with what looks have found: what was edited, recalled or deleted since is counted, and only another
+                 message, or one that is not archived, is a fault
   --expect HASH  the manifest with this sha256 must be in the chain: take it from the function's log (manifest_sha256),
                  which whoever can delete objects from the bucket cannot change
   --against FILE everything that an earlier certificate lists must still be there, unchanged; for a whole archive also what
                  the last sweep knew, certificate or not. Another place than the certificate names (bucket, region, prefix, or
                  folder) is a warning, as mirrors may be compared
 
-What became of each link in a message the receipts tell, which follow the chunks. That some are missing at the end is no
-fault, as long as nothing knew of them: how far they account for the links is told.
+What became of each link in a message the receipts tell, which follow the chunks, and those of looks what was found when the
+messages were asked for once more. That some are missing at the end is no fault, as long as nothing knew of them: how far they
+account for the links, and how far was looked and when, is told. --read compares each difference with the archived line that
+it names, and counts the absent messages that were found.
 
 An archive is called sound where every chunk and receipt was read, and consistent where nothing is wrong as far as the level sees.
 A copy of the bytes alone, without metadata, is proved by its manifests; chunks that none of them lists are named.
@@ -108,7 +111,8 @@ hashes of the manifests and of the chunks that none of them lists, the warnings,
 JSON (--json): {"sound", "consistent", "where", "level", "files_level", "streams": [{"group_id", "topic_id", "sdkappid", "lo", "hi",
 "totals", "manifests", "newest_manifest", "listed_to", "finished", "status", "chunks_read", "without_metadata", "absent",
 "malformed", "expired", "files": {"receipts", "receipts_read", "without_metadata", "last_receipt", "to", "links", "outstanding",
-"links_found", "links_hashed", "blobs", "blob_bytes", "blobs_hashed", "blob_bytes_hashed"}, "source", "findings": [{"kind", "key", "text"}], "warnings"}], "findings", "warnings"}. Members
+"links_found", "links_hashed", "blobs", "blob_bytes", "blobs_hashed", "blob_bytes_hashed"}, "looks": {as of files, but for
+"links"; "at", "seqs", "absent_found", "links_stored"}, "source", "findings": [{"kind", "key", "text"}], "warnings"}], "findings", "warnings"}. Members
 are only ever added.
 
 ` + cli.ExitCodes

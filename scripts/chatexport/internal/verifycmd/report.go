@@ -120,12 +120,15 @@ func details(b *cli.Lines, o options, s *stream) {
 	if s.Files != nil {
 		files(b, name, s.Files)
 	}
+	if s.Looks != nil {
+		looks(b, name, s.Looks)
+	}
 	if c := s.Source; c != nil && c.Gone {
 		b.Line("%s: Chat does not have it any more: there is nothing to compare it with", name)
 	} else if c != nil {
-		b.Line("%s: compared %s with Chat: %s equal, %s recalled since, %s expired since, %s unreadable, %s missing, %s different", name,
-			cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Recalled), cli.Count(c.Expired), cli.Count(c.Unreadable),
-			cli.Count(c.Missing), cli.Count(c.Different))
+		b.Line("%s: compared %s with Chat: %s equal, %s as looks have found them; since then %s edited, %s recalled, %s deleted, %s expired; %s unreadable, %s missing, %s different",
+			name, cli.Plural(c.Pages, "page"), cli.Count(c.Equal), cli.Count(c.Told), cli.Count(c.Edited), cli.Count(c.Recalled), cli.Count(c.Deleted),
+			cli.Count(c.Expired), cli.Count(c.Unreadable), cli.Count(c.Missing), cli.Count(c.Different))
 	}
 	findings(b, name+": ", s.Findings)
 	warnings(b, name+": ", s.Warnings)
@@ -136,36 +139,67 @@ func details(b *cli.Lines, o options, s *stream) {
 
 // files says what became of the links, and how far that is known.
 func files(b *cli.Lines, name string, f *verify.Files) {
-	var states []string
-	for _, state := range archive.Media().Counts {
-		if n := f.Links[state]; n > 0 {
-			states = append(states, cli.Count(n)+" "+state)
-		}
-	}
 	known := f.Accounted()
 	line := fmt.Sprintf("%s: %s", name, cli.Plural(known+f.Outstanding, "link"))
 	if known > 0 {
-		line += fmt.Sprintf(", accounted for up to %s: %s", seq(f.To), strings.Join(states, ", "))
+		line += fmt.Sprintf(", accounted for up to %s: %s", seq(f.To), counts(archive.Media(), f.Links))
 	}
 	if f.Outstanding > 0 {
 		line += fmt.Sprintf("; of %s nothing is recorded yet", cli.Count(f.Outstanding))
 	}
 	b.Line("%s", line)
-	if f.Copied > 0 {
-		b.Line("%s: %s without metadata, as in a copy: their first lines stand for them", name, cli.Plural(f.Copied, "receipt"))
-	}
+	copied(b, name, f.Copied, "receipt")
 	switch stored := f.Links[archive.MediaStored]; {
 	case stored == 0:
 	case f.Read == 0:
 		b.Line("%s: whether the files of %s are there was not looked at: --read asks for their sizes, --files reads them", name, cli.Plural(stored, "stored link"))
 	default:
-		line = fmt.Sprintf("%s: files of %s of %s stored links are there: %s, %s", name,
-			cli.Count(f.Found), cli.Count(stored), cli.Plural(f.Blobs, "file"), cli.Bytes(f.Bytes))
-		if f.Hashed > 0 {
-			line += fmt.Sprintf("; those of %s links were read: %s, %s", cli.Count(f.Hashed), cli.Plural(f.BlobsHashed, "file"), cli.Bytes(f.BytesHashed))
-		}
-		b.Line("%s", line)
+		storedFiles(b, name, cli.Count(stored)+" stored links", &f.StoredFiles)
 	}
+}
+
+// looks says what was found changed, and how far that is known.
+func looks(b *cli.Lines, name string, l *verify.Looks) {
+	line := fmt.Sprintf("%s: looked at again up to %s", name, seq(l.To))
+	if l.At > 0 {
+		line += fmt.Sprintf(", the last time on %s: %s", time.Unix(l.At, 0).UTC().Format(time.RFC3339), counts(archive.Change(), l.Seqs))
+	}
+	if l.Outstanding > 0 {
+		line += fmt.Sprintf("; %s not yet", cli.Plural(l.Outstanding, "seq"))
+	}
+	b.Line("%s", line)
+	if l.AbsentFound > 0 {
+		b.Line("%s: of the absent seqs, %s found since: the receipts of looks have them", name, cli.Count(l.AbsentFound))
+	}
+	copied(b, name, l.Copied, "look")
+	if l.Stored > 0 {
+		storedFiles(b, name, cli.Count(l.Stored)+" stored links of what looks have found", &l.StoredFiles)
+	}
+}
+
+// counts says how many there are of each, in the order of the trail.
+func counts(t archive.Trail, of map[string]int64) string {
+	var parts []string
+	for _, name := range t.Counts {
+		if n := of[name]; n > 0 {
+			parts = append(parts, cli.Count(n)+" "+name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func copied(b *cli.Lines, name string, n int, noun string) {
+	if n > 0 {
+		b.Line("%s: %s without metadata, as in a copy: their first lines stand for them", name, cli.Plural(n, noun))
+	}
+}
+
+func storedFiles(b *cli.Lines, name, links string, f *verify.StoredFiles) {
+	line := fmt.Sprintf("%s: files of %s of %s are there: %s, %s", name, cli.Count(f.Found), links, cli.Plural(f.Blobs, "file"), cli.Bytes(f.Bytes))
+	if f.Hashed > 0 {
+		line += fmt.Sprintf("; those of %s links were read: %s, %s", cli.Count(f.Hashed), cli.Plural(f.BlobsHashed, "file"), cli.Bytes(f.BytesHashed))
+	}
+	b.Line("%s", line)
 }
 
 func ranges(b *cli.Lines, name, class, text string, found []verify.Range) {

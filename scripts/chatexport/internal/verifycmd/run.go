@@ -122,6 +122,10 @@ func (r *result) unread() (chunks, receipts int, blobs int64) {
 			receipts += f.Receipts - f.Read
 			blobs += f.Blobs - f.BlobsHashed
 		}
+		if l := s.Looks; l != nil {
+			receipts += l.Receipts - l.Read
+			blobs += l.Blobs - l.BlobsHashed
+		}
 	}
 	return chunks, receipts, blobs
 }

@@ -48,7 +48,7 @@ func compare(ctx context.Context, t *target.Target, o options, console *cli.Cons
 		if !compared.Same() {
 			s.Findings = append(s.Findings, verify.Finding{
 				Kind: kindSource, Key: layout.ChunkPrefix(s.Stream),
-				Text: fmt.Sprintf("Chat has %d messages that are not archived and %d that are archived otherwise, first at %v",
+				Text: fmt.Sprintf("Chat has %d messages that are not archived and %d where others are archived, first at %v",
 					compared.Missing, compared.Different, compared.Seqs[:min(len(compared.Seqs), 10)]),
 			})
 		}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
@@ -36,10 +37,10 @@ func Chunk(e *archive.ChunkEntry) (Place, error) {
 	return Place{Key: e.Key, ContentType: contentGzip, Metadata: e.Metadata(), Size: e.Bytes, CRC64: crc}, nil
 }
 
-// Receipt is the place of a receipt for links, as its first line describes it.
-func Receipt(key string, m archive.ReceiptMeta, body []byte) Place {
+// Receipt is the place of a receipt, as its first line describes it.
+func Receipt(r *catalog.Receipt) Place {
 	return Place{
-		Key: key, ContentType: contentGzip, Metadata: archive.Media().Metadata(m), Size: int64(len(body)), CRC64: archive.CRC64(body),
+		Key: r.Key, ContentType: contentGzip, Metadata: r.Trail.Metadata(r.ReceiptMeta), Size: int64(len(r.Body)), CRC64: archive.CRC64(r.Body),
 	}
 }
 

@@ -35,8 +35,8 @@ are put back, and what is not what its name says is not. A plain copy of the obj
 
 Everything is written create-only: what is there already is looked at, and what differs from the copy is named, never
 overwritten. It may be stopped at any moment and started again; whatever it has written by then is a valid archive, and
-goes back in an order that keeps it so: genesis, then the chunks of each manifest, that manifest, then the files of its messages,
-each before the receipt that names it. Files that belong to other streams alone are left out.
+goes back in an order that keeps it so: genesis, then the chunks of each manifest, that manifest, then the files of its messages
+and of what looks have found, each before the receipt that names it. Files that belong to other streams alone are left out.
 
 States and rejected events are not put back: nothing needs them, and the function makes its hints anew. Close its timers
 meanwhile, or it may archive newer messages where the copy has a chunk, which is then named.

@@ -42,18 +42,12 @@ func (f files) fresh(r *catalog.Receipt) (names []string, err error) {
 	return names, err
 }
 
-// trail puts back what tells of the files of a manifest's chunks, the files first. A later manifest names the last receipt.
+// trail puts back what tells of the files of a manifest's chunks. A later manifest names the last receipt.
 func (r *restorer) trail(ctx context.Context, s *Stream, m *archive.Manifest) error {
 	for i := range m.Chunks {
 		for receipt, err := range catalog.Receipts(ctx, r.from, s.Stream, &m.Chunks[i]) {
 			if err == nil {
-				// A crash right after a file: it is found when its receipt is put back, or its link is tried again.
-				err = r.blobs(ctx, s, &receipt)
-			}
-			if err == nil {
-				// A crash right after a receipt: it counts, and all files that it names are there.
-				place := putback.Receipt(receipt.Key, receipt.ReceiptMeta, receipt.Body)
-				err = r.object(ctx, s, place, func() ([]byte, error) { return receipt.Body, nil })
+				err = r.receipt(ctx, s, &receipt)
 			}
 			if err != nil {
 				return err
@@ -61,6 +55,16 @@ func (r *restorer) trail(ctx context.Context, s *Stream, m *archive.Manifest) er
 		}
 	}
 	return nil
+}
+
+// receipt puts a receipt back, the files that it names first.
+func (r *restorer) receipt(ctx context.Context, s *Stream, receipt *catalog.Receipt) error {
+	// A crash right after a file: it is found when its receipt is put back, or its link is tried again.
+	if err := r.blobs(ctx, s, receipt); err != nil {
+		return err
+	}
+	// A crash right after a receipt: it counts, and all files that it names are there.
+	return r.object(ctx, s, putback.Receipt(receipt), func() ([]byte, error) { return receipt.Body, nil })
 }
 
 // blobs puts the files back that a receipt names.

@@ -112,7 +112,7 @@ func (r *restorer) put(ctx context.Context, s *Stream) error {
 	if err != nil {
 		return err
 	}
-	next := genesis.FirstLo
+	next, looks := genesis.FirstLo, looks{}
 	for m, err := range catalog.Manifests(ctx, r.from, s.Stream, next) {
 		if err != nil {
 			return err
@@ -128,6 +128,9 @@ func (r *restorer) put(ctx context.Context, s *Stream) error {
 			return err
 		}
 		if err := r.trail(ctx, s, &m); err != nil {
+			return err
+		}
+		if err := r.looks(ctx, s, &m, &looks); err != nil {
 			return err
 		}
 		next = m.Hi + 1

@@ -83,27 +83,53 @@ func TestOrder_EveryPrefixIsAValidArchive(t *testing.T) {
 	}
 }
 
-// filed is a copy with files beside a world whose bucket is empty.
-func filed(t *testing.T) (w *world.World, s chat.Stream, copied string) {
+// copied is a copy of what build writes beside a world whose bucket is empty.
+func copied(t *testing.T, build func(testing.TB, archivetest.Store, chat.Stream) *clitest.Builder) (w *world.World, s chat.Stream, dir string) {
 	t.Helper()
 	s = chat.Stream{GroupID: "g"}
-	store, dir := clitest.Folder(t)
-	clitest.Filed(t, store, s)
-	copied = filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+	store, at := clitest.Folder(t)
+	build(t, store, s)
+	dir = filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(dir, os.DirFS(at)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(copied, ".chatexport")); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir, ".chatexport")); err != nil {
 		t.Fatal(err)
 	}
-	return world.New(t, world.Options{}), s, copied
+	return world.New(t, world.Options{}), s, dir
+}
+
+func filed(t *testing.T) (w *world.World, s chat.Stream, dir string) {
+	t.Helper()
+	return copied(t, clitest.Filed)
 }
 
 // Whatever write is the last one, no receipt names a file that is not there, and no manifest a receipt.
 func TestFiles_EveryPrefixOfTheirOrderIsAValidArchive(t *testing.T) {
 	t.Parallel()
-	const objects, most = 1 + 3 + 2 + 15 + 3, 2 // genesis, chunks, manifests, files, receipts
-	w, s, copied := filed(t)
+	const objects = 1 + 3 + 2 + 15 + 3 // genesis, chunks, manifests, files, receipts
+	w, s, dir := filed(t)
+	report := piecemeal(t, w, s, dir, objects)
+	if f := report.Files; f.Receipts != 3 || f.Copied != 0 || f.Hashed != 15 || f.Outstanding != 5 {
+		t.Errorf("at the end: %+v", f)
+	}
+}
+
+// Nor does a receipt tell of what no manifest lists.
+func TestLooks_EveryPrefixOfTheirOrderIsAValidArchive(t *testing.T) {
+	t.Parallel()
+	const objects = 1 + 5 + 4 + 2 + 4 // genesis, chunks, manifests, files, receipts
+	w, s, dir := copied(t, clitest.Looked)
+	report := piecemeal(t, w, s, dir, objects)
+	if l := report.Looks; l.Receipts != 4 || l.Copied != 0 || l.Hashed != 2 || l.Outstanding != 10 {
+		t.Errorf("at the end: %+v", l)
+	}
+}
+
+// piecemeal restores a copy that has so many objects, one after the other, and verifies what is there each time.
+func piecemeal(t *testing.T, w *world.World, s chat.Stream, dir string, objects int) (report verify.Report) {
+	t.Helper()
+	const most = 2
 	var puts atomic.Int64
 	w.COS.SetFault(func(r *cosemu.Request) *cosemu.Fault {
 		if r.Op == cosemu.OpPut && puts.Add(1) > most {
@@ -114,27 +140,26 @@ func TestFiles_EveryPrefixOfTheirOrderIsAValidArchive(t *testing.T) {
 	// It is started again and again. A write that is cut off since another one is refused may have arrived or not.
 	for n, done := 1, false; !done; n++ {
 		puts.Store(0)
-		r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+		r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", dir)
 		if done = r.Code == 0; !done && r.Code != 3 || n > 3*objects {
 			t.Fatalf("run %d: exit code %d:\n%s%s", n, r.Code, r.Stdout, r.Stderr)
 		}
-		report, err := verify.Stream(t.Context(), w.Store, s, verify.Options{Files: true})
+		var err error
+		report, err = verify.Stream(t.Context(), w.Store, s, verify.Options{Files: true})
 		if err != nil || !report.Sound() {
 			t.Fatalf("after run %d: %v, findings %v", n, err, report.Findings)
 		}
-		if f := report.Files; done && (f.Receipts != 3 || f.Copied != 0 || f.Hashed != 15 || f.Outstanding != 5) {
-			t.Errorf("at the end: %+v", f)
-		}
 	}
+	return report
 }
 
 // What a name says is what is put there, be the copy of the right size or not.
 func TestFiles_DamagedOnesAreNotPutBack(t *testing.T) {
 	t.Parallel()
-	w, s, copied := filed(t)
+	w, s, dir := filed(t)
 	key := layout.Blob(archivetest.Hash(archivetest.Content("https://a.myqcloud.com/12")))
-	clitest.Damage(t, copied, key, string(archivetest.Content("https://a.myqcloud.com/13")))
-	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+	clitest.Damage(t, dir, key, string(archivetest.Content("https://a.myqcloud.com/13")))
+	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", dir)
 	if r.Code != 1 || !strings.Contains(r.Stdout, "g: "+key+": is not the file that its name says") {
 		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
@@ -149,12 +174,12 @@ func TestFiles_DamagedOnesAreNotPutBack(t *testing.T) {
 // What is in the way is told, and nothing that needs it is put behind it.
 func TestFiles_OtherOnesThereAreNotOverwritten(t *testing.T) {
 	t.Parallel()
-	w, s, copied := filed(t)
+	w, s, dir := filed(t)
 	key := layout.Blob(archivetest.Hash(archivetest.Content("https://a.myqcloud.com/12")))
 	if _, err := w.Store.Create(t.Context(), key, objstore.Write{Body: []byte("other")}); err != nil {
 		t.Fatal(err)
 	}
-	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", copied)
+	r := clitest.Run(t, restore.Command(clitest.Env(w.Env)), "--dir", dir)
 	if r.Code != 1 || !strings.Contains(r.Stdout, "g: "+key+": is there with other bytes than the copy's") {
 		t.Errorf("exit code %d:\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}

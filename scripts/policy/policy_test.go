@@ -19,6 +19,7 @@ import (
 	"chatexport/internal/emulator/media/sample"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
+	"chatexport/internal/verify"
 	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/policy"
 	"chatexport/scripts/policy/policytest"
@@ -112,13 +113,53 @@ func files(t *testing.T, e *policytest.Enforcer) archive.State {
 	}
 	w.COS.SetFault(nil)
 	w.Verify(s)
+	state := stateOf(t, w, s)
+	if state.Media == nil {
+		t.Fatalf("state %+v", state)
+	}
+	return state
+}
+
+func stateOf(t *testing.T, w *world.World, s chat.Stream) archive.State {
+	t.Helper()
 	body, _, err := w.Store.Get(t.Context(), layout.State(s))
 	if err != nil {
 		t.Fatal(err)
 	}
 	state, err := archive.ParseState(body)
-	if err != nil || state.Media == nil {
-		t.Fatalf("state %s: %v", body, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// looks lets the function look again at what it has archived, twice, and find files. It returns the state of their stream.
+func looks(t *testing.T, e *policytest.Enforcer) archive.State {
+	t.Helper()
+	w := world.New(t, world.Options{Cloud: e.Cloud, Env: map[string]string{"COS_PREFIX": e.Place.Prefix, "EXPORT_MEDIA": "on", "EXPORT_LOOK": "1ms"}})
+	s := w.Group("looks", 0)
+	f := w.Media.Add(mediaemu.Spec{Content: mediaemu.Bytes(sample.PNG(2))})
+	w.COS.SetFault(e.COS)
+	for seq := range chat.Seq(3) { // the first is looked at before the last one is sent
+		body := chatemu.MsgBody(chatemu.TextElem("before"))
+		if err := w.Chat.Append(s, chatemu.Message{From: "a", Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		w.Tick(s)
+		body = chatemu.MsgBody(chatemu.FileElem(chatemu.Media{URL: f.URL(), Size: f.Size()}))
+		if err := w.Chat.Modify(s, seq+1, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Tick(s)
+	w.COS.SetFault(nil)
+	report, err := verify.Stream(t.Context(), w.Store, s, verify.Options{})
+	if err != nil || !report.Sound() {
+		t.Errorf("error %v, findings %v", err, report.Findings)
+	}
+	state := stateOf(t, w, s)
+	if state.Look == nil {
+		t.Fatalf("state %+v", state)
 	}
 	return state
 }
@@ -131,6 +172,9 @@ func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 		sweep(t, e)
 		if state := files(t, e); state.Media.Code != "" || state.Media.Frontier != state.Frontier {
 			t.Errorf("files: %+v", state.Media)
+		}
+		if state := looks(t, e); state.Look.Code != "" || state.Look.Frontier != state.Frontier {
+			t.Errorf("looks: %+v", state.Look)
 		}
 		unused(t, e)
 	}
@@ -153,6 +197,24 @@ func TestRole_ThatMayNotWriteFilesHoldsUpNoMessage(t *testing.T) {
 		if state.Status != archive.StatusComplete || state.Media.Code != "AccessDenied" || state.Media.At.IsZero() || state.Media.Frontier >= state.Frontier {
 			t.Errorf("without %s: status %s, files %+v", lacking, state.Status, state.Media)
 		}
+	}
+}
+
+// So does one from before there were looks.
+func TestRole_ThatMayNotWriteLooksHoldsUpNoMessage(t *testing.T) {
+	t.Parallel()
+	e := policytest.New(t, "", func(p policy.Place) (string, error) {
+		text, err := policy.Role(p)
+		return strings.ReplaceAll(text, "/change/*", "/elsewhere/*"), err
+	})
+	e.Refused = func(action, resource string) {
+		if !strings.Contains(resource, "/change/") {
+			t.Errorf("refused: %s on %s", action, resource)
+		}
+	}
+	state := looks(t, e)
+	if state.Status != archive.StatusComplete || state.Look.Code != "AccessDenied" || state.Look.At.IsZero() || state.Look.Frontier >= state.Frontier {
+		t.Errorf("status %s, looks %+v", state.Status, state.Look)
 	}
 }
 

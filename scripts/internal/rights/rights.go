@@ -23,7 +23,7 @@ type Trial struct {
 // Trials returns all of them.
 func Trials() []Trial {
 	var all []Trial
-	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.BlobPrefix} {
+	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.ChangePrefixRoot, layout.BlobPrefix} {
 		all = append(all,
 			Trial{"delete below " + prefix, func(ctx context.Context, s *cosstore.Store) (bool, error) { return s.MayDelete(ctx, prefix) }},
 			Trial{"replace below " + prefix, func(ctx context.Context, s *cosstore.Store) (bool, error) { return s.MayReplace(ctx, prefix) }},

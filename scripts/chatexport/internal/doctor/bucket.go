@@ -27,7 +27,7 @@ const (
 // bucket checks the store with the function's own adapter.
 func (e *examination) bucket(ctx context.Context, v footing) {
 	if !v.cos {
-		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS files", "COS listing", "COS refusals", "clock"} {
+		for _, name := range []string{"COS bucket", "COS versioning", "COS reading", "COS create-only", "COS files", "COS looks", "COS listing", "COS refusals", "clock"} {
 			e.add(skipped, name, "the variables above come first", "")
 		}
 		return
@@ -41,7 +41,15 @@ func (e *examination) bucket(ctx context.Context, v footing) {
 	if e.preflight(ctx, store, v) {
 		e.reading(ctx, store)
 		e.createOnly(ctx, store)
-		e.filing(ctx, store, v.config.ExportMedia)
+		nobody := chat.Stream{GroupID: "never-" + rand.Text()}
+		e.trail(ctx, store, trail{
+			name: "COS files", variable: "EXPORT_MEDIA", on: v.config.ExportMedia, stream: nobody,
+			keys: []string{layout.Media(nobody, 1), layout.Blob(hex.EncodeToString([]byte(rand.Text())))}, well: "chunks can be read, receipts and files created",
+		})
+		e.trail(ctx, store, trail{
+			name: "COS looks", variable: "EXPORT_LOOK", on: v.config.ExportLook > 0, stream: nobody,
+			keys: []string{layout.Change(nobody, 1)}, well: "chunks can be read, receipts created",
+		})
 		e.listing(ctx, store)
 		e.refusals(ctx, store)
 	}
@@ -62,7 +70,7 @@ func (e *examination) preflight(ctx context.Context, store *cosstore.Store, v fo
 		e.add(ok, "COS versioning", "was never enabled", "")
 		return true
 	}
-	for _, name := range []string{"COS reading", "COS create-only", "COS files", "COS listing", "COS refusals"} {
+	for _, name := range []string{"COS reading", "COS create-only", "COS files", "COS looks", "COS listing", "COS refusals"} {
 		e.add(skipped, name, "the bucket comes first", "")
 	}
 	e.clockOf(err)
@@ -148,17 +156,25 @@ func (e *examination) creation(ctx context.Context, store *cosstore.Store) {
 	}
 }
 
-// filing tries what the function does to archive files: to read chunks, to look for receipts and files, and to create them.
-func (e *examination) filing(ctx context.Context, store *cosstore.Store, wanted bool) {
-	const name = "COS files"
-	if !wanted {
-		e.add(skipped, name, "EXPORT_MEDIA is off", "")
+// trail is something that follows the chunks.
+type trail struct {
+	name     string      // of the check
+	variable string      // that switches it
+	on       bool        // it is not off
+	stream   chat.Stream // that nobody has
+	keys     []string    // of objects that it might have, one below each prefix
+	well     string      // what is permitted
+}
+
+// trail tries what the function does to follow the chunks: to read them, to look for receipts and files, and to create them.
+func (e *examination) trail(ctx context.Context, store *cosstore.Store, t trail) {
+	if !t.on {
+		e.add(skipped, t.name, t.variable+" is off", "")
 		return
 	}
-	nobody := chat.Stream{GroupID: "never-" + rand.Text()}
-	_, _, err := store.Get(ctx, layout.Chunk(nobody, 1))
+	_, _, err := store.Get(ctx, layout.Chunk(t.stream, 1))
 	refused, unknown := refusal("reading chunks", err)
-	for _, key := range []string{layout.Media(nobody, 1), layout.Blob(hex.EncodeToString([]byte(rand.Text())))} {
+	for _, key := range t.keys {
 		root, _, _ := strings.Cut(key, "/")
 		_, err := store.Head(ctx, key)
 		no, failure := refusal("looking below "+root+"/", err)
@@ -170,11 +186,11 @@ func (e *examination) filing(ctx context.Context, store *cosstore.Store, wanted 
 	}
 	switch {
 	case len(refused) > 0:
-		e.add(failed, name, "refused: "+strings.Join(refused, ", "), rolePolicy+", or set EXPORT_MEDIA to off")
+		e.add(failed, t.name, "refused: "+strings.Join(refused, ", "), rolePolicy+", or set "+t.variable+" to off")
 	case unknown != nil:
-		e.add(warning, name, "whether files can be archived is not known: "+unknown.Error(), "")
+		e.add(warning, t.name, "whether that is permitted is not known: "+unknown.Error(), "")
 	default:
-		e.add(ok, name, "chunks can be read, receipts and files created", "")
+		e.add(ok, t.name, t.well, "")
 	}
 }
 

@@ -45,6 +45,9 @@ func askBucket(ctx context.Context, r *report, c config.Config, credentials conf
 	if c.ExportMedia {
 		b.creation(ctx, "no file could be archived", layout.MediaPrefixRoot, layout.BlobPrefix)
 	}
+	if c.ExportLook > 0 {
+		b.creation(ctx, "nothing could be looked at again", layout.ChangePrefixRoot)
+	}
 	b.refusals(ctx)
 	b.grant(ctx)
 	return nil

@@ -129,6 +129,12 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 			}
 			return nil
 		}, "[STOP] no file could be archived"},
+		"no look may be created": {func(r *cosemu.Request) *cosemu.Fault {
+			if strings.HasPrefix(r.Key, "change/never-") {
+				return &cosemu.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+			}
+			return nil
+		}, "[STOP] nothing could be looked at again"},
 		"reads lag": {func(r *cosemu.Request) *cosemu.Fault {
 			if r.Op == cosemu.OpGet && strings.Contains(r.Key, "reread") {
 				return &cosemu.Fault{Stale: true}
@@ -138,7 +144,7 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}})
+			w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on", "EXPORT_LOOK": "auto"}})
 			w.COS.SetFault(test.fault)
 			out, err := firstrun(t, w, everything...)
 			if stop := strings.Contains(out, "[STOP]"); (err != nil) != stop || !strings.Contains(out, test.want) {
@@ -150,7 +156,7 @@ func TestBucket_ThatIsNotSafeStops(t *testing.T) {
 
 func TestRole_OwnKeysAreEnough(t *testing.T) {
 	t.Parallel()
-	w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}})
+	w := start(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on", "EXPORT_LOOK": "auto"}})
 	e := policytest.New(t, "", policy.Role, policy.Bucket)
 	e.Refused = func(action, resource string) {
 		if !strings.Contains(resource, "/never-") {

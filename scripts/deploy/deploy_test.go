@@ -80,12 +80,13 @@ func TestCheck_WarnsOfWhatIsProbablyNotMeant(t *testing.T) {
 	if err := os.WriteFile(".env", []byte("MEDIA_HOST=files.example.com\nMEDIA_HOSTS=a.example.com\nCHATEXPORT_RETRIES=1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d, err := read(file, operator("MEDIA_MAX_BYTES", "200000000"))
+	d, err := read(file, operator("MEDIA_MAX_BYTES", "200000000", "EXPORT_LOOK", "160h"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	warnings := d.warnings()
-	if len(warnings) != 2 || !strings.Contains(warnings[0], "MEDIA_MAX_BYTES") || !strings.HasPrefix(warnings[1], "MEDIA_HOST in .env is not handed over") {
+	text := strings.Join(warnings, "\n")
+	if len(warnings) != 3 || !strings.Contains(text, "MEDIA_MAX_BYTES") || !strings.Contains(text, "EXPORT_LOOK is above 7/8") || !strings.HasPrefix(warnings[2], "MEDIA_HOST in .env is not handed over") {
 		t.Errorf("%q", warnings)
 	}
 }

@@ -81,15 +81,18 @@ func TestFiles_ReportTellsHowFarTheyAreArchived(t *testing.T) {
 		"read":  {verify.Options{}, 3, verify.StoredFiles{Found: 40, Blobs: 21, Bytes: bytes}},
 		"sample": {
 			verify.Options{Level: verify.LevelSample, Pick: func(_ chat.Stream, lo chat.Seq) bool { return lo == 41 }},
-			1, verify.StoredFiles{Found: 20, Blobs: 11, Bytes: 10*size + int64(len(archivetest.Content(url("sticker"))))},
+			1,
+			verify.StoredFiles{Found: 20, Blobs: 11, Bytes: 10*size + int64(len(archivetest.Content(url("sticker"))))},
 		},
 		"files": {
 			verify.Options{Level: verify.LevelChain, Files: true},
-			3, verify.StoredFiles{Found: 40, Hashed: 40, Blobs: 21, Bytes: bytes, BlobsHashed: 21, BytesHashed: bytes},
+			3,
+			verify.StoredFiles{Found: 40, Hashed: 40, Blobs: 21, Bytes: bytes, BlobsHashed: 21, BytesHashed: bytes},
 		},
 		"sample of files": {
 			verify.Options{Files: true, PickFile: func(sum string) bool { return layout.Blob(sum) == blobKey("sticker") }},
-			3, verify.StoredFiles{Found: 40, Hashed: 20, Blobs: 21, Bytes: bytes, BlobsHashed: 1, BytesHashed: int64(len(archivetest.Content(url("sticker"))))},
+			3,
+			verify.StoredFiles{Found: 40, Hashed: 20, Blobs: 21, Bytes: bytes, BlobsHashed: 1, BytesHashed: int64(len(archivetest.Content(url("sticker"))))},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

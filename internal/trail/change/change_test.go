@@ -18,6 +18,7 @@ import (
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
+	"chatexport/internal/verify"
 )
 
 const look = 72 * time.Hour
@@ -60,12 +61,25 @@ type receipt struct {
 	lines []archive.ChangeLine
 }
 
+// proved verifies the archive: what looks have written bears being compared with its chunks, which a test may have damaged.
+func proved(t *testing.T, w *world.World) {
+	t.Helper()
+	report, err := verify.Stream(t.Context(), w.Store, group, verify.Options{})
+	must(t, err)
+	for _, f := range report.Findings {
+		if !strings.HasPrefix(f.Key, layout.DataPrefix) {
+			t.Errorf("verify: %s", f)
+		}
+	}
+}
+
 // receipts reads the trail from a seq on.
 func receipts(t *testing.T, w *world.World, from chat.Seq) (all []receipt) {
 	t.Helper()
 	for lo := from; ; {
 		body, _, err := w.Store.Get(t.Context(), layout.Change(group, lo))
 		if errors.Is(err, objstore.ErrNotExist) {
+			proved(t, w)
 			return all
 		}
 		must(t, err)

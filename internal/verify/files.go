@@ -43,7 +43,7 @@ var _ account = mediaAccount{}
 
 func (v *verifier) mediaTrail() *receipts {
 	return &receipts{
-		v: v, account: mediaAccount{v}, form: archive.Media(), hinted: "media", prefix: layout.MediaPrefix(v.stream),
+		v: v, account: mediaAccount{v}, form: archive.Media(), hinted: "media", noun: "links", prefix: layout.MediaPrefix(v.stream),
 		key:    func(lo chat.Seq) string { return layout.Media(v.stream, lo) },
 		report: func() *Trail { return &v.report.files().Trail },
 		tell:   v.tellFiles,

@@ -42,7 +42,7 @@ var _ account = lookAccount{}
 
 func (v *verifier) changeTrail() *receipts {
 	return &receipts{
-		v: v, account: lookAccount{v}, form: archive.Change(), hinted: "look", prefix: layout.ChangePrefix(v.stream),
+		v: v, account: lookAccount{v}, form: archive.Change(), hinted: "look", noun: "seqs", spans: true, prefix: layout.ChangePrefix(v.stream),
 		key:    func(lo chat.Seq) string { return layout.Change(v.stream, lo) },
 		report: func() *Trail { return &v.report.looks().Trail },
 		tell:   v.tellLooks,

@@ -51,6 +51,8 @@ type receipts struct {
 
 	form   archive.Trail
 	hinted string // what the state calls the trail
+	noun   string // names what the trail counts
+	spans  bool   // one receipt may cover many chunks
 	key    func(lo chat.Seq) string
 	prefix string
 	report func() *Trail     // which a stream without receipts may not have
@@ -98,7 +100,7 @@ func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byt
 		return nil
 	}
 	r.open(ctx)
-	if r.form.Name == archive.Change().Name && e.Hi < r.hole { // a receipt that is missing may have covered it, too
+	if r.spans && e.Hi < r.hole { // a receipt that is missing may have covered it, too
 		return nil
 	}
 	truth := r.truth(e, body)
@@ -128,17 +130,9 @@ func (r *receipts) follow(ctx context.Context, e *archive.ChunkEntry, body []byt
 		truth.skip(lo - 1)
 	}
 	if whole && counted != wanted {
-		r.v.add(KindCounts, r.key(e.Lo), "the receipts of [%d, %d] count %d %s, the manifest lists %d", e.Lo, e.Hi, counted, r.noun(), wanted)
+		r.v.add(KindCounts, r.key(e.Lo), "the receipts of [%d, %d] count %d %s, the manifest lists %d", e.Lo, e.Hi, counted, r.noun, wanted)
 	}
 	return nil
-}
-
-// noun names what the trail counts.
-func (r *receipts) noun() string {
-	if r.form.Name == archive.Media().Name {
-		return "links"
-	}
-	return "seqs"
 }
 
 // receipt verifies the receipt that begins at lo. It has none to return if that is missing or not usable.

@@ -77,7 +77,7 @@ func (r *receipts) checkHint() {
 	}
 	switch {
 	case hint.Frontier > end:
-		r.v.add(KindStateAhead, key, "%s.frontier is %d, but the %s are accounted for below %d only", r.hinted, hint.Frontier, r.noun(), end)
+		r.v.add(KindStateAhead, key, "%s.frontier is %d, but the %s are accounted for below %d only", r.hinted, hint.Frontier, r.noun, end)
 	case hint.After == nil:
 	case r.after == nil:
 		r.v.add(KindState, key, "%s.after names the receipt at %d, which is not in the trail", r.hinted, hint.After.Lo)

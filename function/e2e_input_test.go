@@ -99,7 +99,7 @@ func TestSecrets_AreToldToNobody(t *testing.T) {
 	for name, o := range map[string]world.Options{
 		"success":                 {},
 		"Chat refuses":            {Env: map[string]string{"CHAT_ENDPOINT": closed}},
-		"Chat resets":             {Chat: chatemu.Options{Fault: chatemu.FaultEvery(2, chatemu.Fault{ResetBefore: true})}},
+		"Chat resets":             {Chat: chatemu.Options{Fault: chatemu.FaultEvery(1, chatemu.Fault{ResetBefore: true})}},
 		"Chat hangs":              {Chat: chatemu.Options{Fault: chatemu.FaultEvery(2, chatemu.Fault{Hang: true})}},
 		"Chat answers HTML":       {Chat: chatemu.Options{Fault: chatemu.FaultEvery(1, chatemu.Fault{HTML: true, Status: 502})}},
 		"Chat's pages break off":  {Chat: chatemu.Options{Fault: chatemu.FaultEvery(1, chatemu.Fault{TruncateBody: true})}},

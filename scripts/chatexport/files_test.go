@@ -96,7 +96,7 @@ func findReceipts(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const line = "find media -name '*.gz' -exec zgrep -l $sha256 {} +"
+	const line = "find media change -name '*.gz' -exec zgrep -l $sha256 {} +"
 	if !strings.Contains(string(readme), "\n  "+line+"\n") {
 		t.Errorf("the README does not show %s", line)
 	}

@@ -28,8 +28,14 @@ var group = chat.Stream{GroupID: "@TGS#looks"}
 // bubble is a virtual world whose function looks at chunks after 72 hours.
 func bubble(t *testing.T, f func(t *testing.T, w *world.World)) {
 	t.Helper()
+	bubbleOf(t, world.Options{}, f)
+}
+
+func bubbleOf(t *testing.T, o world.Options, f func(t *testing.T, w *world.World)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := world.New(t, world.Options{Virtual: true, Env: map[string]string{"EXPORT_LOOK": look.String(), "EXPORT_SPAN": "40"}})
+		o.Virtual, o.Env = true, map[string]string{"EXPORT_LOOK": look.String(), "EXPORT_SPAN": "40"}
+		w := world.New(t, o)
 		must(t, w.Chat.AddGroup(chatemu.Group{ID: group.GroupID}))
 		f(t, w)
 	})

@@ -1,6 +1,7 @@
 package change_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/archive/archivetest"
+	"chatexport/internal/chat"
 	chatemu "chatexport/internal/emulator/chat"
 	mediaemu "chatexport/internal/emulator/media"
 	"chatexport/internal/emulator/world"
@@ -76,6 +79,35 @@ func TestLook_NamesWhatHappened(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A message that came late enough to be archived as a placeholder is new.
+func TestLook_APlaceholderThatIsAMessageNowIsEdited(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world.World) {
+		say(t, w, 4)
+		must(t, w.Chat.Append(group, chatemu.Message{From: "a", Time: time.Now().Unix(), Body: text("late"), HideFor: time.Hour}))
+		say(t, w, 5)
+		w.Tick(group)
+		time.Sleep(look)
+		w.Tick(group)
+		all := receipts(t, w, 1)
+		if diff := cmp.Diff([]string{"5 edited"}, told(all)); diff != "" {
+			t.Fatalf("differences (-want +got):\n%s", diff)
+		}
+		body, _, err := w.Store.Get(t.Context(), layout.Chunk(group, 1))
+		must(t, err)
+		_, err = archive.ReadChunk(bytes.NewReader(body), group, 1, 10, func(e chat.Element) error {
+			if e.Seq == 5 && archivetest.Hash(bytes.TrimSuffix(e.JSON, []byte("\n"))) != all[0].lines[0].Was {
+				t.Errorf("it was %s, and is told to have been %s", e.JSON, all[0].lines[0].Was)
+			}
+			return nil
+		})
+		must(t, err)
+		if line := string(all[0].lines[0].Now); !strings.Contains(line, "late") || !strings.Contains(line, group.GroupID) {
+			t.Errorf("it is %s", line)
+		}
+	})
 }
 
 // The files of what is new are archived with it; those that are known are not fetched again.

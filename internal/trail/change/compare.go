@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -64,10 +65,10 @@ func (l *looker) compare(ctx, pulling context.Context, job *trail.Job, body []by
 	for {
 		segment, more, failed := segments.Next()
 		if segment.Hi >= segment.Lo && more {
-			if err := v.segment(ctx, segment); err != nil {
-				return err
+			var err error
+			if done, err = v.segment(ctx, segment); err != nil {
+				failed = err
 			}
-			done = segment.Hi
 		}
 		ended := !more || failed != nil
 		if done >= job.From() && (ended || v.part.Size() > maxLines || time.Since(v.part.began) > maxTime) {
@@ -76,7 +77,7 @@ func (l *looker) compare(ctx, pulling context.Context, job *trail.Job, body []by
 			}
 		}
 		switch {
-		case outOfTime(pulling, failed), ended && failed == nil && done < job.Chunk.Hi:
+		case errors.Is(failed, trail.ErrTimeUp), outOfTime(pulling, failed), ended && failed == nil && done < job.Chunk.Hi:
 			return trail.ErrTimeUp
 		case ended:
 			return failed
@@ -103,8 +104,8 @@ func (v *look) skip(seq chat.Seq) error {
 	return nil
 }
 
-// segment compares what came of a range.
-func (v *look) segment(ctx context.Context, s pull.Segment) error {
+// segment compares what came of a range, and returns the last seq that it has accounted for.
+func (v *look) segment(ctx context.Context, s pull.Segment) (chat.Seq, error) {
 	for seq := s.Lo; seq <= s.Hi; seq++ {
 		var was, now *chat.Element
 		if v.was.Seq == seq {
@@ -114,15 +115,15 @@ func (v *look) segment(ctx context.Context, s pull.Segment) error {
 			now, s.Elements = &s.Elements[0], s.Elements[1:]
 		}
 		if err := v.seq(ctx, seq, was, now); err != nil {
-			return err
+			return seq - 1, err
 		}
 		if was != nil {
 			if err := v.read(); err != nil {
-				return err
+				return seq, err
 			}
 		}
 	}
-	return nil
+	return s.Hi, nil
 }
 
 // seq accounts for one seq. Of an absent one there is no element.

@@ -147,6 +147,37 @@ func TestLook_WithoutMediaKeepsNoFiles(t *testing.T) {
 	})
 }
 
+// Many new files take many batches. What was found before time was up is kept, and none of them is given up for the others' sake.
+func TestLook_ManySlowFilesAreHandedOn(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, w *world.World) {
+		w.Env["EXPORT_MEDIA"], w.Env["MEDIA_MAX_BYTES"] = "on", "503316480" // one by one
+		const edits = 12
+		say(t, w, 30)
+		w.Tick(group)
+		for n := range uint64(edits) {
+			file := w.Media.Add(mediaemu.Spec{Content: mediaemu.Generated(n, 10_000), SlowBody: 5 * time.Second})
+			must(t, w.Chat.Modify(group, 2+2*chat.Seq(n), chatemu.MsgBody(chatemu.FileElem(chatemu.Media{URL: file.URL(), Size: file.Size()}))))
+		}
+		time.Sleep(look)
+		invocations := w.Tick(group)
+		stored := 0
+		for _, r := range receipts(t, w, 1) {
+			for _, l := range r.lines {
+				for _, m := range l.Media {
+					if m.State != archive.MediaStored {
+						t.Errorf("the file of seq %d is %s (%s)", l.Seq, m.State, m.Code)
+					}
+					stored++
+				}
+			}
+		}
+		if stored != edits || invocations > 6 {
+			t.Errorf("%d files in %d invocations", stored, invocations)
+		}
+	})
+}
+
 // A role that may not write receipts fails no run.
 func TestLook_StandsStillWhereTheRoleMayNotWrite(t *testing.T) {
 	t.Parallel()

@@ -65,12 +65,18 @@ func (k *Kind) work(ctx context.Context, job *trail.Job) error {
 // Resolve fetches the files of a message outside of this trail, sent at a time in seconds since 1970, and returns what became of
 // each link. It waits for nothing: what does not come has failed. ErrTimeUp means that the time was too short.
 func (k *Kind) Resolve(ctx context.Context, job *trail.Job, sent int64, links []chat.Link) ([]archive.MediaLine, error) {
-	w := &window{kind: k, job: job, from: job.From(), began: time.Now()}
+	w := &window{kind: k, job: job, began: time.Now()}
+	if time.Now().Before(job.Half) {
+		w.from = job.From() // what does not fit now fits into no batch
+	}
 	if err := w.add(ctx)(sent, links); err != nil {
 		return nil, err
 	}
-	if err := w.fetch(ctx); err != nil {
-		return nil, err
+	for again := true; again; {
+		if err := w.fetch(ctx); err != nil {
+			return nil, err
+		}
+		again = w.untried() && ctx.Err() == nil && time.Now().Before(job.Until)
 	}
 	lines := make([]archive.MediaLine, len(w.entries))
 	for i := range w.entries {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,6 +117,11 @@ func (w *window) firstOpen() int {
 		}
 	}
 	return -1
+}
+
+// untried reports whether nothing is known yet of an entry.
+func (w *window) untried() bool {
+	return slices.ContainsFunc(w.entries, func(e entry) bool { return !e.settled() && e.failed == nil })
 }
 
 // put writes the receipt of the first n entries and forgets them.

@@ -75,9 +75,18 @@ func (r *Reader) whole(ctx context.Context, seq chat.Seq, number int) (chat.Page
 // SurePage reads a page from which much is concluded if it is empty. Since it may be so for a moment, it is then asked
 // for again, unless it says itself that everything has expired.
 func (r *Reader) SurePage(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
-	page, err := r.Page(ctx, seq, number)
+	return sure(ctx, seq, number, r.Page)
+}
+
+// WholePage is SurePage, but of a page that cannot be read Unreadable tells the error: its pieces may take many calls.
+func (r *Reader) WholePage(ctx context.Context, seq chat.Seq, number int) (chat.Page, error) {
+	return sure(ctx, seq, number, r.whole)
+}
+
+func sure(ctx context.Context, seq chat.Seq, number int, read func(context.Context, chat.Seq, int) (chat.Page, error)) (chat.Page, error) {
+	page, err := read(ctx, seq, number)
 	if err == nil && len(page.Elements) == 0 && page.Finished != chat.FinishedExpired {
-		return r.Page(ctx, seq, number)
+		return read(ctx, seq, number)
 	}
 	return page, err
 }

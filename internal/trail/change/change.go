@@ -64,10 +64,17 @@ type looker struct {
 
 	// floor is the first seq that the service may still have, as far as this batch has found out; 0 as long as it has not.
 	floor chat.Seq
-	// walks means that nothing proves where that is: what is old and does not come has expired, up to the first message that
-	// comes.
+	// walks means that it may lie higher, since nothing proves it or it moved on: what does not come has expired, up to the
+	// first message that comes.
 	walks bool
+	// bare is the last seq up to which nothing came.
+	bare chat.Seq
+	// seen is the last message that came: as long as it is there, nothing above it has expired.
+	seen chat.Seq
 }
+
+// errFloorMoved means that messages have expired while they were looked at.
+var errFloorMoved = errors.New("messages have expired meanwhile")
 
 func (l *looker) work(ctx context.Context, job *trail.Job) error {
 	body, err := job.Read(ctx)
@@ -77,11 +84,15 @@ func (l *looker) work(ctx context.Context, job *trail.Job) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	pulling, cancel := context.WithDeadline(ctx, job.End)
 	defer cancel()
-	bottom, err := l.bottom(pulling, job)
-	if err == nil && l.floor == 0 {
-		err = l.findFloor(pulling, job, body, bottom)
+	if l.walks && job.From() > l.bare+1 { // another batch has looked at what lies between
+		l.floor, l.walks = 0, false
+	}
+	var bottom chat.Page
+	if l.floor == 0 {
+		bottom, err = l.findFloor(pulling, job, body)
 	}
 	switch {
 	case outOfTime(pulling, err):
@@ -91,7 +102,12 @@ func (l *looker) work(ctx context.Context, job *trail.Job) error {
 	case job.Chunk.Hi < l.floor:
 		return l.expired(ctx, job)
 	}
-	return l.compare(ctx, pulling, job, body, bottom)
+	err = l.compare(ctx, pulling, job, began, body, bottom)
+	if errors.Is(err, errFloorMoved) {
+		l.floor, l.walks, l.seen = 0, false, 0
+		return l.work(ctx, job)
+	}
+	return err
 }
 
 // outOfTime reports whether nothing but the end of the time for pulling is behind an error.
@@ -99,55 +115,96 @@ func outOfTime(pulling context.Context, err error) bool {
 	return err != nil && (pulling.Err() != nil || pull.OutOfTime(err))
 }
 
-// bottom reads the page that shows whether the oldest messages that are to be looked at are still there.
-func (l *looker) bottom(ctx context.Context, job *trail.Job) (chat.Page, error) {
-	top := min(job.Chunk.Hi, job.From()+chat.PageSize-1)
-	if top < l.floor {
-		return chat.Page{}, nil
-	}
-	page, err := l.Reader.SurePage(ctx, top, int(top-job.From()+1))
-	if err != nil {
-		return page, fmt.Errorf("look at the messages up to %d: %w", top, err)
-	}
-	return page, nil
-}
-
 // findFloor finds out whether the oldest messages of the chunk have expired, if they do not come. What was deleted right above the
-// floor cannot be told from expired.
-func (l *looker) findFloor(ctx context.Context, job *trail.Job, body []byte, bottom chat.Page) error {
+// floor cannot be told from expired. It returns the page that it read.
+func (l *looker) findFloor(ctx context.Context, job *trail.Job, body []byte) (chat.Page, error) {
 	first, err := firstRetained(job, body)
-	if err != nil {
-		return err
+	if err != nil || first == 0 { // there is nothing that could have expired
+		return chat.Page{}, err
+	}
+	top := min(job.Chunk.Hi, job.From()+chat.PageSize-1)
+	bottom, err := l.Reader.WholePage(ctx, top, int(top-job.From()+1))
+	if err != nil && !pull.Unreadable(err) {
+		return bottom, fmt.Errorf("look at the messages up to %d: %w", top, err)
+	}
+	var found pull.Floor
+	if err == nil { // else something is there, and which it is takes many calls
+		lowest := lowestRetained(bottom, job.From(), top)
+		if lowest != 0 && lowest <= first { // it is still there
+			l.floor = job.From()
+			return bottom, nil
+		}
+		v := pull.Void{From: job.From(), Known: lowest - 1, Head: lowest - 1, Exhaustive: l.Exhaustive, End: job.End}
+		if lowest == 0 {
+			v.Known, v.Head = top, job.To-1
+		}
+		if found, err = l.Reader.Floor(ctx, v); err != nil {
+			return bottom, fmt.Errorf("find out what has expired: %w", err)
+		}
+	}
+	if !found.Proved && l.old(job) {
+		if err := l.olderStands(ctx, job); err != nil {
+			return bottom, err
+		}
 	}
 	l.floor = job.From()
-	lowest := lowestRetained(bottom, job.From())
-	if first == 0 || lowest != 0 && lowest <= first { // it was no message then, or it is still there
+	if found.Proved || l.old(job) && l.seen == 0 {
+		l.floor, l.walks = max(l.floor, found.First), true
+		l.bare = l.floor - 1
+	} // else it was deleted: it is too young to have expired, or older ones are still there
+	return bottom, nil
+}
+
+// olderStands finds out whether messages right below those that are to be looked at are still there: then none of these has
+// expired.
+func (l *looker) olderStands(ctx context.Context, job *trail.Job) error {
+	below := job.From() - 1
+	if below == 0 {
 		return nil
 	}
-	v := pull.Void{From: job.From(), Known: lowest - 1, Head: lowest - 1, Exhaustive: l.Exhaustive, End: job.End}
-	if lowest == 0 {
-		v.Known, v.Head = min(job.Chunk.Hi, job.From()+chat.PageSize-1), job.To-1
+	page, err := l.Reader.WholePage(ctx, below, int(min(below, chat.PageSize)))
+	if err != nil && !pull.Unreadable(err) {
+		return fmt.Errorf("look at the messages up to %d: %w", below, err)
 	}
-	found, err := l.Reader.Floor(ctx, v)
-	if err != nil {
-		return fmt.Errorf("find out what has expired: %w", err)
-	}
-	switch {
-	case found.Proved, l.old(job) && found.First > job.From():
-		l.floor = max(l.floor, found.First)
-	case l.old(job):
-		l.walks = true
-	} // else it was deleted: it is too young to have expired
+	l.seen = lowestRetained(page, 1, below)
 	return nil
 }
 
 // old reports whether the oldest messages of a chunk should have expired.
 func (l *looker) old(job *trail.Job) bool {
-	return job.Chunk.TsMin > 0 && time.Since(time.Unix(job.Chunk.TsMin, 0)) > l.Retention
+	sent := job.Manifest.FinishedAt
+	if job.Chunk.TsMin > 0 {
+		sent = time.Unix(job.Chunk.TsMin, 0)
+	}
+	return time.Since(sent) > l.Retention
+}
+
+// stands makes sure that a message is still there. Without that nothing of a receipt can be kept, so that it may take half of the
+// time that is left for writing it.
+func (l *looker) stands(ctx context.Context, seq chat.Seq) error {
+	if seq == 0 {
+		return errFloorMoved
+	}
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	page, err := l.Reader.SurePage(ctx, seq, 1)
+	if outOfTime(ctx, err) {
+		return trail.ErrTimeUp
+	}
+	if err != nil {
+		return fmt.Errorf("look at message %d again: %w", seq, err)
+	}
+	if lowestRetained(page, seq, seq) == 0 {
+		return errFloorMoved
+	}
+	return nil
 }
 
 // firstRetained returns the first seq from which on the chunk has something that the service had stored, 0 if it has none.
-func firstRetained(job *trail.Job, body []byte) (first chat.Seq, err error) {
+func firstRetained(job *trail.Job, body []byte) (chat.Seq, error) {
 	for e, err := range job.Elements(body) {
 		if err != nil {
 			return 0, err
@@ -159,10 +216,10 @@ func firstRetained(job *trail.Job, body []byte) (first chat.Seq, err error) {
 	return 0, nil
 }
 
-// lowestRetained returns the first seq from from on that a page shows to be stored, 0 if there is none.
-func lowestRetained(page chat.Page, from chat.Seq) (lowest chat.Seq) {
+// lowestRetained returns the first seq in [from, to] that a page shows to be stored, 0 if there is none.
+func lowestRetained(page chat.Page, from, to chat.Seq) (lowest chat.Seq) {
 	for i := range page.Elements {
-		if e := &page.Elements[i]; e.Retained() && e.Seq >= from && (lowest == 0 || e.Seq < lowest) {
+		if e := &page.Elements[i]; e.Retained() && e.Seq >= from && e.Seq <= to && (lowest == 0 || e.Seq < lowest) {
 			lowest = e.Seq
 		}
 	}

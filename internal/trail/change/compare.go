@@ -29,6 +29,7 @@ type look struct {
 	*looker
 	job *trail.Job
 
+	began    time.Time                          // before anything was asked
 	archived func() (chat.Element, error, bool) // the next line of the chunk
 	was      chat.Element                       // that was not reached yet; Seq is 0 behind the last
 	part     part
@@ -38,16 +39,18 @@ type look struct {
 type part struct {
 	archive.ChangeWriter
 	began    time.Time
-	bytes    int64 // of files
-	compared int   // messages that came then and now
-	unlike   int   // of these, those that are no versions of one message
+	bytes    int64    // of files
+	compared int      // messages that came then and now
+	unlike   int      // of these, those that are no versions of one message
+	lost     bool     // something does not come any more
+	below    chat.Seq // the last message that came before the first that was lost; 0 if there is none
 }
 
 // compare looks at the rest of the chunk and writes its receipts.
-func (l *looker) compare(ctx, pulling context.Context, job *trail.Job, body []byte, bottom chat.Page) error {
+func (l *looker) compare(ctx, pulling context.Context, job *trail.Job, began time.Time, body []byte, bottom chat.Page) error {
 	next, stop := iter.Pull2(job.Elements(body))
 	defer stop()
-	v := &look{looker: l, job: job, archived: next, part: part{began: time.Now()}}
+	v := &look{looker: l, job: job, began: began, archived: next, part: part{began: time.Now()}}
 	if err := v.read(); err != nil {
 		return err
 	}
@@ -129,6 +132,7 @@ func (v *look) segment(ctx context.Context, s pull.Segment) (chat.Seq, error) {
 // seq accounts for one seq. Of an absent one there is no element.
 func (v *look) seq(ctx context.Context, seq chat.Seq, was, now *chat.Element) error {
 	if v.walks = v.walks && (now == nil || !now.Retained()); v.walks {
+		v.bare = seq
 		v.part.Count(archive.ChangeExpired, 1)
 		return nil
 	}
@@ -140,6 +144,14 @@ func (v *look) seq(ctx context.Context, seq chat.Seq, was, now *chat.Element) er
 		}
 	}
 	kind := kindOf(was, now, likeness)
+	switch {
+	case now != nil && now.Retained():
+		if !now.Malformed || v.seen == 0 { // one that can be read is seen again by one call
+			v.seen = seq
+		}
+	case kind != archive.ChangeSame && !v.part.lost:
+		v.part.lost, v.part.below = true, v.seen
+	}
 	if kind == archive.ChangeSame {
 		v.part.Count(kind, 1)
 		return nil
@@ -237,8 +249,13 @@ func (v *look) put(ctx context.Context, hi chat.Seq) error {
 	if p.compared >= fewCompared && p.unlike*unlikeToTrust >= p.compared {
 		return trail.ErrRecreated
 	}
+	if p.lost && v.old(v.job) {
+		if err := v.stands(ctx, p.below); err != nil {
+			return err
+		}
+	}
 	err := v.job.Put(ctx, hi, p.bytes, func(m archive.ReceiptMeta) (archive.Receipt, error) {
-		m.From, m.To = p.began.Unix(), time.Now().Unix()
+		m.From, m.To = v.began.Unix(), time.Now().Unix() // pages are pulled ahead of the part that they belong to
 		return p.Receipt(m)
 	})
 	v.part = part{began: time.Now()}

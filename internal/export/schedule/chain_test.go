@@ -28,6 +28,7 @@ type simChain struct {
 	link     archive.Link
 	writers  map[string]string // of each key: the batch
 	trail    simTrail
+	looks    simLooks
 	problems []string
 }
 
@@ -73,6 +74,8 @@ func (c *simChain) stored(w memstore.Stored) {
 		c.storedManifest(w, name.Lo)
 	case layout.KindMedia:
 		c.storedReceipt(w, name.Lo)
+	case layout.KindChange:
+		c.storedLook(w, name.Lo)
 	case layout.KindBlob:
 		c.storedBlob(w, name.SHA256)
 	case layout.KindState:
@@ -90,7 +93,7 @@ func (c *simChain) storedGenesis(w memstore.Stored) {
 	}
 	c.genesis, c.begun, c.next, c.listed = &g, time.Now(), g.FirstLo, g.FirstLo
 	c.link = linkTo(w)
-	c.trail.last = c.link.SHA256
+	c.trail.last, c.looks.last = c.link.SHA256, c.link.SHA256
 }
 
 func linkTo(w memstore.Stored) archive.Link {
@@ -133,7 +136,11 @@ func (c *simChain) storedManifest(w memstore.Stored, lo chat.Seq) {
 			c.problem("manifest %d lists chunk %d otherwise than it is stored", lo, m.Chunks[i].Lo)
 		}
 	}
-	c.judgePin(w.Key, m.Trails.Media)
+	for i := range m.Chunks {
+		c.looks.finished[m.Chunks[i].Lo] = m.FinishedAt
+	}
+	c.judgePin(w.Key, m.Trails.Media, c.trail.receipts)
+	c.judgePin(w.Key, m.Trails.Change, c.looks.pins)
 	c.listed, c.status, c.link = m.Hi+1, m.Status, linkTo(w)
 }
 
@@ -149,6 +156,7 @@ func (c *simChain) storedState(w memstore.Stored) {
 		c.problem("state says complete at %d, the manifests reach %d", state.Frontier, c.listed)
 	}
 	c.judgeHint(state.Media)
+	c.judgeLooks(state.Look)
 }
 
 // at returns the chunk that covers a seq.

@@ -1,6 +1,8 @@
 package schedule_test
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"chatexport/internal/chat"
@@ -34,6 +36,7 @@ func (m *sim) compare() {
 	if m.files != nil {
 		m.compareFiles(lines)
 	}
+	m.compareLooks(lines)
 	all, _, err := m.truth.Truth(m.stream)
 	m.must(err)
 	splice := `{"GroupId":"` + m.stream.GroupID + `",`
@@ -59,11 +62,14 @@ func (m *sim) compare() {
 			}
 			continue
 		}
-		expired := m.expired(r.Seq)
+		expired, versions := m.expired(r.Seq), m.versions(r, time.Time{}, chunk.at)
+		was := func(match func(simState) bool) bool { return slices.ContainsFunc(versions, match) }
 		switch {
-		case got && string(line.JSON) != splice+string(r.JSON[1:])+"\n" && string(line.JSON) != splice+string(r.JSON[1:]):
+		case got && !was(func(s simState) bool {
+			return s.json != "" && strings.TrimSuffix(string(line.JSON), "\n") == splice+s.json[1:]
+		}):
 			m.fail("seq %d is archived as %s, not as %s", r.Seq, line.JSON, r.JSON)
-		case !got && (expired.IsZero() || expired.After(chunk.at)):
+		case !got && !was(func(s simState) bool { return s.class == chat.ClassAbsent }) && (expired.IsZero() || expired.After(chunk.at)):
 			m.fail("seq %d is missing; it could be had until after its chunk [%d, %d] was stored", r.Seq, chunk.Lo, chunk.Hi)
 		}
 	}
@@ -73,6 +79,9 @@ func (m *sim) compare() {
 // chunk, and look for where the history begins; a message that cannot be read may cost a dozen; a disturbance may make some batches fail, but not set others going.
 func (m *sim) afford() {
 	useful, wasted := int(m.newest()/chat.PageSize)+1+12*len(m.bad), 60*m.stats.Batches+12*len(m.bad)
+	if m.setting.Look {
+		useful *= 2
+	}
 	if m.setting.Quirks == (chatemu.Quirks{}) && m.stats.Pages > useful+wasted {
 		m.fail("%d batches asked for %d pages, of which %d would have done", m.stats.Batches, m.stats.Pages, useful)
 	}

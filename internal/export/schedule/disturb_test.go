@@ -74,7 +74,9 @@ func (m *sim) disturbCall(d disturbance) bool {
 		c := m.pick(d, write)
 		return c != nil && m.let(c, m.lost(c))
 	case "receipt lost", "receipt and crash":
-		c := m.pick(d, func(c *simCall) bool { return c.kind == callCreate && strings.HasPrefix(c.key, "me/") })
+		c := m.pick(d, func(c *simCall) bool {
+			return c.kind == callCreate && (strings.HasPrefix(c.key, "me/") || strings.HasPrefix(c.key, "ch/"))
+		})
 		if c == nil {
 			return false
 		}
@@ -141,6 +143,13 @@ func (m *sim) disturbQueue(d disturbance) (done, known bool) {
 		again := *events[d.Pick%len(events)]
 		again.due = time.Now()
 		m.push(&again)
+	case "look":
+		if len(m.flights)+len(m.events) > 0 {
+			return false, true
+		}
+		time.Sleep(simLook + time.Duration(d.Pick%3-1)*time.Minute)
+		m.extra++
+		m.tick(false)
 	case "drop":
 		if len(m.events) == 0 {
 			return false, true
@@ -164,6 +173,8 @@ func (m *sim) disturbWorld(d disturbance) (done, known bool) {
 		return m.gap(d.Pick), true
 	case "delete":
 		return m.deleteSome(d.Pick), true
+	case "edit", "recall", "spoil", "heal", "withhold", "arrive":
+		return m.alter(d.Kind, d.Pick), true
 	case "dissolve":
 		if d.Pick%4 == 0 && !m.dissolved {
 			m.must(m.chat.Dissolve(m.stream.GroupID))

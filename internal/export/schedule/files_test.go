@@ -192,7 +192,7 @@ func (m *sim) compareLink(want mix.Link, got simLine) {
 	}
 }
 
-// idleTick proves that a tick that has nothing to do costs nothing for the files that were archived.
+// idleTick proves that a tick that has nothing to do costs nothing for the files that were archived and the chunks that were looked at.
 func (m *sim) idleTick() {
 	m.calls = map[callKind]int{}
 	m.extra++
@@ -200,6 +200,9 @@ func (m *sim) idleTick() {
 	m.drain()
 	// State, and that nothing has happened to genesis and the last chunk; the lease, and state again.
 	most := map[callKind]int{callGet: 2, callHead: 2, callOverwrite: 2}
+	if m.setting.Quirks == (chatemu.Quirks{}) && m.setting.Bad == 0 && m.calls[callPage] > 3 { // a short newest page is asked for again
+		m.fail("a tick with nothing to do asks for %d pages", m.calls[callPage])
+	}
 	for _, kind := range []callKind{callGet, callHead, callCreate, callOverwrite, callFetch, callSign} {
 		surely := m.dissolved && (kind == callGet || kind == callHead) // of a gone group, it is made sure where the archive ends
 		if m.calls[kind] > most[kind] && !surely {

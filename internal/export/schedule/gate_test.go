@@ -285,7 +285,7 @@ func (s *simStore) Create(ctx context.Context, key string, w objstore.Write) (ob
 			s.race = key
 		case blobOf(key) != "":
 			s.sameBytes++
-		case strings.HasPrefix(key, layout.MediaPrefixRoot):
+		case strings.HasPrefix(key, layout.MediaPrefixRoot), strings.HasPrefix(key, layout.ChangePrefixRoot):
 			s.taken++
 		}
 	}

@@ -23,11 +23,13 @@ func (m *sim) run() {
 	m.drain()
 	m.note("services are sound, leases have passed")
 	m.disturbances, m.outage, m.staleNext, m.lateNext = nil, nil, 0, false
+	m.alterSome()
 	time.Sleep(20 * time.Minute)
 	m.late, m.sound = nil, true
 	m.tick(false)
 	m.drain()
 	m.awaitFiles()
+	m.awaitLooks()
 	m.compare()
 	m.idleTick()
 	m.afford()

@@ -15,22 +15,32 @@ import (
 type climate struct {
 	kinds []string
 	files []int
+	looks []bool
 }
 
 func climates() map[string]climate {
 	failures := []string{"crash before", "crash after", "crash after", "answer lost", "refused", "retried", "late", "outage", "slow", "stale"}
 	chains := []string{"duplicate", "duplicate", "duplicate", "tick", "same tick", "sweep"}
 	world := []string{"grow", "grow", "expire", "delete", "gap", "gap", "lose state", "tick", "sweep"}
-	none := []int{0}
+	none, never := []int{0}, []bool{false}
+	changes := []string{"edit", "edit", "edit", "recall", "delete", "withhold", "withhold", "arrive", "heal", "spoil"}
 	return map[string]climate{
-		"failures":          {failures, none},
-		"several chains":    {slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}), none},
-		"a world that goes": {slices.Concat(world, []string{"crash after", "dissolve"}), none},
+		"failures":          {failures, none, never},
+		"several chains":    {slices.Concat(chains, []string{"crash after", "slow", "lose state", "stale"}), none, never},
+		"a world that goes": {slices.Concat(world, []string{"crash after", "dissolve"}), none, never},
 		"files": {
 			slices.Concat(failures, []string{"no files", "no files", "receipt lost", "receipt and crash", "duplicate", "duplicate", "tick", "grow", "lose state", "dissolve"}),
 			[]int{8, 4},
+			never,
 		},
-		"everything": {slices.Concat(failures, chains, world, []string{"drop", "dissolve", "no files"}), []int{0, 0, 5}},
+		"looks": {
+			slices.Concat(failures, changes, changes, []string{"look", "look", "look", "look", "expire", "expire", "grow", "receipt lost", "receipt and crash", "duplicate", "tick", "lose state", "dissolve"}),
+			[]int{0, 0, 0, 4},
+			[]bool{true},
+		},
+		"everything": {
+			slices.Concat(failures, chains, world, changes, []string{"look", "look", "drop", "dissolve", "no files"}), []int{0, 0, 5}, []bool{false, true},
+		},
 	}
 }
 
@@ -48,6 +58,7 @@ type setting struct {
 	Skew         time.Duration // of the store's clock
 	Hide         bool          // some new messages cannot be seen for a while
 	Files        int           // per cent of the messages refer to some
+	Look         bool          // chunks are looked at again
 	Off          int           // the version that follows no trails, from 1; 0: both do
 	Bad          int           // per cent of the messages cannot be read
 	Quirks       chatemu.Quirks
@@ -55,8 +66,8 @@ type setting struct {
 }
 
 func (s setting) String() string {
-	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, files %d, off %d, bad %d, quirks %+v\n%v",
-		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Files, s.Off, s.Bad, s.Quirks, s.Disturbances)
+	return fmt.Sprintf("seed %d: %d messages after %d from %d, spans %v, concurrency %v, limit %v, pace %v, sticky %d, skew %v, hide %t, files %d, look %t, off %d, bad %d, quirks %+v\n%v",
+		s.Seed, s.Messages, s.Begun, s.Floor, s.Span, s.Concurrency, s.Limit, s.Pace, s.Sticky, s.Skew, s.Hide, s.Files, s.Look, s.Off, s.Bad, s.Quirks, s.Disturbances)
 }
 
 // uniform draws a number below n; rapid's own ranges favour small ones.
@@ -105,9 +116,13 @@ func drawSetting(t *rapid.T, w climate) setting {
 		s.Limit = oneOf(t, "limit for files", 10*time.Second, 30*time.Second)
 		calls = max(calls, oneOf(t, "calls of files", 40, 60, 100))
 	}
+	if s.Look = oneOf(t, "look", w.looks...); s.Look && s.Files == 0 { // one is five calls beside its pages
+		s.Off = oneOf(t, "off", 0, 0, 1, 2)
+		calls = max(calls, oneOf(t, "calls of looks", 30, 40, 60))
+	}
 	if s.Bad > 0 { // a single one of them may take 10 calls, and waits between them
 		calls = max(calls, oneOf(t, "more calls", 60, 100, 150))
-		if odd || s.Bad > 5 { // or some batches have no time for what is at the frontier
+		if odd || s.Bad > 5 || s.Look { // or some batches have no time for what is at the frontier
 			s.Limit = 30 * time.Second
 		}
 	}

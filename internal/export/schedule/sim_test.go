@@ -108,7 +108,9 @@ type sim struct {
 	hidden       []hiddenSeq
 	floors       []floorMove
 	deleted      map[chat.Seq]time.Time
-	bad          map[chat.Seq]bool // cannot be read
+	bad          map[chat.Seq]bool       // cannot be read, at least for a time
+	past         map[chat.Seq][]simState // of messages that were changed, in order
+	withheld     []chat.Seq
 	dissolved    bool
 	sound        bool // nothing goes wrong any more, and both versions follow the trails
 	extra        int  // ticks that only waited for files
@@ -132,9 +134,12 @@ func newSim(t simT, s setting, dir string) *sim {
 	stream := chat.Stream{GroupID: "@TGS#model"}
 	m := &sim{
 		t: t, setting: s, random: rand.New(rand.NewPCG(s.Seed, 1)), begin: time.Now(), stream: stream,
-		chain:  &simChain{stream: stream, writers: map[string]string{}, trail: newSimTrail()},
+		chain: &simChain{
+			stream: stream, writers: map[string]string{}, trail: newSimTrail(),
+			looks: simLooks{pins: map[chat.Seq]string{}, finished: map[chat.Seq]time.Time{}},
+		},
 		calls:  map[callKind]int{},
-		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, bad: map[chat.Seq]bool{}, disturbances: slices.Clone(s.Disturbances),
+		outage: map[callKind]int{}, stale: map[string]int{}, deleted: map[chat.Seq]time.Time{}, past: map[chat.Seq][]simState{}, bad: map[chat.Seq]bool{}, disturbances: slices.Clone(s.Disturbances),
 	}
 	m.gate.bell = make(chan struct{}, 1)
 	chatOptions := chatemu.Options{SDKAppID: simAppID, SecretKey: simKey, KeepCalls: 1}
@@ -225,7 +230,7 @@ func (m *sim) publish(f *flight, c export.Continuation) {
 	// Progress is a frontier beyond the event's cursor, or manifests that reach further than before. Trails may go over what
 	// was done already, but not for ever.
 	trails, idle := c.Run == "", 0
-	if trails && len(m.chain.trail.receipts) == f.receipts {
+	if trails && m.chain.receipts() == f.receipts {
 		idle = f.event.idle + 1
 	}
 	if c.Cursor > m.chain.next || c.Hop != hop+1 || c.Cursor <= from && m.chain.listed <= f.listed && !trails || idle > 3 {
@@ -244,7 +249,7 @@ func (m *sim) start(e *simEvent) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), limit)
 	f := &flight{sim: m, n: m.started, event: e, began: time.Now(), ends: time.Now().Add(limit), cancel: cancel}
 	m.chain.mu.Lock()
-	f.listed, f.receipts = m.chain.listed, len(m.chain.trail.receipts)
+	f.listed, f.receipts = m.chain.listed, m.chain.receipts()
 	m.chain.mu.Unlock()
 	m.flights = append(m.flights, f)
 	m.stats.Batches++
@@ -253,8 +258,13 @@ func (m *sim) start(e *simEvent) {
 	engine.Source, engine.Requeuer = simSource{f}, simRequeuer{f}
 	engine.Store = &simStore{View: m.store.View(f.name(), f.hook), flight: f}
 	land := func() {}
-	if m.files != nil && (m.sound || m.setting.Off != version+1) {
-		land = m.files.fly(m, f, &engine)
+	if on := m.sound || m.setting.Off != version+1; on {
+		if m.files != nil {
+			land = m.files.fly(m, f, &engine)
+		}
+		if m.setting.Look {
+			m.lookAgain(&engine)
+		}
 	}
 	req := export.Request{
 		Stream: m.stream, Continuation: encoded(m.t, e.cont), Owner: e.owner, RequestID: f.name(),

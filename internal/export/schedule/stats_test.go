@@ -9,6 +9,7 @@ type simStats struct {
 	OwnChunks, Leftovers, Gone                        int
 	Receipts, Parts, Taken, Stored, Lost, SameBytes   int
 	Orphans                                           int
+	Looks, Changed, Expired                           int
 }
 
 func (s *simStats) add(o simStats) {
@@ -33,6 +34,9 @@ func (s *simStats) add(o simStats) {
 	s.Stored += o.Stored
 	s.Lost += o.Lost
 	s.SameBytes += o.SameBytes
+	s.Looks += o.Looks
+	s.Changed += o.Changed
+	s.Expired += o.Expired
 }
 
 // demand fails a run of many schedules in which something that they are made for hardly happened.
@@ -46,6 +50,9 @@ func (s *simStats) demand(t *testing.T, weather string) {
 		least["files that came"], least["files that did not"], least["files that were stored already"] = s.Stored, s.Lost, s.SameBytes
 		least["receipts of a group that is gone"] = s.Orphans
 		least["receipts that end below a file that is waited for"], least["receipts that were stored already"] = s.Parts, s.Taken
+	case "looks":
+		least["looks"], least["differences"], least["messages that expired before their look"] = s.Looks, s.Changed, s.Expired
+		least["receipts that were stored already"] = s.Taken
 	case "failures":
 		least["own chunks whose answer was lost"], least["late writes"], least["stale reads"] = s.OwnChunks, s.Late, s.Stale
 	}

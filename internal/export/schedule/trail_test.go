@@ -120,12 +120,12 @@ func (c *simChain) judgeHint(h *archive.TrailHint) {
 	if h.Frontier > c.trail.next {
 		c.problem("state says that the trail reaches %d, receipts reach %d", h.Frontier, c.trail.next)
 	}
-	c.judgePin("state", h.After)
+	c.judgePin("state", h.After, c.trail.receipts)
 }
 
 // judgePin proves that a receipt exists that something names.
-func (c *simChain) judgePin(who string, p *archive.Pin) {
-	if p != nil && c.trail.receipts[p.Lo] != p.SHA256 {
-		c.problem("%s names receipt %d, %s; there is %q", who, p.Lo, p.SHA256, c.trail.receipts[p.Lo])
+func (c *simChain) judgePin(who string, p *archive.Pin, receipts map[chat.Seq]string) {
+	if p != nil && receipts[p.Lo] != p.SHA256 {
+		c.problem("%s names receipt %d, %s; there is %q", who, p.Lo, p.SHA256, receipts[p.Lo])
 	}
 }

@@ -141,8 +141,11 @@ func (m *sim) deleteSome(pick int) bool {
 		back %= 4
 	}
 	seq := newest - back%newest
-	if _, gone := m.deleted[seq]; gone {
+	if _, gone := m.deleted[seq]; gone || m.setting.Look && m.bad[seq] { // what takes its place could not be read, either
 		return true
+	}
+	if before := m.now(seq); m.setting.Look && before.there() {
+		m.became(seq, before, simState{class: chat.ClassPlaceholder})
 	}
 	m.must(m.chat.Delete(m.stream, seq))
 	m.deleted[seq] = time.Now()

@@ -35,6 +35,7 @@ type crash struct {
 	after   bool
 
 	mu     sync.Mutex
+	idle   bool           // calls are not counted
 	calls  map[string]int // of the function, by service
 	victim string         // the call at which it died; empty as long as it lives
 }
@@ -73,6 +74,9 @@ func (c *crash) meet(p *world.Process, service, call string) fate {
 	if p.Dead() {
 		return dead
 	}
+	if c.idle {
+		return passes
+	}
 	if c.calls == nil {
 		c.calls = map[string]int{}
 	}
@@ -86,6 +90,13 @@ func (c *crash) meet(p *world.Process, service, call string) fate {
 	}
 	p.Kill()
 	return dead
+}
+
+// rests switches the crash off, or on again.
+func (c *crash) rests(idle bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = idle
 }
 
 // crashed is what an export came to in which a process died.

@@ -37,8 +37,8 @@ func Links(e *Element) []Link {
 	if !e.Files || e.Class() != ClassMessage {
 		return nil
 	}
-	f := linkFinder{scanner: scanner{body: e.JSON}, seq: e.Seq}
-	f.message(f.member(0, memberMsgBody), "", 0)
+	f := linkFinder{seq: e.Seq}
+	f.message(e.Value().Member(memberMsgBody), "", 0)
 	return f.links
 }
 
@@ -66,50 +66,49 @@ const (
 	memberMsgList        = "MsgList"
 )
 
-// linkFinder walks over an element that has been scanned before: its JSON is sound. Values are handed around by the index at
-// which they begin, -1 for one that is missing.
+// linkFinder walks over an element.
 type linkFinder struct {
-	scanner
 	seq   Seq
 	links []Link
 }
 
 // message finds the links of a MsgBody. prefix is the path of the message, with a dot at its end, empty for the outermost.
-func (f *linkFinder) message(body int, prefix string, depth int) {
-	f.each(body, func(n, element int) {
+func (f *linkFinder) message(body Value, prefix string, depth int) {
+	body.Each(func(n int, element Value) {
 		f.element(element, prefix+strconv.Itoa(n), depth)
 	})
 }
 
-func (f *linkFinder) element(at int, path string, depth int) {
-	content := f.member(at, memberMsgContent)
-	switch f.text(f.member(at, memberMsgType)) {
+func (f *linkFinder) element(v Value, path string, depth int) {
+	content := v.Member(memberMsgContent)
+	switch v.Member(memberMsgType).Text() {
 	case "TIMImageElem":
 		f.image(content, path)
 	case "TIMSoundElem":
 		f.add(LinkSound, path, content, "Url", "Size")
 	case "TIMVideoFileElem":
 		f.add(LinkVideo, path, content, "VideoUrl", "VideoSize")
-		if f.text(f.member(content, "ThumbUrl")) != "" {
+		if content.Member("ThumbUrl").Text() != "" {
 			f.add(LinkThumb, path, content, "ThumbUrl", "ThumbSize")
 		}
 	case "TIMFileElem":
 		f.add(LinkFile, path, content, "Url", "FileSize")
-		f.links[len(f.links)-1].Name = f.text(f.member(content, "FileName"))
+		f.links[len(f.links)-1].Name = content.Member("FileName").Text()
 	case "TIMRelayElem":
 		f.relay(content, path, depth)
 	}
 }
 
 // image adds the original of a picture; where that has no URL, the largest of its other sizes that has one.
-func (f *linkFinder) image(content int, path string) {
-	best, original, most := -1, false, int64(-1)
-	f.each(f.member(content, memberImageInfoArray), func(_, info int) {
-		if original || f.text(f.member(info, "URL")) == "" {
+func (f *linkFinder) image(content Value, path string) {
+	var best Value
+	original, most := false, int64(-1)
+	content.Member(memberImageInfoArray).Each(func(_ int, info Value) {
+		if original || info.Member("URL").Text() == "" {
 			return
 		}
-		size := f.number(f.member(info, "Size"))
-		if original = f.number(f.member(info, "Type")) == 1; original || size > most {
+		size := info.Member("Size").Int()
+		if original = info.Member("Type").Int() == 1; original || size > most {
 			best, most = info, size
 		}
 	})
@@ -117,73 +116,26 @@ func (f *linkFinder) image(content int, path string) {
 }
 
 // relay enters merged messages, or adds the key that stands for them.
-func (f *linkFinder) relay(content int, path string, depth int) {
-	list := f.member(content, memberMsgList)
-	if list < 0 || f.at(list) == 'n' {
-		if f.text(f.member(content, "JsonMsgKey")) != "" || f.text(f.member(content, "PbMsgKey")) != "" {
-			f.add(LinkRelay, path, -1, "", "")
+func (f *linkFinder) relay(content Value, path string, depth int) {
+	list := content.Member(memberMsgList)
+	if list.IsNull() {
+		if content.Member("JsonMsgKey").Text() != "" || content.Member("PbMsgKey").Text() != "" {
+			f.add(LinkRelay, path, nil, "", "")
 		}
 		return
 	}
 	if depth == maxRelayDepth {
 		return
 	}
-	f.each(list, func(n, message int) {
-		f.message(f.member(message, memberMsgBody), path+".relay."+strconv.Itoa(n)+".", depth+1)
+	list.Each(func(n int, message Value) {
+		f.message(message.Member(memberMsgBody), path+".relay."+strconv.Itoa(n)+".", depth+1)
 	})
 }
 
-// add adds a link whose members stand in the object at info.
-func (f *linkFinder) add(kind, path string, info int, url, size string) {
+// add adds a link whose members stand in the object info.
+func (f *linkFinder) add(kind, path string, info Value, url, size string) {
 	f.links = append(f.links, Link{
 		Seq: f.seq, N: len(f.links), Path: path, Kind: kind,
-		URL: f.text(f.member(info, url)), Size: max(f.number(f.member(info, size)), 0),
+		URL: info.Member(url).Text(), Size: max(info.Member(size).Int(), 0),
 	})
-}
-
-// member returns where the value of an object's member begins; of a member that comes twice the last one counts.
-func (f *linkFinder) member(object int, wanted string) int {
-	found := -1
-	if object < 0 || f.at(object) != '{' {
-		return found
-	}
-	f.object(object+1, 1, func(name []byte, i, depth int) int {
-		if string(name) == wanted {
-			found = i
-		}
-		return f.value(i, depth)
-	})
-	return found
-}
-
-// each visits the objects of a list, or the one object that stands in its place.
-func (f *linkFinder) each(list int, visit func(n, at int)) {
-	switch {
-	case list < 0:
-	case f.at(list) == '{':
-		visit(0, list)
-	case f.at(list) == '[':
-		for n, i := 0, f.space(list+1); f.at(i) != ']'; n++ {
-			visit(n, i)
-			i = f.space(f.value(i, 1))
-			if f.at(i) == ',' {
-				i = f.space(i + 1)
-			}
-		}
-	}
-}
-
-func (f *linkFinder) text(at int) string {
-	if at < 0 {
-		return ""
-	}
-	text, _ := stringOf(f.body[at:f.value(at, 1)])
-	return text
-}
-
-func (f *linkFinder) number(at int) int64 {
-	if at < 0 {
-		return 0
-	}
-	return intOf(f.body[at:f.value(at, 1)])
 }

@@ -8,7 +8,10 @@ import (
 // Shown is the one filter for text from outside: what may be shown of a character, wherever that is shown. What would end
 // the line is a space; what moves a cursor, colours, or turns the order of other characters is nothing (-1).
 func Shown(r rune) rune {
+	const lastBidi = 0x2069 // and no control character is above it
 	switch {
+	case ' ' <= r && r <= '~', r > lastBidi: // nearly all there are: this is where the time goes
+		return r
 	case unicode.IsControl(r) && unicode.IsSpace(r), unicode.In(r, unicode.Zl, unicode.Zp):
 		return ' '
 	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):

@@ -3,6 +3,7 @@ package logging_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"chatexport/internal/logging"
@@ -30,5 +31,21 @@ func TestLine_HasOneLineOfWhatCanBeSeen(t *testing.T) {
 	t.Parallel()
 	if got, want := logging.Line("one\nline\ttwo\x00\x1b[31m\u202e\r", 100), "one line two[31m "; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestShown_IsOneRuleForAllCharacters(t *testing.T) {
+	t.Parallel()
+	for r := range unicode.MaxRune + 1 {
+		want := r
+		switch {
+		case unicode.In(r, unicode.Zl, unicode.Zp), unicode.IsControl(r) && unicode.IsSpace(r):
+			want = ' '
+		case unicode.In(r, unicode.Cc, unicode.Bidi_Control):
+			want = -1
+		}
+		if got := logging.Shown(r); got != want {
+			t.Errorf("%U is shown as %U, want %U", r, got, want)
+		}
 	}
 }

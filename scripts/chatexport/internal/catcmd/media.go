@@ -22,7 +22,7 @@ type link struct {
 
 // links prints the links of an element.
 func (c *cat) links(i *item) error {
-	from := parse(&i.Element).From
+	from := parse(&i.Element).from
 	enc := json.NewEncoder(c.out)
 	enc.SetEscapeHTML(false)
 	for _, line := range i.links {

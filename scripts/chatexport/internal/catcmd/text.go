@@ -1,8 +1,7 @@
 package catcmd
 
 import (
-	"encoding/json"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,79 +9,75 @@ import (
 	"chatexport/scripts/chatexport/internal/cli"
 )
 
-// message is what is read of a line for people. Exact names only: see fields.
+// message is what is read of a line for people.
 type message struct {
-	From, Nick string
-	Body       json.RawMessage
-}
-
-// part is one element of a message's body.
-type part struct {
-	kind    string
-	content map[string]json.RawMessage
-}
-
-// fields reads the members of an object by their exact names: a struct would take any case for them.
-func fields(raw json.RawMessage) map[string]json.RawMessage {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return nil
-	}
-	return members
-}
-
-func str(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
-}
-
-func number(raw json.RawMessage) int64 {
-	var n float64
-	if json.Unmarshal(raw, &n) != nil {
-		return 0
-	}
-	return int64(n)
+	from string
+	body chat.Value
 }
 
 func parse(e *chat.Element) message {
-	m := fields(e.JSON)
-	return message{From: str(m["From_Account"]), Nick: str(m["From_AccountNick"]), Body: m["MsgBody"]}
+	var m message
+	e.Value().Members(func(name []byte, value chat.Value) {
+		switch string(name) {
+		case "From_Account":
+			m.from = scalar(value)
+		case "MsgBody":
+			m.body = value
+		}
+	})
+	return m
 }
 
-func parts(body json.RawMessage) []part {
-	var list []json.RawMessage
-	if json.Unmarshal(body, &list) != nil {
-		return nil
+// scalar is a string, or a number as it is spelled: a sender may have come as one.
+func scalar(v chat.Value) string {
+	if len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9') {
+		return string(v)
 	}
-	found := make([]part, 0, len(list))
-	for _, raw := range list {
-		m := fields(raw)
-		found = append(found, part{kind: str(m["MsgType"]), content: fields(m["MsgContent"])})
-	}
-	return found
+	return v.Text()
 }
 
-// textOf writes an element for reading: time, sender, text. What is not text is named in brackets.
-func textOf(e *chat.Element) string {
-	when := when(e.Time)
-	m := parse(e)
-	var text string
+// number is a number as a person writes one: an integer if it is one, be it in a string.
+func number(v chat.Value) string {
+	text := scalar(v)
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n == float64(int64(n)) {
+		return strconv.FormatInt(int64(n), 10)
+	}
+	if text == "" {
+		return "0"
+	}
+	return text
+}
+
+// content is what an element says, without who said it and when. What is not text is named in brackets.
+func content(e *chat.Element, m message) string {
 	switch e.Class() {
 	case chat.ClassMalformed:
-		return fmt.Sprintf("%s  [seq %d is malformed: what came, %d bytes, could not be read; cat --json has it]",
-			when, e.Seq, number(fields(fields(e.JSON)["_malformed"])["bytes"]))
+		bytes := e.Value().Member("_malformed").Member("bytes").Int()
+		return "[seq " + strconv.FormatInt(int64(e.Seq), 10) + " is malformed: what came, " + strconv.FormatInt(bytes, 10) +
+			" bytes, could not be read; cat --json has it]"
 	case chat.ClassPlaceholder:
-		return when + "  [expired, deleted, or not stored]"
+		return "[expired, deleted, or not stored]"
 	case chat.ClassSystem:
-		return when + "  * " + cli.OneLine(systemText(m))
+		return systemText(m)
 	case chat.ClassRecalled:
-		text = "[recalled] "
+		return "[recalled] " + bodyText(m.body)
 	default:
+		return bodyText(m.body)
 	}
-	return when + "  " + cli.OneLine(m.From) + "  " + text + cli.OneLine(bodyText(m.Body, 0))
+}
+
+// textOf writes an element for reading: time, sender, text.
+func textOf(e *chat.Element) string {
+	m := parse(e)
+	text := when(e.Time) + "  "
+	switch e.Class() {
+	case chat.ClassMalformed, chat.ClassPlaceholder:
+	case chat.ClassSystem:
+		text += "* "
+	default:
+		text += cli.OneLine(m.from) + "  "
+	}
+	return text + cli.OneLine(content(e, m))
 }
 
 // when writes a time, or as much space.
@@ -94,86 +89,104 @@ func when(seconds int64) string {
 	return time.Unix(seconds, 0).UTC().Format(form)
 }
 
-// bodyText is a message's body for reading, depth merged messages deep.
-func bodyText(body json.RawMessage, depth int) string {
-	var words []string
-	for _, p := range parts(body) {
-		words = append(words, p.text(depth))
-	}
-	return strings.Join(words, " ")
+// bodyText is a message's body for reading.
+func bodyText(body chat.Value) string {
+	var b strings.Builder
+	writeBody(&b, body, 0)
+	return b.String()
 }
 
-// text is a part for reading.
-func (p part) text(depth int) string {
-	c := p.content
-	switch p.kind {
+// writeBody writes a body, depth merged messages deep.
+func writeBody(b *strings.Builder, body chat.Value, depth int) {
+	body.Each(func(n int, element chat.Value) {
+		if n > 0 {
+			b.WriteByte(' ')
+		}
+		var kind string
+		var content chat.Value
+		element.Members(func(name []byte, value chat.Value) {
+			switch string(name) {
+			case "MsgType":
+				kind = value.Text()
+			case "MsgContent":
+				content = value
+			}
+		})
+		writePart(b, kind, content, depth)
+	})
+}
+
+// writePart writes one element of a body.
+func writePart(b *strings.Builder, kind string, c chat.Value, depth int) {
+	put := func(texts ...string) {
+		for _, text := range texts {
+			b.WriteString(text)
+		}
+	}
+	switch kind {
 	case "TIMTextElem":
-		return str(c["Text"])
+		put(c.Member("Text").Text())
 	case "TIMFaceElem":
-		return fmt.Sprintf("[face %d]", number(c["Index"]))
+		put("[face ", number(c.Member("Index")), "]")
 	case "TIMLocationElem":
-		return "[location " + str(c["Desc"]) + " " + string(c["Latitude"]) + "," + string(c["Longitude"]) + "]"
+		put("[location ", c.Member("Desc").Text(), " ", scalar(c.Member("Latitude")), ",", scalar(c.Member("Longitude")), "]")
 	case "TIMImageElem":
-		return "[image]"
+		put("[image]")
 	case "TIMSoundElem":
-		return fmt.Sprintf("[sound, %d s]", number(c["Second"]))
+		put("[sound, ", number(c.Member("Second")), " s]")
 	case "TIMVideoFileElem":
-		return fmt.Sprintf("[video, %d s]", number(c["VideoSecond"]))
+		put("[video, ", number(c.Member("VideoSecond")), " s]")
 	case "TIMFileElem":
-		return fmt.Sprintf("[file %s, %d bytes]", str(c["FileName"]), number(c["FileSize"]))
+		put("[file ", c.Member("FileName").Text(), ", ", number(c.Member("FileSize")), " bytes]")
 	case "TIMCustomElem":
-		return "[custom " + str(c["Desc"]) + "]"
+		put("[custom ", c.Member("Desc").Text(), "]")
 	case "TIMRelayElem":
-		return "[forwarded: " + str(c["Title"]) + p.merged(depth) + "]"
+		put("[forwarded: ", c.Member("Title").Text())
+		writeMerged(b, c, depth)
+		put("]")
 	case "":
-		return "[element]"
+		put("[element]")
 	default:
-		return "[" + p.kind + "]"
+		put("[", kind, "]")
 	}
 }
 
-// merged is what merged messages say; where they are stored elsewhere, what the sender's client showed of them.
-func (p part) merged(depth int) string {
+// writeMerged writes what merged messages say; where they are stored elsewhere, what the sender's client showed of them.
+func writeMerged(b *strings.Builder, content chat.Value, depth int) {
 	const deepest = 100
 	if depth == deepest {
-		return " ..."
+		b.WriteString(" ...")
+		return
 	}
-	var list []json.RawMessage
-	var text strings.Builder
-	if json.Unmarshal(p.content["MsgList"], &list) == nil && list != nil {
-		for _, raw := range list {
-			m := fields(raw)
-			text.WriteString("; " + str(m["From_Account"]) + ": " + bodyText(m["MsgBody"], depth+1))
-		}
-		return text.String()
+	if list := content.Member("MsgList"); !list.IsNull() {
+		list.Each(func(_ int, message chat.Value) {
+			b.WriteString("; " + scalar(message.Member("From_Account")) + ": ")
+			writeBody(b, message.Member("MsgBody"), depth+1)
+		})
+		return
 	}
-	if json.Unmarshal(p.content["AbstractText"], &list) == nil {
-		for _, raw := range list {
-			text.WriteString("; " + str(raw))
-		}
-	}
-	return text.String() + "; stored elsewhere"
+	content.Member("AbstractText").Each(func(_ int, line chat.Value) { b.WriteString("; " + line.Text()) })
+	b.WriteString("; stored elsewhere")
 }
 
 // systemText says what a system message is about.
 func systemText(m message) string {
-	body := fields(m.Body)
-	if text := str(body["MsgMemberExtraText"]); text != "" {
+	if !m.body.IsObject() {
+		return bodyText(m.body)
+	}
+	if text := m.body.Member("MsgMemberExtraText").Text(); text != "" {
 		return text
 	}
-	if body == nil {
-		return bodyText(m.Body, 0)
-	}
 	var members []string
-	_ = json.Unmarshal(body["List_Account"], &members) // what is not a list names nobody
-	return fmt.Sprintf("%s, by %s: %s", operation(number(body["OpType"])), str(body["Operator_Account"]), strings.Join(members, ", "))
+	m.body.Member("List_Account").Each(func(_ int, one chat.Value) { members = append(members, scalar(one)) })
+	return operation(m.body.Member("OpType").Int()) + ", by " + scalar(m.body.Member("Operator_Account")) + ": " + strings.Join(members, ", ")
 }
 
 // operation names an OpType of the service's SDK.
 func operation(kind int64) string {
 	names := []string{"joined", "left", "removed", "made admin", "admin no more", "group changed", "member changed"}
 	if kind < 1 || kind > int64(len(names)) {
-		return fmt.Sprintf("operation %d", kind)
+		return "operation " + strconv.FormatInt(kind, 10)
 	}
 	return names[kind-1]
 }

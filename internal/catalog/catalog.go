@@ -1,9 +1,9 @@
 // Package catalog finds what an archive holds from its small objects, so that a reader need not open every chunk.
 //
 // It owns the way from a stream to its chunks: genesis, the manifests, then the few chunks that no manifest lists yet; and from
-// a chunk to the receipts of its links and of looks at it. Of objects' metadata it needs only those of unlisted chunks; where a copy has none, it
-// takes what their content tells. It believes what it reads, as any reader of an archive may: proving it is package verify's. It
-// must never write, read a chunk that was not asked for, or know a network.
+// a chunk to the receipts of its links and of looks at it. Of objects' metadata it needs only those of unlisted chunks; where a
+// copy has none, it takes what their content tells. It believes what it reads, as any reader of an archive may: proving it is
+// package verify's. It must never write, read a chunk that was not asked for, or know a network.
 package catalog
 
 import (
@@ -16,6 +16,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
@@ -72,6 +73,11 @@ func Streams(ctx context.Context, store Store) ([]chat.Stream, error) {
 // costs a GET for each manifest, a HEAD for each chunk that no manifest lists, and one of each that finds nothing. An
 // error ends it; it wraps ErrNoArchive, archive.ErrInvalid, archive.ErrFormat, or is the store's.
 func Chunks(ctx context.Context, store Store, s chat.Stream) iter.Seq2[archive.ChunkEntry, error] {
+	return chunksUntil(ctx, store, s, time.Time{})
+}
+
+// chunksUntil is Chunks for what was listed by some time, all for zero.
+func chunksUntil(ctx context.Context, store Store, s chat.Stream, known time.Time) iter.Seq2[archive.ChunkEntry, error] {
 	return func(yield func(archive.ChunkEntry, error) bool) {
 		genesis, err := Genesis(ctx, store, s)
 		if err != nil {
@@ -84,12 +90,18 @@ func Chunks(ctx context.Context, store Store, s chat.Stream) iter.Seq2[archive.C
 				yield(archive.ChunkEntry{}, err)
 				return
 			}
+			if !known.IsZero() && m.FinishedAt.After(known) {
+				return
+			}
 			for _, c := range m.Chunks {
 				if !yield(c, nil) {
 					return
 				}
 			}
 			next = m.Hi + 1
+		}
+		if !known.IsZero() {
+			return
 		}
 		for c, err := range Unlisted(ctx, store, s, next) {
 			if !yield(c, err) {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"time"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/chat"
@@ -13,14 +14,21 @@ type Range struct {
 	// Since and Until are times in seconds since 1970, Since included, Until not. Elements without a time are never
 	// within a range of time.
 	Since, Until int64
+	// Known leaves out what was listed later, or is not listed yet; zero is no bound. It bounds Select only.
+	Known time.Time
+	// Looked is set by readers that read looks beside chunks, too: of a seq that had no message, or one without a time, a look
+	// may have found one.
+	Looked bool
 }
 
-// Wants reports whether a chunk may hold an element of the range, as far as its description tells.
+// Wants reports whether a chunk, or a look at it, may hold an element of the range, as far as its description tells.
 func (r Range) Wants(c *archive.ChunkEntry) bool {
 	switch {
-	case c.Lines() == 0:
-		return false
 	case r.FromSeq > 0 && c.Hi < r.FromSeq, r.ToSeq > 0 && c.Lo > r.ToSeq:
+		return false
+	case r.Looked && c.Absent+c.Malformed+c.Placeholders > 0:
+		return true
+	case c.Lines() == 0:
 		return false
 	case r.Since == 0 && r.Until == 0:
 		return true
@@ -52,7 +60,7 @@ func (r Range) Has(e *chat.Element) bool {
 // Select returns the descriptions of the chunks that may hold something of the range, in order. It reads no chunk.
 func Select(ctx context.Context, store Store, s chat.Stream, r Range) ([]archive.ChunkEntry, error) {
 	var chosen []archive.ChunkEntry
-	for c, err := range Chunks(ctx, store, s) {
+	for c, err := range chunksUntil(ctx, store, s, r.Known) {
 		if err != nil {
 			return nil, err
 		}

@@ -39,10 +39,10 @@ func (p *Period) Range(now time.Time) (catalog.Range, error) {
 	}
 	r := catalog.Range{FromSeq: chat.Seq(p.fromSeq), ToSeq: chat.Seq(p.toSeq)}
 	var err error
-	if r.Since, err = parseTime(p.since, now); err != nil {
+	if r.Since, err = Time(p.since, now); err != nil {
 		fail("--since: %w", err)
 	}
-	if r.Until, err = parseTime(p.until, now); err != nil {
+	if r.Until, err = Time(p.until, now); err != nil {
 		fail("--until: %w", err)
 	}
 	if r.Until != 0 && r.Until <= r.Since {
@@ -53,8 +53,8 @@ func (p *Period) Range(now time.Time) (catalog.Range, error) {
 
 var errTime = errors.New("not a time: give a date (2026-11-22), a time (2026-11-22T08:30:00Z), seconds since 1970, or a duration before now (36h)")
 
-// parseTime reads a time from the command line in seconds since 1970; 0 for none.
-func parseTime(text string, now time.Time) (int64, error) {
+// Time reads a time from the command line, as PeriodHelp has it, in seconds since 1970; 0 for none.
+func Time(text string, now time.Time) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}

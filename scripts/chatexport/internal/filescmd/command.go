@@ -56,7 +56,8 @@ func Command(getenv func(string) string) *cobra.Command {
 		Short: "Write archived files under readable names, with an index",
 		Long: `files writes the files of one stream into a folder: pictures, sounds, videos and what else was sent. A name is made of the
 time of the message (UTC), its seq, the number of the link in it, its kind, and what the sender called the file, as far as
-that can harm nobody. A file that two messages have comes twice.
+that can harm nobody. A file that two messages have comes twice. A file that was new when the function looked at the message
+again, because it was edited or came late, is there, too, with "later" in its name.
 
 index.csv lists every link for a spreadsheet, those without a file with their state; index.ndjson has the same for programs, as
 cat --media has it, with "file", the name, and "problem". Bytes are compared with the sum in the receipt while they are copied:
@@ -115,6 +116,7 @@ func (o *options) check(group string) (chat.Stream, error) {
 		}
 	}
 	o.rng, err = o.period.Range(o.now())
+	o.rng.Looked = true
 	return s, errors.Join(append(problems, err)...)
 }
 

@@ -205,3 +205,35 @@ func TestFolder_IsOfOneStream(t *testing.T) {
 		}
 	}
 }
+
+func TestFiles_OfNewVersionsAreThereToo(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Changed(t, store, group())
+	out := filepath.Join(t.TempDir(), "out")
+	if r := run(t, dir, out); r.Code != 0 {
+		t.Fatal(r.Stderr)
+	}
+	name := "20240102T083200Z_0000000002_00_later_image.png"
+	if diff := cmp.Diff(map[string]string{name: "new"}, written(t, out)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	rows := index(t, out)
+	if last := rows[len(rows)-1]; len(rows) != 2 || last[0] != name || last[len(last)-1] != "2024-01-12T08:30:00Z" {
+		t.Errorf("index: %q", rows)
+	}
+}
+
+func TestIndex_HasNoFormulas(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	clitest.Build(t, store, group()).Chunk(1, archivetest.Elements(t,
+		`{"From_Account":"@u","MsgBody":[{"MsgType":"TIMFileElem","MsgContent":{"Url":"https://x/f","FileName":"=1+1\n.pdf"}}],"MsgSeq":1}`)...)
+	out := filepath.Join(t.TempDir(), "out")
+	if r := run(t, dir, out); r.Code != 0 {
+		t.Fatal(r.Stderr)
+	}
+	if row := index(t, out)[1]; row[8] != "'=1+1 .pdf" || row[9] != "'@u" {
+		t.Errorf("%q", row)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -32,13 +31,13 @@ type row struct {
 	From    string `json:"from"`
 	File    string `json:"file,omitempty"`    // its name in the folder
 	Problem string `json:"problem,omitempty"` // why a stored file is not there
+	SeenAt  int64  `json:"seen_at,omitempty"` // when a look found the version that it is in; 0 for the archived one
 }
 
 // table is the index.
 type table struct {
-	lines   *json.Encoder
-	cells   *csv.Writer
-	formula *regexp.Regexp
+	lines *json.Encoder
+	cells *csv.Writer
 }
 
 // writeIndex puts the index in the place of an earlier one when all rows of it are written.
@@ -68,31 +67,27 @@ func writeIndex(dir *folder.Folder, fill func(*table) error) error {
 }
 
 func newTable(lines, cells io.Writer) *table {
-	t := &table{lines: json.NewEncoder(lines), cells: csv.NewWriter(cells), formula: regexp.MustCompile(`(^|;)([\s"']*[=+\-@|%＝＋－＠])`)}
+	t := &table{lines: json.NewEncoder(lines), cells: csv.NewWriter(cells)}
 	t.lines.SetEscapeHTML(false)
 	return t
 }
 
 // head begins with the mark by which spreadsheets tell UTF-8.
 func (t *table) head() error {
-	return t.cells.Write([]string{"\ufefffile", "state", "problem", "time", "seq", "n", "path", "kind", "name", "from", "bytes", "type", "sha256", "code", "url"})
+	return t.cells.Write([]string{cli.ByteOrderMark + "file", "state", "problem", "time", "seq", "n", "path", "kind", "name", "from", "bytes", "type", "sha256", "code", "url", "seen_at"})
 }
 
 func (t *table) add(r *row) error {
-	when := ""
-	if r.Time > 0 {
-		when = time.Unix(r.Time, 0).UTC().Format(time.RFC3339)
-	}
 	size := ""
 	if r.State == archive.MediaStored {
 		size = strconv.FormatInt(r.Bytes, 10)
 	}
 	cells := []string{
-		r.File, r.State, r.Problem, when, strconv.FormatInt(int64(r.Seq), 10), strconv.Itoa(r.N), r.Path, r.Kind, r.Name, r.From, size, r.Type, r.SHA256,
-		r.Code, r.URL,
+		r.File, r.State, r.Problem, stamp(r.Time), strconv.FormatInt(int64(r.Seq), 10), strconv.Itoa(r.N), r.Path, r.Kind, r.Name, r.From, size, r.Type, r.SHA256,
+		r.Code, r.URL, stamp(r.SeenAt),
 	}
 	for i := range cells {
-		cells[i] = t.harmless(cells[i])
+		cells[i] = cli.Cell(cli.OneLine(cells[i]))
 	}
 	if err := errors.Join(t.lines.Encode(r), t.cells.Write(cells)); err != nil {
 		return fmt.Errorf("write the index: %w", err)
@@ -100,7 +95,10 @@ func (t *table) add(r *row) error {
 	return nil
 }
 
-// harmless makes a text from outside a cell that no spreadsheet takes for a formula, be it one that ends cells at a semicolon.
-func (t *table) harmless(cell string) string {
-	return t.formula.ReplaceAllString(cli.OneLine(cell), "$1'$2")
+// stamp is a time that a spreadsheet knows for one, empty for none.
+func stamp(seconds int64) string {
+	if seconds <= 0 {
+		return ""
+	}
+	return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 }

@@ -17,15 +17,19 @@ const (
 	mostExtension = 12
 )
 
-// nameOf is the name that a file gets: when the message was sent, its seq, the link's number in it, its kind, and what the sender
-// called it. Whatever that is, names differ before it comes, in digits: no case folds two of them into one, none begins
+// nameOf is the name that a file gets: when the message was sent, its seq, the link's number in it, whether it is of a version that
+// was found later, its kind, and what the sender called it. Whatever that is, names differ before it comes, in digits: no case folds two of them into one, none begins
 // with a dot, and none is one of a device.
-func nameOf(l *archive.MediaLine, seconds int64) string {
+func nameOf(l *archive.MediaLine, seconds int64, later bool) string {
 	stamp := "undated"
 	if t := time.Unix(seconds, 0).UTC(); seconds > 0 && t.Year() <= 9999 {
 		stamp = t.Format("20060102T150405Z")
 	}
-	name := fmt.Sprintf("%s_%010d_%02d_%s", stamp, l.Seq, l.N, clean(l.Kind))
+	version := ""
+	if later {
+		version = "later_"
+	}
+	name := fmt.Sprintf("%s_%010d_%02d_%s%s", stamp, l.Seq, l.N, version, clean(l.Kind))
 	called, known := clean(l.Name), extension(l)
 	switch {
 	case called == "" && known == "":

@@ -1,7 +1,6 @@
 package filescmd
 
 import (
-	"bytes"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ func TestName_IsHarmlessWhateverItsSenderCalledIt(t *testing.T) {
 	} {
 		l := archive.MediaLine{Link: chat.Link{Seq: 6, N: 1, Kind: c.kind, Name: c.name, URL: c.url}, Type: c.served}
 		want := "20231114T221320Z_0000000006_01_" + strings.TrimLeft(c.kind, "./") + c.want
-		if got := nameOf(&l, 1_700_000_000); got != want {
+		if got := nameOf(&l, 1_700_000_000, false); got != want {
 			t.Errorf("%+v: %q, want %q", c, got, want)
 		}
 	}
@@ -47,13 +46,13 @@ func TestName_IsShortAndKeepsItsExtension(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{strings.Repeat("长", 300) + ".pdf", strings.Repeat("x", 300), "x." + strings.Repeat("y", 300)} {
 		l := archive.MediaLine{Link: chat.Link{Seq: chat.MaxSeq, N: 1_000_000, Kind: chat.LinkSound, Name: name}, Type: "image/jpeg"}
-		got := nameOf(&l, 1_700_000_000)
+		got := nameOf(&l, 1_700_000_000, false)
 		if len(got) > 143 || !utf8.ValidString(got) || strings.HasSuffix(name, ".pdf") != strings.HasSuffix(got, ".pdf") {
 			t.Errorf("%q has %d bytes", got, len(got))
 		}
 	}
 	for _, seconds := range []int64{0, -1, 1 << 55} {
-		if got := nameOf(&archive.MediaLine{}, seconds); !strings.HasPrefix(got, "undated_") {
+		if got := nameOf(&archive.MediaLine{}, seconds, false); !strings.HasPrefix(got, "undated_") {
 			t.Errorf("at %d: %q", seconds, got)
 		}
 	}
@@ -63,22 +62,9 @@ func FuzzName(f *testing.F) {
 	f.Add("a/../b", "image/png", int64(5))
 	f.Fuzz(func(t *testing.T, name, served string, seconds int64) {
 		l := archive.MediaLine{Link: chat.Link{Name: name, URL: name, Kind: chat.LinkFile}, Type: served}
-		got := nameOf(&l, seconds)
+		got := nameOf(&l, seconds, false)
 		if filepath.Base(got) != got || !filepath.IsLocal(got) || len(got) > 255 || !utf8.ValidString(got) || strings.ContainsAny(got, "\x00\n\\/:") || got[0] == '.' {
 			t.Errorf("%q", got)
 		}
 	})
-}
-
-func TestCells_AreNoFormulas(t *testing.T) {
-	t.Parallel()
-	table := newTable(new(bytes.Buffer), new(bytes.Buffer))
-	for cell, want := range map[string]string{
-		"": "", "a=b": "a=b", "=1+1": "'=1+1", " \t=1": "'  =1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "＝1": "'＝1", "x;=1;@y;z": "x;'=1;'@y;z", "\"=1": "'\"=1",
-		"\r\n=1": "'  =1", "\u202e=1": "'=1", "https://x/?a=1&b=-2": "https://x/?a=1&b=-2",
-	} {
-		if got := table.harmless(cell); got != want {
-			t.Errorf("%q: %q, want %q", cell, got, want)
-		}
-	}
 }

@@ -2,7 +2,6 @@ package filescmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync/atomic"
 
@@ -59,44 +58,74 @@ func (f *writer) all(ctx context.Context, chunks []archive.ChunkEntry) error {
 	})
 }
 
-// chunk takes the links of a chunk.
+// chunk takes the links of a chunk, and those of new versions that looks at it found.
 func (f *writer) chunk(ctx context.Context, c *archive.ChunkEntry, t *table) error {
-	if c.Links == 0 {
-		return nil
-	}
-	account := catalog.NewAccount(ctx, f.store, f.stream, c)
-	defer account.Close()
-	return catalog.Lines(ctx, f.store, f.stream, *c, func(e chat.Element) error {
-		if !f.rng.Has(&e) {
-			return ctx.Err()
-		}
-		lines, err := account.Links(&e)
+	changes := catalog.NewBeside(ctx, f.store, f.stream, c)
+	defer changes.Close()
+	if c.Links > 0 {
+		account := catalog.NewAccount(ctx, f.store, f.stream, c)
+		defer account.Close()
+		err := catalog.Lines(ctx, f.store, f.stream, *c, func(e chat.Element) error {
+			if err := f.changed(ctx, changes, e.Seq, t); err != nil {
+				return err
+			}
+			if !f.rng.Has(&e) {
+				return ctx.Err()
+			}
+			lines, err := account.Links(&e)
+			if err != nil {
+				return err
+			}
+			return f.take(ctx, &e, lines, 0, t)
+		})
 		if err != nil {
 			return err
 		}
-		for _, line := range lines {
-			if !f.wants(line.Kind) {
-				continue
-			}
-			f.waiting = append(f.waiting, row{MediaLine: line, Time: e.Time, From: sender(&e)})
-			if len(f.waiting) == batch {
-				if err := f.flush(ctx, t); err != nil {
-					return err
-				}
-			}
-		}
-		return ctx.Err()
-	})
+	}
+	return f.changed(ctx, changes, c.Hi+1, t)
 }
 
-// sender reads who sent a message. A struct would take a name in any case for the member's.
-func sender(e *chat.Element) (from string) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(e.JSON, &members) != nil || json.Unmarshal(members["From_Account"], &from) != nil {
-		return ""
+// changed takes the links of new versions below a seq.
+func (f *writer) changed(ctx context.Context, changes *catalog.Beside, below chat.Seq, t *table) error {
+	for {
+		line, err := changes.Below(below)
+		if err != nil || line == nil {
+			return err
+		}
+		if len(line.Media) == 0 {
+			continue
+		}
+		now, err := chat.ScanElement(line.Now)
+		if err != nil {
+			return err
+		}
+		if !f.rng.Has(&now) {
+			continue
+		}
+		if err := f.take(ctx, &now, line.Media, line.SeenAt, t); err != nil {
+			return err
+		}
 	}
-	return from
 }
+
+// take adds links of a message to the batch. seen is when a look found them, 0 for what is archived.
+func (f *writer) take(ctx context.Context, e *chat.Element, lines []archive.MediaLine, seen int64, t *table) error {
+	for _, line := range lines {
+		if !f.wants(line.Kind) {
+			continue
+		}
+		f.waiting = append(f.waiting, row{MediaLine: line, Time: e.Time, From: sender(e), SeenAt: seen})
+		if len(f.waiting) == batch {
+			if err := f.flush(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// sender reads who sent a message.
+func sender(e *chat.Element) string { return e.Value().Member("From_Account").Text() }
 
 // flush copies the files of the batch side by side, and writes its rows in order.
 func (f *writer) flush(ctx context.Context, t *table) error {
@@ -111,7 +140,7 @@ func (f *writer) flush(ctx context.Context, t *table) error {
 		group.Go(func() error {
 			defer f.done.Add(1)
 			return panics.Caught(func() (err error) {
-				name := nameOf(&r.MediaLine, r.Time)
+				name := nameOf(&r.MediaLine, r.Time, r.SeenAt > 0)
 				kept[i], err = f.place(within, &r.MediaLine, name, fmt.Sprintf("%s%02d", partPrefix, i))
 				if what := problem(err); what != nil {
 					r.Problem, err = what.Error(), nil

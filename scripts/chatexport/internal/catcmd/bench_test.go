@@ -16,7 +16,7 @@ func BenchmarkCat(b *testing.B) {
 	archived := clitest.Build(b, store, group())
 	archived.Messages(messages, 1)
 	archived.Manifest(archive.StatusComplete)
-	for _, form := range []string{"--json", "--text"} {
+	for _, form := range []string{"--json", "--text", "--csv"} {
 		b.Run(form[2:], func(b *testing.B) {
 			for n := 0; n < b.N; n += messages {
 				command := catcmd.Command(clitest.Env(nil))

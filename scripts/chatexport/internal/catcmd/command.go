@@ -5,25 +5,18 @@
 package catcmd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
-	"chatexport/internal/chat"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/target"
 )
-
-const outBuffer = 64 << 10
 
 type options struct {
 	target      target.Flags
@@ -31,10 +24,23 @@ type options struct {
 	head, tail  int
 	text, media bool
 	json        bool
+	csv, bom    bool
+	marks       bool
+	history     bool
+	known       string
 	now         func() time.Time
 
-	rng catalog.Range
+	rng  catalog.Range
+	asOf int64 // in seconds since 1970; 0 for now, with nothing left out
 }
+
+// looked reports whether it matters what looks have found.
+func (o *options) looked() bool {
+	return o.text || o.csv || o.media || o.marks || o.history || o.asOf != 0
+}
+
+// wantsLinks reports whether it matters what became of links.
+func (o *options) wantsLinks() bool { return o.media || o.csv }
 
 // Command returns the command.
 func Command(getenv func(string) string) *cobra.Command {
@@ -43,13 +49,26 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "cat GROUP",
 		Short: "Print archived messages",
 		Long: `cat prints the messages of one stream, oldest first: as archived, one JSON object a line (this is also what --json
-means); with --text for reading. Where what came could not be read, the line has nothing but the ids, MsgSeq and
-"_malformed": {"bytes", "answer"}, the answer in base64; --text says so.
+means); with --text for reading; with --csv for a spreadsheet. Where what came could not be read, the line has nothing but the
+ids, MsgSeq and "_malformed": {"bytes", "answer"}, the answer in base64; --text says so.
+
+Before messages expire the function looks at them again. --text and --csv mark what was edited, recalled or deleted since it was
+archived, is not there any more, or came late: it then stands in its place. JSON lines stay what is archived, byte for byte, unless one
+of these asks for more; a line then may have a last member "_change": {"kind", "was", "seen_at"}, "was" being the SHA-256 of
+the archived line, empty if there was none:
+  --marks       the archived lines, marked, and what came late
+  --history     each archived line as it is, and behind it what was found later, with the time
+  --as-of TIME  what was known at that time: manifests listed it by then, and of each message the last content seen by then;
+                --as-of 0s is the present state
+
+--csv has the columns seq, time (UTC), sender, kind (message, system, recalled, placeholder, malformed), text, marks, and files
+(where each is, or why it is not there): RFC 4180, UTF-8, lines ended by CR LF, a line break in a text kept in quotes. No cell is a
+formula: one that would begin with = + - @ or the like has an apostrophe in front. --bom marks it as UTF-8, as Excel needs it.
 
 --media prints the links to files instead, those in merged messages included, and what became of each: one JSON object
-{"seq", "n", "path", "kind", "url", "name", "state", "code", "sha256", "bytes", "type", "short", "time", "from", "size", "key"} a
-line, or with --text a line for reading. "size" is what the message says; "key" is where the bytes are, in the bucket or below
-the folder. A link whose state is "not yet" waits for its turn. chatexport files writes the files under readable names.
+{"seq", "n", "path", "kind", "url", "name", "state", "code", "sha256", "bytes", "type", "short", "time", "from", "size", "key",
+"seen_at"} a line, or with --text a line for reading. "size" is what the message says; "key" is where the bytes are, in the bucket
+or below the folder; "seen_at" is there if a look found the link in a new version of its message. A link whose state is "not yet" waits for its turn. chatexport files writes the files under readable names.
 
 ` + target.PeriodHelp + `
 
@@ -58,6 +77,8 @@ the folder. A link whose state is "not yet" waits for its turn. chatexport files
 ` + cli.ExitCodes,
 		Example: `  chatexport cat ubuntu --dir chatexport-demo/chat-archive-1250000000 --text --head 5
   chatexport cat '@TGS#15ERQPAER' --since 2026-11-01 --until 2026-12-01 > november.ndjson
+  chatexport cat '@TGS#15ERQPAER' --history --text --since 48h
+  chatexport cat '@TGS#15ERQPAER' --csv --bom --as-of 2026-11-20 > known.csv
   chatexport cat '@TGS#15ERQPAER' --media --text --since 48h`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,6 +102,11 @@ the folder. A link whose state is "not yet" waits for its turn. chatexport files
 	f.BoolVar(&o.text, "text", false, "print lines for reading: time, sender and text")
 	f.BoolVar(&o.media, "media", false, "print the links to files, and where these are")
 	f.BoolVar(&o.json, "json", false, "print JSON lines, which is the default")
+	f.BoolVar(&o.csv, "csv", false, "print rows for a spreadsheet")
+	f.BoolVar(&o.bom, "bom", false, "begin --csv with the mark of UTF-8")
+	f.BoolVar(&o.marks, "marks", false, "mark what has changed, in JSON, too")
+	f.BoolVar(&o.history, "history", false, "print what was found later behind what is archived")
+	f.StringVar(&o.known, "as-of", "", "print what was known at a `time`")
 	return cmd
 }
 
@@ -94,13 +120,24 @@ func (o *options) check() error {
 	if o.head > 0 && o.tail > 0 {
 		fail("--head and --tail exclude one another")
 	}
-	if o.text && o.json {
-		fail("--text and --json exclude one another")
+	if o.text && o.json || o.csv && (o.text || o.json || o.media) {
+		fail("--text, --json and --csv exclude one another, and --csv has the files without --media")
 	}
+	if o.bom && !o.csv {
+		fail("--bom is for --csv")
+	}
+	now := o.now()
 	var err error
-	if o.rng, err = o.period.Range(o.now()); err != nil {
+	if o.rng, err = o.period.Range(now); err != nil {
 		problems = append(problems, err)
 	}
+	if o.asOf, err = target.Time(o.known, now); err != nil {
+		fail("--as-of: %w", err)
+	}
+	if o.asOf != 0 && o.asOf < now.Unix() {
+		o.rng.Known = time.Unix(o.asOf, 0)
+	}
+	o.rng.Looked = o.looked()
 	return errors.Join(problems...)
 }
 
@@ -116,118 +153,13 @@ func run(ctx context.Context, t *target.Target, o options, id string, out io.Wri
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(out, outBuffer)
-	c := &cat{options: o, store: t.Store, stream: s, out: buffered}
-	if err := c.print(ctx, chunks); err != nil {
-		return errors.Join(err, buffered.Flush())
-	}
-	return cli.Printed(buffered.Flush())
-}
-
-// errEnough ends the reading when all that was asked for has been printed.
-var errEnough = errors.New("enough")
-
-// cat prints elements.
-type cat struct {
-	options
-
-	store   catalog.Store
-	stream  chat.Stream
-	out     *bufio.Writer
-	printed int
-}
-
-// item is one element, and what became of its links where they are asked for.
-type item struct {
-	chat.Element
-
-	links []archive.MediaLine
-}
-
-func (c *cat) print(ctx context.Context, chunks []archive.ChunkEntry) error {
-	if c.tail > 0 {
-		return c.printTail(ctx, chunks)
-	}
-	for _, chunk := range chunks {
-		err := c.read(ctx, &chunk, func(i item) error {
-			if err := c.item(&i); err != nil {
-				return err
-			}
-			if c.printed++; c.head > 0 && c.printed >= c.head {
-				return errEnough
-			}
-			return nil
-		})
-		if errors.Is(err, errEnough) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// printTail reads chunks from the end until they hold enough.
-func (c *cat) printTail(ctx context.Context, chunks []archive.ChunkEntry) error {
-	var kept []item // newest chunk's last
-	for _, chunk := range slices.Backward(chunks) {
-		var some []item
-		err := c.read(ctx, &chunk, func(i item) error {
-			i.JSON = bytes.Clone(i.JSON)
-			if some = append(some, i); len(some) > 2*c.tail {
-				some = append(some[:0], some[len(some)-c.tail:]...)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		kept = append(some, kept...)
-		if len(kept) >= c.tail {
-			break
-		}
-	}
-	for _, i := range kept[max(0, len(kept)-c.tail):] {
-		if err := c.item(&i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// read gives take what of a chunk is asked for.
-func (c *cat) read(ctx context.Context, chunk *archive.ChunkEntry, take func(item) error) error {
-	if c.media && chunk.Links == 0 {
-		return nil
-	}
-	account := catalog.NewAccount(ctx, c.store, c.stream, chunk)
-	defer account.Close()
-	return catalog.Lines(ctx, c.store, c.stream, *chunk, func(e chat.Element) error {
-		i := item{Element: e}
-		if !c.rng.Has(&e) {
-			return ctx.Err()
-		}
-		if c.media {
-			var err error
-			if i.links, err = account.Links(&e); err != nil || len(i.links) == 0 {
-				return errors.Join(err, ctx.Err())
-			}
-		}
-		return take(i)
-	})
-}
-
-// item prints one element in the form that was asked for.
-func (c *cat) item(i *item) error {
-	switch {
-	case c.media:
-		return c.links(i)
-	case c.text:
-		_, err := c.out.WriteString(textOf(&i.Element) + "\n")
+	w, err := o.form(s, out)
+	if err != nil {
 		return err
-	default:
-		_, err := c.out.Write(i.JSON)
-		return errors.Join(err, c.out.WriteByte('\n'))
 	}
+	c := &cat{options: o, store: t.Store, stream: s, out: w}
+	if err := c.print(ctx, chunks); err != nil {
+		return errors.Join(err, w.end())
+	}
+	return cli.Printed(w.end())
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/scripts/chatexport/internal/cli"
 )
@@ -18,29 +19,45 @@ type link struct {
 	From string `json:"from"`
 	Size int64  `json:"size,omitempty"` // as the message says
 	Key  string `json:"key,omitempty"`  // of the bytes, below the archive's prefix
+
+	SeenAt int64 `json:"seen_at,omitempty"` // when a look found the version that it is in; 0 for the archived one
 }
 
-// links prints the links of an element.
-func (c *cat) links(i *item) error {
-	from := parse(&i.Element).from
-	enc := json.NewEncoder(c.out)
-	enc.SetEscapeHTML(false)
+// links are the links of items: those of the archived message, and then those that are new in a version that a look found.
+type links struct {
+	buffered
+	*options
+}
+
+func (l *links) item(i *item) error {
 	for _, line := range i.links {
-		l := link{MediaLine: line, Time: i.Time, From: from, Size: line.Size}
-		if l.State == archive.MediaStored {
-			l.Key = layout.Blob(l.SHA256)
+		if err := l.link(&i.Element, link{MediaLine: line}); err != nil {
+			return err
 		}
-		var err error
-		if c.text {
-			_, err = c.out.WriteString(l.text() + "\n")
-		} else {
-			err = enc.Encode(l)
-		}
-		if err != nil {
+	}
+	if i.change == nil {
+		return nil
+	}
+	for _, line := range i.change.Media {
+		if err := l.link(&i.now, link{MediaLine: line, SeenAt: i.change.SeenAt}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (l *links) link(e *chat.Element, one link) error {
+	one.Time, one.From, one.Size = e.Time, parse(e).from, one.MediaLine.Size
+	if one.State == archive.MediaStored {
+		one.Key = layout.Blob(one.SHA256)
+	}
+	if l.text {
+		_, err := l.WriteString(one.text() + "\n")
+		return err
+	}
+	enc := json.NewEncoder(l)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(one)
 }
 
 // text writes a link for reading.
@@ -57,6 +74,9 @@ func (l *link) text() string {
 		if word != "" {
 			words = append(words, word)
 		}
+	}
+	if l.SeenAt > 0 {
+		words = append(words, "new, seen "+when(l.SeenAt))
 	}
 	return cli.OneLine(strings.Join(words, "  "))
 }

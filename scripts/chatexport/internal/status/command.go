@@ -40,14 +40,15 @@ still and what to do about it. Where there is no state, as in a copy, it reads a
 instead. Without GROUP it looks at the whole archive.
 
   stuck      damaged, no_metadata, mismatch, recreated or failed: a person must look; or a run that nobody works on any more
-  failing    the last batch failed, or files do not come; the next tick tries again
+  failing    the last batch failed, files do not come, or what changed is not looked for; the next tick tries again
   late       not complete for longer than --max-age
   at risk    what is pending may expire before it is archived (CHAT_RETENTION_DAYS), messages or the files that wait
   running    a run is under way
   done       complete, gone, or of a kind that has no history
 
 --chat also asks Chat for the newest message of each stream, so that "pending" counts what no tick has seen yet. --files reads
-the receipts of all files, and says how many are stored, and what became of the others.
+the receipts of all files, and says how many are stored, and what became of the others. What the last look at archived messages
+found changed is told where it found something.
 Put status --max-age 26h into a cron job: it exits with 1 when a stream is stuck or failing, or late.
 
 ` + target.GroupHelp + `
@@ -56,7 +57,7 @@ JSON (--json): {"where", "at", "trouble", "done", "running", "failing", "late", 
 "group_id", "topic_id", "verdict", "at_risk", "status", "frontier", "head", "pending", "complete_at", "age_seconds",
 "first_lo", "messages", "expired", "absent", "malformed", "chunks", "bytes", "last_run": {"run", "status", "started_at",
 "finished_at"}, "media": {"links", "waiting", "frontier", "oldest_at", "at_risk", "off", "due", "code", "at", "bytes", "states":
-{state: links}}, "lease": {"owner", "until"}, "error": {"code", "text", "at", "frontier"}, "advice"}]}. Members are only ever
+{state: links}}, "looks": {"frontier", "off", "due", "code", "at", "last": {"lo", "hi", "from", "to", "counts": {kind: seqs}}}, "lease": {"owner", "until"}, "error": {"code", "text", "at", "frontier"}, "advice"}]}. Members are only ever
 added.
 
 ` + cli.ExitCodes,

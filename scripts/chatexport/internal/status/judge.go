@@ -48,7 +48,7 @@ func judge(s *Stream, now time.Time, maxAge, retention time.Duration) {
 	case s.Status == archive.StatusDamaged, s.Status == archive.StatusNoMetadata, s.Status == archive.StatusMismatch, s.Status == archive.StatusRecreated,
 		s.Status == archive.StatusFailed, s.abandoned(now):
 		s.Verdict = Stuck
-	case s.Error != nil, s.filesFail():
+	case s.Error != nil, s.filesFail(), s.looksFail():
 		s.Verdict = Failing
 	case maxAge > 0 && age > maxAge:
 		s.Verdict = Late
@@ -114,6 +114,8 @@ func advice(s *Stream) string {
 		return "nobody works on this run any more: chatexport resume, and look whether the timer is on"
 	case s.Error == nil && s.filesFail():
 		return "messages are archived, files are not: the next tick tries again; look at the code, and at verify where something is missing or damaged"
+	case s.Error == nil && s.looksFail():
+		return "messages are archived, what changes later is not seen: the next tick tries again; look at the code, and at verify where something is damaged"
 	case s.Verdict == Failing:
 		return "the next tick tries again; see the error"
 	case s.Verdict == Late:

@@ -62,6 +62,7 @@ type Stream struct {
 	Bytes     int64    `json:"bytes"`
 
 	Media   *Media              `json:"media,omitempty"`    // nil without links
+	Looks   *Looks              `json:"looks,omitempty"`    // nil where nothing is known of any
 	LastRun *LastRun            `json:"last_run,omitempty"` // of the newest manifest
 	Lease   *archive.Lease      `json:"lease,omitempty"`
 	Error   *archive.StateError `json:"error,omitempty"`
@@ -69,6 +70,8 @@ type Stream struct {
 
 	links  int64    // that were archived
 	listed chat.Seq // the last seq that a manifest lists
+
+	looked *archive.Pin // the last look's receipt that a manifest names
 }
 
 // LastRun is the run of the newest manifest.
@@ -119,6 +122,9 @@ func look(ctx context.Context, t *target.Target, o options, ids []string, consol
 				}
 				if one.Media != nil {
 					one.Media.Off = !t.Config.ExportMedia
+				}
+				if one.Looks != nil {
+					one.Looks.Off = t.Config.ExportLook == 0
 				}
 				judge(&one, r.At, o.maxAge, time.Duration(t.Config.ChatRetentionDays)*24*time.Hour)
 				r.Streams[i] = one
@@ -194,6 +200,9 @@ func read(ctx context.Context, store catalog.Store, s chat.Stream) (Stream, erro
 	if err == nil {
 		err = one.media(ctx, store, max(genesis.FirstLo, 1), state)
 	}
+	if err == nil {
+		err = one.looks(ctx, store, state)
+	}
 	return one, err
 }
 
@@ -244,6 +253,9 @@ func (s *Stream) walk(ctx context.Context, store catalog.Store, lo chat.Seq) err
 
 func (s *Stream) run(m *archive.Manifest) {
 	s.listed = m.Hi
+	if m.Trails.Change != nil {
+		s.looked = m.Trails.Change
+	}
 	s.LastRun = &LastRun{Run: m.Run, Status: m.Status, StartedAt: m.StartedAt, FinishedAt: m.FinishedAt}
 }
 

@@ -34,3 +34,15 @@ func TestRequests_AreNoMoreForWhatHasNoFilesLeft(t *testing.T) {
 		}
 	}
 }
+
+// What the last look found costs one request, and none where there was no look.
+func TestRequests_OfLooksAreOneForTheLast(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	clitest.Changed(t, w.Store, chat.Stream{GroupID: "looks"})
+	w.COS.ResetCounts()
+	r := clitest.Run(t, status.Command(clitest.Env(w.Env)), "looks")
+	if diff := cmp.Diff(map[cosemu.Op]int{cosemu.OpGet: 3, cosemu.OpHead: 1, cosemu.OpList: 2}, w.COS.Counts()); diff != "" || !strings.Contains(r.Stdout, "1 found") {
+		t.Errorf("exit code %d, requests (-want +got):\n%s%s%s", r.Code, diff, r.Stdout, r.Stderr)
+	}
+}

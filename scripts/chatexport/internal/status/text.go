@@ -69,6 +69,9 @@ func notes(b *cli.Lines, s *Stream, now time.Time) {
 	if m := s.Media; m != nil && (m.AtRisk || m.Code != "" || m.States != nil) {
 		b.Line("%s: %s", name, m.Text())
 	}
+	if l := s.Looks; l != nil && (l.changed() || l.Code != "") {
+		b.Line("%s: %s", name, l.Text())
+	}
 	if s.Error != nil {
 		b.Line("%s: error %s: %s", name, s.Error.Code, s.Error.Text)
 	}

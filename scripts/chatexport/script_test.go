@@ -42,9 +42,10 @@ func TestMain(m *testing.M) {
 //	filed DIR ID              archives a stream with files in a folder, see clitest.Filed
 //	linked DIR ID             archives a stream with files of every kind, see clitest.Files
 //	looked DIR ID             archives a stream that was looked at again in a folder, see clitest.Looked
+//	changed DIR ID            archives a stream that looks found changed in a folder, see clitest.Changed
 //	state DIR ID NAME=VALUE   changes a stream's state; where there is none it archives 20 messages first. DIR bucket is
 //	                          the world's bucket. Names: status, error (a code), head, age and lease (durations),
-//	                          media (a code), corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
+//	                          media and look (codes), corrupt (a seq: as a batch leaves it that finds its own chunk there to be another)
 //	hash NAME FILE            puts a file's sha256 into a variable
 //	mirror FROM TO            copies a folder of objects as any tool would: their bytes alone
 //	world [NAME=VALUE]...     starts a world, whose bucket is the folder cos/archive-1250000000; its variables are those of the script from there on
@@ -63,7 +64,7 @@ func TestScript(t *testing.T) {
 	t.Parallel()
 	commands := map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hash": hash, "mirror": mirror}
 	for name, run := range map[string]func(*scene, []string){
-		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "looked": (*scene).looked, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
+		"sound": (*scene).sound, "filed": (*scene).filed, "linked": (*scene).linked, "looked": (*scene).looked, "changed": (*scene).changed, "state": (*scene).state, "world": (*scene).begin, "dotenv": (*scene).dotenv, "group": (*scene).group,
 		"send": (*scene).send, "share": (*scene).share, "spoil": (*scene).spoil, "change": (*scene).change, "tick": (*scene).tick, "calls": (*scene).calls, "queued": (*scene).queued, "serve": (*scene).serve, "archived": (*scene).archived,
 	} {
 		commands[name] = func(ts *testscript.TestScript, _ bool, args []string) {
@@ -148,6 +149,10 @@ func (s *scene) open(dir string) store {
 
 func (s *scene) sound(args []string) { clitest.Sound(s.t, s.open(args[0]), s.stream(args[1])) }
 
+func (s *scene) changed(args []string) {
+	clitest.Changed(s.t, s.open(args[0]), s.stream(args[1]))
+}
+
 func (s *scene) filed(args []string) { clitest.Filed(s.t, s.open(args[0]), s.stream(args[1])) }
 
 func (s *scene) linked(args []string) { clitest.Files(s.t, s.open(args[0]), s.stream(args[1])) }
@@ -200,6 +205,8 @@ func (s *scene) set(state *archive.State, arg string) {
 		}
 	case "media":
 		state.Media.Code = value
+	case "look":
+		state.Look.Code = value
 	case "error":
 		state.Error = &archive.StateError{Code: value, Text: "the cause", At: state.UpdatedAt, Frontier: state.Frontier}
 	default:

@@ -43,6 +43,9 @@ type summary struct {
 	FileBytes   int64 `json:"file_bytes"`
 	WithoutFile int64 `json:"without_file"` // what became of them keeps them from having one
 	Waiting     int64 `json:"waiting"`
+
+	Looked  int64 `json:"looked"`  // seqs that were looked at again
+	Changed int64 `json:"changed"` // of these, those that were edited, recalled, deleted or found later, or do not come any more
 }
 
 // Command returns the command.
@@ -52,10 +55,11 @@ func Command(getenv func(string) string) *cobra.Command {
 		Use:   "report --out FILE.html",
 		Short: "Draw the archive as one page to look at",
 		Long: `report writes one HTML file that needs no network and nothing beside it: trouble first, then for each stream what of its
-seqs and of its time is archived, expired, absent or pending, how many files are stored, how the archive grew, and how fast its
-runs were. It reads states, manifests and receipts of files only. The page holds ids of groups, no messages.
+seqs and of its time is archived, expired, absent or pending, how many files are stored, what looks found changed, how the
+archive grew, and how fast its runs were. It reads states, manifests and receipts only. The page holds ids of groups, no messages.
 
-JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_bytes", "without_file", "waiting", "trouble"}. Members are only ever added.
+JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_bytes", "without_file", "waiting", "looked",
+"changed", "trouble"}. Members are only ever added.
 
 ` + cli.ExitCodes + ` Trouble in the archive does not change it: see status.`,
 		Example: `  chatexport report --dir chatexport-demo/chat-archive-1250000000 --out report.html
@@ -102,6 +106,7 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer, consol
 	s := summary{
 		Out: o.out, Bytes: page.Len(), Streams: len(judged.Streams), Shown: len(p.Streams), Trouble: judged.Trouble,
 		Links: p.Links, Files: p.Files, FileBytes: p.FileBytes, WithoutFile: p.WithoutFile, Waiting: p.Waiting,
+		Looked: p.Looked, Changed: p.Changed,
 	}
 	return cli.Result(out, o.json, s, fmt.Sprintf("%s: %s, %s\n", s.Out, cli.Plural(s.Streams, "stream"), cli.Bytes(int64(s.Bytes))))
 }

@@ -27,8 +27,10 @@ type drawn struct {
 	chunks   []span
 	runs     []listed
 	files    catalog.Files
-	unlisted int64  // bytes of chunks that no manifest lists
-	note     string // why it could not be read to the end
+	looks    status.Looks // as far as receipts were read; its frontier is 0 before the first
+	lookless bool         // there are no more receipts of looks
+	unlisted int64        // bytes of chunks that no manifest lists
+	note     string       // why it could not be read to the end
 }
 
 // span is a chunk, reduced to what is drawn.
@@ -91,6 +93,12 @@ func (d *drawn) read(ctx context.Context, store catalog.Store) error {
 	if d.Media != nil {
 		d.Media.States, d.Media.Bytes = d.files.States, d.files.Bytes
 	}
+	if d.looks.Last != nil {
+		if d.Looks == nil {
+			d.Looks = &status.Looks{}
+		}
+		d.Looks.Frontier, d.Looks.Last, d.Looks.Counts = d.looks.Frontier, d.looks.Last, d.looks.Counts
+	}
 	return err
 }
 
@@ -116,6 +124,9 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 			if err := d.damaged(d.files.Read(ctx, store, d.Stream.Stream, &m.Chunks[i])); err != nil {
 				return err
 			}
+			if err := d.damaged(d.look(ctx, store, &m.Chunks[i])); err != nil {
+				return err
+			}
 		}
 		next = m.Hi + 1
 	}
@@ -126,6 +137,26 @@ func (d *drawn) walk(ctx context.Context, store catalog.Store) error {
 		d.add(&c)
 		d.unlisted += c.Bytes
 	}
+	return nil
+}
+
+// look adds what looks at a chunk found. The trail ends at the first chunk that none has looked at to its end.
+func (d *drawn) look(ctx context.Context, store catalog.Store, c *archive.ChunkEntry) error {
+	if d.lookless || c.Hi < d.looks.Frontier || c.Expired == int64(c.Hi-c.Lo+1) {
+		return nil
+	}
+	for r, err := range catalog.Looks(ctx, store, d.Stream.Stream, c) {
+		if err != nil {
+			d.lookless = true
+			return err
+		}
+		if d.looks.Counts == nil {
+			d.looks.Counts = map[string]int64{}
+		}
+		status.AddCounts(d.looks.Counts, r.ReceiptMeta)
+		d.looks.Frontier, d.looks.Last = r.Hi+1, status.ReceiptOf(r.ReceiptMeta)
+	}
+	d.lookless = d.looks.Frontier <= c.Hi
 	return nil
 }
 

@@ -26,6 +26,7 @@ type page struct {
 	Messages, Expired, Absent, Malformed, Pending, Bytes int64
 	Chunks                                               int
 	Links, Files, FileBytes, WithoutFile, Waiting        int64
+	Looked, Changed                                      int64 // seqs that were looked at again; and of these, those that differ
 
 	from, to int64 // of all messages, in seconds since 1970
 	growth   []listed
@@ -51,6 +52,14 @@ func (p *page) total(d *drawn) {
 		}
 	}
 	p.FileBytes += d.files.Bytes
+	for kind, n := range d.looks.Counts {
+		p.Looked += n
+		switch kind {
+		case archive.ChangeSame, archive.ChangeExpired, archive.ChangeUnread:
+		default:
+			p.Changed += n
+		}
+	}
 	for _, c := range d.chunks {
 		if c.tsMin != 0 && (p.from == 0 || c.tsMin < p.from) {
 			p.from = c.tsMin

@@ -231,3 +231,15 @@ func TestDemo_DamagedArchiveIsExit1(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }
+
+func TestDemo_FindsWhatChangedAfterwards(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "demo")
+	want := map[string]int{"same": 297, "edited": 1, "recalled": 1, "deleted": 1}
+	for _, start := range []string{"first", "second"} {
+		r := runDemo(t, out, "--messages", "300")
+		if diff := cmp.Diff(want, r.Looks.Counts); diff != "" || r.Looks.Looked != 300 {
+			t.Errorf("%s start: looked at %d (-want +got):\n%s", start, r.Looks.Looked, diff)
+		}
+	}
+}

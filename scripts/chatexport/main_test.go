@@ -28,6 +28,10 @@ type result struct {
 		Bytes   int64          `json:"bytes"`
 		States  map[string]int `json:"states"`
 	} `json:"files"`
+	Looks struct {
+		Looked int            `json:"looked"`
+		Counts map[string]int `json:"counts"`
+	} `json:"looks"`
 	Groups []struct {
 		GroupID  string `json:"group_id"`
 		TopicID  string `json:"topic_id"`

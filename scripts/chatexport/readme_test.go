@@ -50,8 +50,8 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 // progress, ports, hashes, times, sizes and rates, numbers of chunks, batches and requests (which follow from how much
 // fits into a batch), and in tables the columns of these.
 func lasting(output string) []string {
-	progress := regexp.MustCompile(`^(batch \d|pulled: |verifying: \d)`)
-	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)`)
+	progress := regexp.MustCompile(`^(batch \d|pulled: |looked at again: |verifying: \d)`)
+	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\bseen [\d-]+ [\d:]+Z`)
 	varies := []string{"chunks", "bytes", "batches", "read", "manifests"}
 	gap := regexp.MustCompile(` {2,}`)
 	var lines, header []string

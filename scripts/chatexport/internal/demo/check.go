@@ -21,13 +21,14 @@ type checked struct {
 	report   verify.Report
 	diff     verify.Diff
 	files    *fileCheck
+	looks    *lookCheck
 	state    archive.State
 }
 
 // sound means that the archive is proved, complete, and holds exactly the group's messages. Their files may still be
 // waited for; those that are accounted for are what they should be.
 func (c *checked) sound() bool {
-	return c.report.Sound() && c.files.wrong == "" && c.diff.Same() && c.diff.Equal == int64(c.expected) && (c.expected == 0 || c.report.Finished == archive.StatusComplete)
+	return c.report.Sound() && c.files.wrong == "" && c.looks.wrong == "" && c.diff.Same() && c.diff.Equal == int64(c.expected) && (c.expected == 0 || c.report.Finished == archive.StatusComplete)
 }
 
 // verdict is the same in words.
@@ -43,6 +44,8 @@ func (c *checked) verdict() string {
 		return "INCOMPLETE: no manifest says complete"
 	case c.files.wrong != "":
 		return "WRONG: " + c.files.wrong
+	case c.looks.wrong != "":
+		return "WRONG: " + c.looks.wrong
 	case c.expected == 0:
 		return "sound, empty"
 	default:
@@ -50,8 +53,9 @@ func (c *checked) verdict() string {
 	}
 }
 
-// check proves the whole archive, and compares each group with what the Chat emulator holds.
-func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary, error) {
+// check proves the whole archive, and compares each group with what the Chat emulator holds; the first with what it held before
+// messages were changed.
+func check(ctx context.Context, w *world, c content, before map[chat.Seq][]byte) ([]checked, verify.Summary, error) {
 	reports := make(map[chat.Stream]verify.Report)
 	summary, err := verify.Archive(ctx, w.store, verify.Options{SDKAppID: emulated.SDKAppID}, func(r verify.Report) error {
 		reports[r.Stream] = r
@@ -63,18 +67,22 @@ func check(ctx context.Context, w *world, c content) ([]checked, verify.Summary,
 	results := make([]checked, len(c.groups))
 	for n, g := range c.groups {
 		results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
-		if err := results[n].compare(ctx, w); err != nil {
+		if err := results[n].compare(ctx, w, before); err != nil {
 			return nil, summary, err
 		}
 		if results[n].files, err = checkFiles(ctx, w.store, g); err != nil {
 			return nil, summary, err
 		}
+		if results[n].looks, err = checkLooks(ctx, w.store, g); err != nil {
+			return nil, summary, err
+		}
+		before = nil
 	}
 	return results, summary, nil
 }
 
 // compare holds what is archived against what the service has.
-func (c *checked) compare(ctx context.Context, w *world) (err error) {
+func (c *checked) compare(ctx context.Context, w *world, before map[chat.Seq][]byte) (err error) {
 	state, err := catalog.State(ctx, w.store, c.stream)
 	if err != nil && !catalog.Damaged(err) { // which is a finding of the report already
 		return err
@@ -82,7 +90,7 @@ func (c *checked) compare(ctx context.Context, w *world) (err error) {
 	if state != nil {
 		c.state = *state
 	}
-	truth, err := truthOf(w, c.stream)
+	truth, err := truthOf(w, c.stream, before)
 	if err != nil {
 		return err
 	}
@@ -93,14 +101,17 @@ func (c *checked) compare(ctx context.Context, w *world) (err error) {
 	return nil
 }
 
-// truthOf yields the elements that the service has of a stream.
-func truthOf(w *world, s chat.Stream) (iter.Seq2[chat.Seq, []byte], error) {
+// truthOf yields the elements that the service has of a stream, or those that it had before.
+func truthOf(w *world, s chat.Stream, before map[chat.Seq][]byte) (iter.Seq2[chat.Seq, []byte], error) {
 	retained, _, err := w.Chat.Truth(s)
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(chat.Seq, []byte) bool) {
 		for r := range retained {
+			if was, changed := before[r.Seq]; changed {
+				r.JSON = was
+			}
 			if r.JSON != nil && !yield(r.Seq, r.JSON) {
 				return
 			}

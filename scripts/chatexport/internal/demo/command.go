@@ -22,7 +22,7 @@ const (
 	// defaultSpan makes several chunks of the excerpt: a chain to look at, and little to lose by an interruption.
 	defaultSpan = 1000
 	// defaultQPS is the function's own default: the excerpt takes some seconds, long enough to watch.
-	defaultQPS = 50
+	defaultQPS = 90
 )
 
 // options are the flags.
@@ -49,7 +49,7 @@ func Command() *cobra.Command {
 		Long: `demo starts emulators of Tencent Chat, COS and the cloud API on 127.0.0.1, fills groups with a real chat, fires a
 timer, and serves the function's events until all is archived. Then it reads the archive back, proves it, and compares
 every message with what the emulated service holds. Some messages of the excerpt have pictures, sounds and documents, which
-are made for the demo and archived, too. It needs no account and no configuration, and talks to nothing
+are made for the demo and archived, too. Then a message is edited, one recalled and one deleted, and another timer finds that. It needs no account and no configuration, and talks to nothing
 outside this machine.
 
 It may be stopped at any moment, by Ctrl-C or harder. Started again with the same --out it fires another timer, which goes
@@ -59,7 +59,7 @@ With --groups the app has that many groups, few of them long and many without a 
 of all of them instead of naming them.
 
 JSON (--json): {"sound", "messages", "exported", "resumed", "archive", "files": {"links", "states", "waiting", "bytes"},
-"groups": [{"group_id", "topic_id", "expected", "messages", "chunks", "bytes", "batches", "manifests", "files", "sound",
+"looks": {"looked", "counts": {kind: seqs}}, "groups": [{"group_id", "topic_id", "expected", "messages", "chunks", "bytes", "batches", "manifests", "files", "sound",
 "verdict", "compared", "findings"}], "findings", "error", "elapsed_ms", "messages_per_second", "invocations", "batches", "redelivered", "chat_calls", "throttled",
 "cos_requests"}. Members are only ever added.
 

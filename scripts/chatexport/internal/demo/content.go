@@ -25,6 +25,7 @@ type group struct {
 	stream   chat.Stream
 	messages []chatemu.Message
 	files    map[chat.Seq]attached // of messages, once there is a host for them (attach)
+	changes  []change              // that happen once all is archived, chosen when files are
 }
 
 // content is what the groups are filled with.

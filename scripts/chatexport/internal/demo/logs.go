@@ -30,6 +30,8 @@ type logLine struct {
 	Bytes     int64    `json:"bytes"`
 	Files     int64    `json:"files"`
 	FileBytes int64    `json:"file_bytes"`
+	Looked    int64    `json:"looked"`
+	Changed   int64    `json:"changed"`
 	FilesGone int64    `json:"files_gone"` // of the warning that files could not be had
 	Retries   int64    `json:"retries"`
 	ElapsedMS int64    `json:"elapsed_ms"`
@@ -121,6 +123,9 @@ func result(line logLine) string {
 	}
 	if line.Files > 0 {
 		parts = append(parts, fmt.Sprintf("%s, %s", cli.Plural(line.Files, "file"), cli.Bytes(line.FileBytes)))
+	}
+	if line.Looked > 0 {
+		parts = append(parts, fmt.Sprintf("%s looked at again, %s changed", cli.Count(line.Looked), cli.Count(line.Changed)))
 	}
 	what := cmp.Or(strings.Join(parts, ", "), "nothing new")
 	if len(parts) == 0 && (line.Level == "error" || line.Outcome != "complete") {

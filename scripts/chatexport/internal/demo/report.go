@@ -27,6 +27,7 @@ type outcome struct {
 	Resumed     bool             `json:"resumed"`  // an earlier run had not come to its end
 	Archive     string           `json:"archive"`  // folder
 	Files       fileTally        `json:"files"`
+	Looks       lookTally        `json:"looks"`
 	Groups      []groupOutcome   `json:"groups"`
 	Findings    []verify.Finding `json:"findings,omitempty"` // that belong to no group
 	Error       string           `json:"error,omitempty"`
@@ -57,12 +58,11 @@ type groupOutcome struct {
 }
 
 func (d *demo) outcome() outcome {
-	chat := d.world.Chat.Counters()
 	o := outcome{
 		Sound: d.sound() && d.failure == nil, Exported: d.logs.messages, Resumed: d.resumed, Archive: d.options.archive(),
-		Files: fileTally{States: map[string]int{}}, Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
-		Invocations: d.drain.invocations, Batches: d.logs.batches, Redelivered: d.drain.retries,
-		ChatCalls: chat.Calls, Throttled: chat.Throttled, COSRequests: requests(d.world.COS.Counts()),
+		Files: fileTally{States: map[string]int{}}, Looks: lookTally{Counts: map[string]int64{}}, Findings: d.summary.Findings, ElapsedMS: d.exported.Milliseconds(),
+		Invocations: d.took.invocations, Batches: d.took.batches, Redelivered: d.took.redelivered,
+		ChatCalls: d.took.calls, Throttled: d.took.throttled, COSRequests: d.took.requests,
 	}
 	if seconds := d.exported.Seconds(); seconds > 0 {
 		o.PerSecond = float64(int64(10*float64(o.Exported)/seconds)) / 10
@@ -80,9 +80,21 @@ func (d *demo) outcome() outcome {
 		}
 		o.Messages += g.Messages
 		o.Files.add(g.Files)
+		o.Looks.add(r.looks.lookTally)
 		o.Groups = append(o.Groups, g)
 	}
 	return o
+}
+
+// use is what exporting took.
+type use struct{ invocations, batches, redelivered, calls, throttled, requests int }
+
+func (d *demo) use() use {
+	chat := d.world.Chat.Counters()
+	return use{
+		invocations: d.drain.invocations, batches: d.logs.batches, redelivered: d.drain.retries,
+		calls: chat.Calls, throttled: chat.Throttled, requests: requests(d.world.COS.Counts()),
+	}
 }
 
 func requests(counts map[cosemu.Op]int) int {
@@ -133,7 +145,7 @@ func (d *demo) text(o outcome) string {
 		fmt.Fprintf(&b, "NOT SOUND, see above. The archive is in %s\n", o.Archive)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "sound: %s, compared with the source one by one\n%s\n%s", cli.Plural(o.Messages, "message"), o.Files.text(), d.howToLook(o))
+	fmt.Fprintf(&b, "sound: %s, compared with the source one by one\n%s%s\n%s", cli.Plural(o.Messages, "message"), o.Files.text(), o.Looks.text(), d.howToLook(o))
 	return b.String()
 }
 
@@ -205,6 +217,9 @@ func (d *demo) howToLook(o outcome) string {
 		fmt.Fprintf(&b, "  media/     what became of each link to a file, in order, gzipped NDJSON, never changed once written\n")
 		fmt.Fprintf(&b, "  blob/      the files, each named by its SHA-256\n")
 	}
+	if o.Looks.Looked > 0 {
+		fmt.Fprintf(&b, "  change/    what was edited, recalled, deleted or found after it was archived, gzipped NDJSON, never changed once written\n")
+	}
 	fmt.Fprintf(&b, "  state/     hints for the next run\n")
 	fmt.Fprintf(&b, "Look at it:\n")
 	fmt.Fprintf(&b, "  zcat %s | head -n 3\n", cli.ShellQuote(chunk))
@@ -213,6 +228,11 @@ func (d *demo) howToLook(o outcome) string {
 		receipt, blob := layout.MediaPrefix(first.stream), layout.Blob(shown.SHA256)
 		fmt.Fprintf(&b, "  zcat %s*.gz | head -n 3\n", cli.ShellQuote(filepath.Join(o.Archive, filepath.FromSlash(receipt))+string(filepath.Separator)))
 		fmt.Fprintf(&b, "  file %s\n", cli.ShellQuote(filepath.Join(o.Archive, filepath.FromSlash(blob))))
+	}
+	if o.Looks.Looked > 0 {
+		changed := d.content.groups[0].changes
+		fmt.Fprintf(&b, "  go run ./scripts/chatexport cat %s --dir %s --text --history --from-seq %d --to-seq %d\n", cli.ShellQuote(first.stream.GroupID),
+			cli.ShellQuote(o.Archive), changed[0].seq, changed[0].seq)
 	}
 	fmt.Fprintf(&b, "  duckdb -c %s\n", doubleQuote(query))
 	fmt.Fprintf(&b, "Run the same command again for a second tick, which finds nothing new; remove %s to begin afresh.\n", d.options.out)

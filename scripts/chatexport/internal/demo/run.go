@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"chatexport/internal/chat"
 	"chatexport/internal/event"
 	"chatexport/internal/folder"
 	"chatexport/internal/invocation"
@@ -30,8 +31,10 @@ type demo struct {
 
 	resumed  bool          // an earlier start did not serve its events to the end
 	exported time.Duration // time of the draining
+	took     use           // of it
 	failure  error         // of events that were given up
 	results  []checked
+	before   map[chat.Seq][]byte // messages of the first group as they were before they were changed
 	summary  verify.Summary
 }
 
@@ -99,7 +102,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 		return cli.Service(err)
 	}
 	d.console.Line("verifying: every object, and every message and file against the emulated services")
-	if d.results, d.summary, err = check(ctx, d.world, d.content); err != nil {
+	if d.results, d.summary, err = check(ctx, d.world, d.content, d.before); err != nil {
 		if ctx.Err() != nil {
 			return d.interrupted(err)
 		}
@@ -161,7 +164,10 @@ func (d *demo) export(ctx context.Context) error {
 	stop := d.console.Watch(func() string { return d.progress(ctx) })
 	err := d.drain.run(ctx)
 	stop()
-	d.exported = time.Since(start)
+	d.exported, d.took = time.Since(start), d.use()
+	if err == nil {
+		err = d.lookAgain(ctx)
+	}
 	if err != nil {
 		return err
 	}

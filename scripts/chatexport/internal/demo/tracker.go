@@ -53,6 +53,16 @@ func (t *tracker) add(s chat.Stream, lo, hi chat.Seq) {
 	}
 }
 
+// again forgets everything: messages are asked for once more.
+func (t *tracker) again() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, seen := range t.seen {
+		clear(seen)
+	}
+	t.done = 0
+}
+
 func (t *tracker) count() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -55,7 +55,7 @@ func (w *world) close() error { return errors.Join(w.store.Close(), w.Close()) }
 // names flags.
 func newEnv(o options) (map[string]string, error) {
 	env := emulated.Env()
-	env["CHAT_QPS"] = strconv.Itoa(o.qps)
+	env["CHAT_QPS"], env["EXPORT_LOOK"] = strconv.Itoa(o.qps), "off"
 	if o.span != 0 {
 		env["EXPORT_SPAN"] = strconv.FormatInt(o.span, 10)
 	}
@@ -92,6 +92,7 @@ func fill(s *chatemu.Server, host *mediaemu.Server, c content) error {
 	if err := c.attach(host); err != nil {
 		return err
 	}
+	c.planChanges()
 	created := c.groups[0].messages[0].Time
 	for _, g := range c.groups {
 		kind := "Public"

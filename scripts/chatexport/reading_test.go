@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,7 +177,7 @@ func TestReading_QueriesStandInTheReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, query := range append(documented(t, "queries.sql"), documented(t, "files.sql")...) {
+	for _, query := range slices.Concat(documented(t, "queries.sql"), documented(t, "files.sql"), documented(t, "changes.sql")) {
 		if !strings.Contains(string(readme), query) {
 			t.Errorf("the README does not show\n%s", query)
 		}
@@ -247,6 +248,46 @@ func TestReading_DuckDBTellsMalformedSeqsFromMessages(t *testing.T) {
 		{{"g", "4", "13", `{\x22MsgSeq\x22:4,\xFF`}, {"g", "5", "0", ""}},
 	}
 	if diff := cmp.Diff(want, duck(t, queries...)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// As cat --as-of 0s shows it.
+func TestReading_DuckDBTellsThePresentState(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Changed(t, store, chat.Stream{GroupID: "g"})
+	b.Chunk(21, chat.NewMalformed(21, []byte("{")))
+	query := strings.ReplaceAll(documented(t, "changes.sql")[0], demoFolder, dir)
+	row := func(seq, state, sender, text string) []string {
+		return []string{"g", "-", seq, state, sender, "2024-01-02 08:" + map[bool]string{true: "3"}[len(seq) == 1] + seq + ":00", text}
+	}
+	want := [][]string{
+		row("1", "same", "u1", "message 1"), row("2", "edited", "u2", "other words"), row("3", "recalled", "u3", "message 3"),
+		row("4", "deleted", "u0", "message 4"), row("5", "missing", "u1", "message 5"), row("6", "same", "u2", "message 6"),
+		row("7", "found", "u3", "late"), row("8", "same", "u0", "message 8"),
+	}
+	rows := duck(t, query)[0]
+	if diff := cmp.Diff(want, rows[:8]); diff != "" || len(rows) != 21 {
+		t.Errorf("%d rows (-want +got):\n%s", len(rows), diff)
+	}
+	if last := rows[20]; last[2] != "21" || last[4] != "" || last[6] != "" {
+		t.Errorf("the malformed one: %q", last)
+	}
+}
+
+func TestReading_DuckDBMakesParquetByDay(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, chat.Stream{GroupID: "g"})
+	b.Messages(1500, 1) // a minute apart
+	b.Chunk(1501, chat.NewMalformed(1501, []byte("{")))
+	out := filepath.Join(t.TempDir(), "parquet")
+	query := strings.NewReplacer(demoFolder, dir, "chat-parquet", out).Replace(documented(t, "changes.sql")[1])
+	got := duck(t, query, query, "SELECT day, count(*), min(MsgSeq), max(GroupId) FROM read_parquet('"+out+
+		"/*/*.parquet', hive_partitioning=true, hive_types_autocast=false) GROUP BY day ORDER BY day")
+	want := [][]string{{"2024-01-02", "929", "1", "g"}, {"2024-01-03", "571", "930", "g"}, {"undated", "1", "1501", "g"}}
+	if diff := cmp.Diff(want, got[2]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -46,10 +46,14 @@ Bytes are estimated from the newest and the oldest page. Everything else follows
 that are throttled or repeated come on top. Files, too, are estimated from these pages and from what is archived: their bytes
 are stored as they are, and fetching them takes no calls, but time that depends on the connection.
 
+Before messages expire the function asks for them once more (EXPORT_LOOK), to see what was edited, recalled or deleted, or came late:
+that takes about as many calls again, told apart from the others ("look_calls"). What is edited twice before the look is seen once, as
+it is then; what changes after the look is not seen.
+
 ` + target.GroupHelp + `
 
 JSON (--json): {"at", "qps", "memory_mb", "streams": [{"group_id", "topic_id", "from", "to", "messages", "calls",
-"minutes", "gb_seconds", "batches", "chunks", "cos_requests", "bytes", "links", "file_bytes", "at_risk", "oldest_at", "expires_at",
+"minutes", "gb_seconds", "batches", "chunks", "cos_requests", "bytes", "links", "file_bytes", "look_calls", "at_risk", "oldest_at", "expires_at",
 "files_expire_at", "error"}],
 "total": {...}}. Members are only ever added.
 

@@ -38,6 +38,7 @@ type figures struct {
 	Bytes       int64   `json:"bytes"`
 	Links       int64   `json:"links"` // files to be fetched, those that wait already included
 	FileBytes   int64   `json:"file_bytes"`
+	LookCalls   int64   `json:"look_calls"` // to look at them once more, and at what is archived and was not looked at
 	AtRisk      bool    `json:"at_risk"`
 }
 
@@ -86,6 +87,7 @@ type planner struct {
 	chunk     int64
 	retention time.Duration
 	media     bool // files are fetched
+	looks     bool // what is archived is looked at again
 	now       time.Time
 }
 
@@ -96,7 +98,8 @@ func newPlanner(t *target.Target, o options, paced *pending.Paced) *planner {
 	}
 	return &planner{
 		store: t.Store, chat: paced, qps: qps, memory: o.memory, timeLimit: o.timeLimit, span: t.Config.ExportSpan,
-		chunk: t.Config.ExportChunkBytes, retention: t.Config.Retention(), media: t.Config.ExportMedia, now: o.now().UTC().Truncate(time.Second),
+		chunk: t.Config.ExportChunkBytes, retention: t.Config.Retention(), media: t.Config.ExportMedia, looks: t.Config.ExportLook > 0,
+		now: o.now().UTC().Truncate(time.Second),
 	}
 }
 
@@ -138,6 +141,7 @@ func (f *figures) add(other figures) {
 	f.Bytes += other.Bytes
 	f.Links += other.Links
 	f.FileBytes += other.FileBytes
+	f.LookCalls += other.LookCalls
 }
 
 func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
@@ -157,6 +161,10 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 	if !found.files.oldest.IsZero() {
 		s.FilesExpireAt = found.files.oldest.Add(p.retention)
 	}
+	unlooked := int64(0)
+	if state != nil && state.Look != nil {
+		unlooked = max(int64(from-state.Look.Frontier), 0)
+	}
 	s.From, s.To = max(from, 1), info.NextSeq-1
 	if info.NextSeq == 0 { // the service does not tell
 		page, err := p.chat.Page(ctx, chat.Query{Stream: info.Stream, Number: chat.PageSize})
@@ -168,6 +176,7 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 	}
 	if s.To < s.From {
 		s.figures = p.estimate(0, 0, &found.files)
+		s.LookCalls = p.lookCalls(unlooked)
 		return s, nil
 	}
 	if err := p.look(ctx, &s, &found); err != nil {
@@ -179,6 +188,7 @@ func (p *planner) one(ctx context.Context, info chat.Facts) (stream, error) {
 		s.ExpiresAt = s.OldestAt.Add(p.retention)
 	}
 	s.figures = p.estimate(int64(s.To-s.From+1), found.size(), &found.files)
+	s.LookCalls = p.lookCalls(s.Messages + unlooked)
 	return s, nil
 }
 
@@ -269,6 +279,14 @@ func (p *planner) estimate(messages int64, size float64, files *files) figures {
 	f.COSRequests = f.Chunks + ceil(f.Chunks, archive.MaxManifestChunks) + cosPerRun + cosPerBatch*f.Batches
 	files.estimate(&f)
 	return f
+}
+
+// lookCalls returns how many calls it takes to look at so many messages once more.
+func (p *planner) lookCalls(messages int64) int64 {
+	if !p.looks {
+		return 0
+	}
+	return ceil(messages, chat.PageSize)
 }
 
 func ceil(n, d int64) int64 { return (n + d - 1) / d }

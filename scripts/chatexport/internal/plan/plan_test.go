@@ -23,6 +23,7 @@ type figures struct {
 	Bytes       int64
 	Links       int64
 	FileBytes   int64 `json:"file_bytes"`
+	LookCalls   int64 `json:"look_calls"`
 	AtRisk      bool  `json:"at_risk"`
 }
 
@@ -175,5 +176,31 @@ func TestFiles_AreEstimatedFromPagesAndTheArchive(t *testing.T) {
 	w.Env["EXPORT_MEDIA"] = "off"
 	if r, got := run(t, w.Env, "archived", "pending"); r.Code != 0 || got.Total.Links != 0 || got.Total.FileBytes != 0 {
 		t.Errorf("off: exit code %d: %s", r.Code, r.Stdout)
+	}
+}
+
+func TestLooks_TakeAboutAsManyCallsAgain(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{Env: map[string]string{"EXPORT_LOOK": "1ms"}})
+	s := group(t, w, "g", 2000)
+	r, got := run(t, w.Env, "g", "--qps", "50")
+	calls := w.Chat.Counters().Calls
+	for range 2 { // the second one looks at what was not due at once
+		w.Tick(s)
+	}
+	calls = w.Chat.Counters().Calls - calls
+	if want := got.Total.Calls + got.Total.LookCalls; got.Total.LookCalls < 100 || !near(want, int64(calls)) {
+		t.Errorf("planned %d calls with looks, it took %d; exit code %d: %s", want, calls, r.Code, r.Stdout)
+	}
+	if _, got := run(t, w.Env, "g"); got.Total.LookCalls != 0 {
+		t.Errorf("afterwards: %d calls", got.Total.LookCalls)
+	}
+	group(t, w, "new", 100)
+	if r := clitest.Run(t, plan.Command(clitest.Env(w.Env)), "new"); !strings.Contains(r.Stdout, "looks, before messages expire: about 5 calls more") {
+		t.Errorf("exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	w.Env["EXPORT_LOOK"] = "off"
+	if r, got := run(t, w.Env, "new"); got.Total.LookCalls != 0 {
+		t.Errorf("off: %s", r.Stdout)
 	}
 }

@@ -33,6 +33,11 @@ func text(r result) string {
 	if r.Total.Links > 0 {
 		b.Line("%s", r.Total.filesText())
 	}
+	if n := r.Total.LookCalls; n > 0 {
+		seconds := float64(n) / float64(r.QPS)
+		b.Line("looks, before messages expire: about %s more, %.1f minutes, %.1f GB-seconds (EXPORT_LOOK=off leaves them out); what a message was between two edits, and what changes after its look, they cannot see",
+			cli.Plural(n, "call"), seconds/60, seconds*float64(r.MemoryMB)/1024)
+	}
 	b.Line("at %d calls a second, with %d MB; %s, %s", r.QPS, r.MemoryMB, cli.Plural(r.Total.Chunks, "chunk"), cli.Plural(r.Total.Batches, "batch"))
 	return b.String()
 }

@@ -43,6 +43,7 @@ func Open(ctx context.Context, path string) (env map[string]string, closeDemo fu
 	if env, err = newEnv(o); err != nil {
 		return nil, nil, errors.Join(err, unlock())
 	}
+	delete(env, "EXPORT_LOOK") // as a function has it
 	env["SCF_FUNCTIONNAME"], env["CHAT_RETENTION_DAYS"] = functionName, retention(c)
 	w, err := newWorld(ctx, o, c, found.Files, env, nil)
 	if err != nil {

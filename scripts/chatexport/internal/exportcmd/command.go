@@ -41,7 +41,8 @@ expire. It may be stopped at any moment and started again: it goes on where it s
 it was done. A function may work beside it: of two writers of a chunk exactly one wins.
 
 Files are fetched behind the messages (EXPORT_MEDIA). One that does not come at once may come later: it is tried again whenever
-the stream is looked after, by the function's ticks or by this command.
+the stream is looked after, by the function's ticks or by this command. So is what was edited, recalled or deleted after it was
+archived: it is found when the stream is exported once more after EXPORT_LOOK, before it expires.
 
 A community's id stands for all its topics. --all exports every group of the app.
 
@@ -49,7 +50,7 @@ A community's id stands for all its topics. --all exports every group of the app
 
 JSON (--json): {"where", "complete", "streams": [{"group_id", "topic_id", "outcome", "lo", "hi", "head", "messages",
 "malformed", "expired", "absent", "chunks", "bytes", "batches", "calls", "throttled", "files", "file_bytes", "waiting",
-"manifest_sha256", "text", "elapsed_ms"}]}. Members are only ever added. Keep manifest_sha256 somewhere else than the archive: verify --expect asks for it.
+"looked", "changed", "look_due", "manifest_sha256", "text", "elapsed_ms"}]}. Members are only ever added. Keep manifest_sha256 somewhere else than the archive: verify --expect asks for it.
 
 ` + cli.ExitCodes,
 		Example: `  chatexport export --demo chatexport-demo --out my-archive ubuntu
@@ -141,6 +142,9 @@ func text(r runner.Outcome) string {
 	b.Line("%s of %s archived in %s", cli.Plural(messages, "message"), cli.Plural(len(r.Streams), "stream"), r.Where)
 	if files := r.Files(); files != "" {
 		b.Line("%s", files)
+	}
+	if looks := r.Looks(); looks != "" {
+		b.Line("%s", looks)
 	}
 	return b.String()
 }

@@ -138,6 +138,9 @@ func text(r result) string {
 	if r.Export != nil && r.Export.Files() != "" {
 		b.Line("%s", r.Export.Files())
 	}
+	if r.Export != nil && r.Export.Looks() != "" {
+		b.Line("%s", r.Export.Looks())
+	}
 	return b.String()
 }
 

@@ -82,6 +82,33 @@ func (o *Outcome) Files() string {
 	return sum.filesText()
 }
 
+// Looks says what looks found, and from when on they are due, nothing where neither is known.
+func (o *Outcome) Looks() string {
+	var sum Result
+	for i := range o.Streams {
+		r := &o.Streams[i]
+		sum.Looked, sum.Changed = sum.Looked+r.Looked, sum.Changed+r.Changed
+		if sum.LookDue.IsZero() || !r.LookDue.IsZero() && r.LookDue.Before(sum.LookDue) {
+			sum.LookDue = r.LookDue
+		}
+	}
+	var parts []string
+	if text := sum.looksText(); text != "" {
+		parts = append(parts, text)
+	}
+	if !sum.LookDue.IsZero() {
+		parts = append(parts, "what is edited, recalled or deleted later is found by ticks from "+sum.LookDue.UTC().Format("2006-01-02 15:04Z")+" on")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r *Result) looksText() string {
+	if r.Looked == 0 {
+		return ""
+	}
+	return cli.Count(r.Looked) + " looked at again, " + cli.Count(r.Changed) + " changed"
+}
+
 func (r *Result) filesText() string {
 	var parts []string
 	if r.Files > 0 {
@@ -109,6 +136,9 @@ func (r *Result) line() string {
 	}
 	if files := r.filesText(); files != "" {
 		b.WriteString("; " + files)
+	}
+	if looks := r.looksText(); looks != "" {
+		b.WriteString("; " + looks)
 	}
 	if r.Text != "" {
 		b.WriteString(": " + r.Text)

@@ -24,6 +24,7 @@ import (
 	"chatexport/internal/objstore"
 	"chatexport/internal/retry"
 	"chatexport/internal/trail"
+	"chatexport/internal/trail/change"
 	"chatexport/internal/trail/media"
 	"chatexport/internal/version"
 	"chatexport/scripts/chatexport/internal/target"
@@ -70,9 +71,13 @@ type Result struct {
 	Files     int64    `json:"files"` // that this command stored
 	FileBytes int64    `json:"file_bytes"`
 	Waiting   int64    `json:"waiting"`                   // links whose files need later ticks
+	Looked    int64    `json:"looked"`                    // seqs that this command looked at again
+	Changed   int64    `json:"changed"`                   // of these, those that are not as they were archived
 	Manifest  string   `json:"manifest_sha256,omitempty"` // keep it outside of the archive: verify --expect
 	Text      string   `json:"text,omitempty"`            // why it did not complete
 	ElapsedMS int64    `json:"elapsed_ms"`
+
+	LookDue time.Time `json:"look_due,omitzero"` // when what is archived is to be looked at again, which needs a later tick
 
 	Err error `json:"-"` // a service failed
 }
@@ -90,8 +95,14 @@ func New(t *target.Target, batch time.Duration, log zerolog.Logger) (*Runner, er
 	s := &source{Source: client}
 	caller := chatapi.NewCaller(retry.NewLimiter(float64(c.ChatQPS)))
 	var trails []trail.Kind
+	var files *media.Kind
+	exhaustive := c.ExportVoid == config.VoidExhaustive
 	if c.ExportMedia {
-		trails = append(trails, &media.Kind{Fetcher: t.Fetcher(client, caller), Retention: c.Retention()})
+		files = &media.Kind{Fetcher: t.Fetcher(client, caller), Retention: c.Retention()}
+		trails = append(trails, files)
+	}
+	if c.ExportLook > 0 {
+		trails = append(trails, &change.Kind{After: c.ExportLook, Retention: c.Retention(), Exhaustive: exhaustive, Files: files})
 	}
 	return &Runner{
 		Batch: batch, Log: log, store: t.Store, source: s, owner: ownerOf(t.Where),
@@ -99,7 +110,7 @@ func New(t *target.Target, batch time.Duration, log zerolog.Logger) (*Runner, er
 			Source: s, Store: t.Engine, Trails: trails, Caller: caller, Writes: new(objstore.WriteTimes), Build: version.String(),
 			Limits: export.Limits{
 				SDKAppID: c.ChatSDKAppID, Span: chat.Seq(c.ExportSpan), ChunkBytes: c.ExportChunkBytes,
-				Exhaustive: c.ExportVoid == config.VoidExhaustive, MaxHops: c.ExportMaxHops, Concurrency: c.ChatConcurrency,
+				Exhaustive: exhaustive, MaxHops: c.ExportMaxHops, Concurrency: c.ChatConcurrency,
 			},
 		},
 	}, nil
@@ -179,12 +190,15 @@ func (r *Result) add(b export.Result) {
 	r.Throttled += b.Throttled
 	r.Files += b.Media.Counts[archive.MediaStored]
 	r.FileBytes += b.Media.Bytes
+	looked, changed := b.Looked()
+	r.Looked, r.Changed = r.Looked+looked, r.Changed+changed
 	if b.ManifestSHA256 != "" {
 		r.Manifest = b.ManifestSHA256
 	}
 }
 
-// waiting counts the links whose files are still to come. They need no more than that the stream is looked after later.
+// waiting counts the links whose files are still to come, and finds when looks are due. They need no more than that the stream is
+// exported again later.
 func (r *Runner) waiting(ctx context.Context, s chat.Stream, result *Result) {
 	genesis, err := catalog.Genesis(ctx, r.store, s)
 	var state *archive.State
@@ -198,9 +212,15 @@ func (r *Runner) waiting(ctx context.Context, s chat.Stream, result *Result) {
 		if hint := state.Media; hint != nil && hint.Code != "" {
 			result.Text = "files do not come: " + hint.Code
 		}
+		if hint := state.Look; hint != nil {
+			result.LookDue = hint.Due
+			if hint.Code != "" {
+				result.Text = "what has changed is not seen: " + hint.Code
+			}
+		}
 	}
 	if err != nil {
-		result.Text = "how many files wait cannot be read: " + err.Error()
+		result.Text = "what waits for later ticks cannot be read: " + err.Error()
 	}
 }
 

@@ -44,7 +44,10 @@ func TestChanges_OfAChunkEndWhereTheTrailDoes(t *testing.T) {
 	if diff := cmp.Diff([][]chat.Seq{nil, {12, 14, 16}, nil, nil, {50}}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for range catalog.Changes(t.Context(), store, s, &b.Listed[1]) {
+	for line, err := range catalog.Changes(t.Context(), store, s, &b.Listed[1]) {
+		if err != nil || line.Seq != 12 {
+			t.Errorf("seq %d, %v", line.Seq, err)
+		}
 		break // nobody reads on
 	}
 	b.Look(15, 21, found(16))

@@ -30,7 +30,7 @@ func short(t *testing.T, lines string) (all []string) {
 	t.Helper()
 	for line := range strings.Lines(lines) {
 		var m struct {
-			GroupId, From_Account string //nolint:revive,staticcheck // as in a message
+			GroupId, From_Account string //nolint:revive // as in a message
 			MsgSeq                int
 			MsgBody               []struct{ MsgContent struct{ Text string } }
 			Change                *struct {

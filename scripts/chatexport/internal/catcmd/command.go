@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"chatexport/internal/catalog"
 	"chatexport/scripts/chatexport/internal/cli"
@@ -94,7 +95,11 @@ or below the folder; "seen_at" is there if a look found the link in a new versio
 			})
 		},
 	}
-	f := cmd.Flags()
+	o.register(cmd.Flags())
+	return cmd
+}
+
+func (o *options) register(f *pflag.FlagSet) {
 	o.target.Register(f)
 	o.period.Register(f)
 	f.IntVar(&o.head, "head", 0, "only the first `N`")
@@ -107,7 +112,6 @@ or below the folder; "seen_at" is there if a look found the link in a new versio
 	f.BoolVar(&o.marks, "marks", false, "mark what has changed, in JSON, too")
 	f.BoolVar(&o.history, "history", false, "print what was found later behind what is archived")
 	f.StringVar(&o.known, "as-of", "", "print what was known at a `time`")
-	return cmd
 }
 
 func (o *options) check() error {

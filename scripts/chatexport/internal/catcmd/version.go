@@ -18,14 +18,14 @@ type version struct {
 	after  bool                // it follows the archived one in a history
 }
 
-// versions gives print what is to be printed of an item.
-func (o *options) versions(i *item, print func(*version) error) error {
+// versions gives show what is to be printed of an item.
+func (o *options) versions(i *item, show func(*version) error) error {
 	v := version{Element: &i.Element}
 	switch {
 	case i.change == nil:
-		return print(&v)
+		return show(&v)
 	case o.history && i.JSON != nil:
-		if err := print(&v); err != nil {
+		if err := show(&v); err != nil {
 			return err
 		}
 		v = version{change: i.change, after: true}
@@ -37,7 +37,7 @@ func (o *options) versions(i *item, print func(*version) error) error {
 	default:
 		v.change, v.later = i.change, true
 	}
-	return print(&v)
+	return show(&v)
 }
 
 // hasContent reports whether an element says more than that there was a message.
@@ -62,7 +62,7 @@ func (v *version) marked(s chat.Stream) ([]byte, error) {
 	if v.change == nil {
 		return v.JSON, nil
 	}
-	line := []byte(nil)
+	var line []byte
 	if v.Element != nil {
 		line = v.JSON
 	} else {

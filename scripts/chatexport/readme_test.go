@@ -51,7 +51,7 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 // fits into a batch), and in tables the columns of these.
 func lasting(output string) []string {
 	progress := regexp.MustCompile(`^(batch \d|pulled: |looked at again: |verifying: \d)`)
-	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\b(seen|from) [\d-]+ [\d:]+Z`)
+	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\b(seen|from|on) [\d-]+[ T][\d:]+Z`)
 	varies := []string{"chunks", "bytes", "batches", "read", "manifests"}
 	gap := regexp.MustCompile(` {2,}`)
 	var lines, header []string

@@ -35,7 +35,7 @@ func run(t *testing.T, dir, name string, args ...string) string {
 // copySources copies what the function is built from.
 func copySources(t *testing.T, target string) {
 	t.Helper()
-	for _, part := range []string{"go.mod", "go.sum", ".gitignore", "function", "internal", "scripts/pack", "scripts/package.sh"} {
+	for _, part := range []string{"go.mod", "go.sum", ".gitattributes", ".gitignore", "function", "internal", "scripts/pack", "scripts/package.sh"} {
 		err := filepath.WalkDir(filepath.Join(root, part), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -77,7 +77,7 @@ func TestPackage_IsTheSameForTheSameCommit(t *testing.T) {
 	run(t, first, "git", "init", "-q")
 	run(t, first, "git", "add", "-A")
 	run(t, first, "git", "commit", "-q", "-m", "sources", "--date", "2026-01-02T23:30:00-05:00")
-	run(t, filepath.Dir(first), "git", "clone", "-q", first, second)
+	run(t, filepath.Dir(first), "git", "clone", "-q", "--config", "core.autocrlf=true", first, second)
 
 	output := run(t, first, "bash", "scripts/package.sh")
 	hash := strings.TrimSpace(run(t, first, "git", "rev-parse", "HEAD"))
@@ -85,7 +85,7 @@ func TestPackage_IsTheSameForTheSameCommit(t *testing.T) {
 	if !strings.Contains(output, version) || strings.Contains(output, "dirty") {
 		t.Errorf("the version has no %q:\n%s", version, output)
 	}
-	// Another time zone, and flags in the environment, change nothing.
+	// Another time zone, flags in the environment, and a clone that would have lines end as on Windows change nothing.
 	other := run(t, second, "env", "TZ=Asia/Shanghai", "GOFLAGS=-buildvcs=false -tags=other", "bash", "scripts/package.sh")
 	a, b := read(t, filepath.Join(first, "dist/chatexport.zip")), read(t, filepath.Join(second, "dist/chatexport.zip"))
 	if !bytes.Equal(a, b) {

@@ -7,7 +7,16 @@
 # function is built from. golangci-lint is not in it: with its hundreds of modules it would drown the others, and the
 # go command has its hash from the checksum database.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit
+fi
+CDPATH='' cd -- "$(dirname -- "$0")/.."
+
+if [ $# -gt 0 ]; then
+  echo 'usage: scripts/check.sh' >&2
+  exit 2
+fi
 
 : "${FUZZTIME:=3s}"
 tools=scripts/tools/go.mod

@@ -8,7 +8,11 @@
 # Variables come from the environment, which has precedence, or from a file .env beside serverless.yml: NAME=value lines.
 # They are read, not run: no value means anything to a shell.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit
+fi
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 
 dry=
 case "${1-}" in

@@ -6,8 +6,22 @@
 # matter, too.
 #
 #   scripts/firstrun.sh --group '@TGS#...' [--community '@TGS#_...'] [--avchatroom '@TGS#...'] [--expired-url URL] [--overload]
+#   scripts/firstrun.sh --list   shows the questions, and asks none
+#
+# --group is best one with files, with recalled and with expired messages; --expired-url names a file whose message has
+# expired; --overload exceeds the app's quota for two seconds, which its other users notice.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit
+fi
+CDPATH='' cd -- "$(dirname -- "$0")/.."
+
+if [[ ${1-} == --list ]]; then
+  exec go run ./scripts/firstrun --list
+fi
+
+go run ./scripts/firstrun --list "$@" >/dev/null # what it cannot read is told before anything is done
 
 echo '== what can be known beforehand'
 text=$(go run ./scripts/deploy limits)

@@ -4,7 +4,11 @@
 #
 # A patch begins with the lines "Mutant: what it breaks" and "Test: package name-of-test", one for each test.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit
+fi
+CDPATH='' cd -- "$(dirname -- "$0")/.."
 
 die() {
   printf '%s\n' "$*" >&2

@@ -2,7 +2,16 @@
 # Builds the function as it is deployed: dist/main (static, linux/amd64) and dist/chatexport.zip with main at its root.
 # The same commit and the same Go version give the same bytes, in any folder and at any time.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit
+fi
+CDPATH='' cd -- "$(dirname -- "$0")/.."
+
+if [ $# -gt 0 ]; then
+  echo 'usage: scripts/package.sh' >&2
+  exit 2
+fi
 
 # The version is day and hash of the commit, not a tag: a shallow clone has no tags. The go command's own stamp is
 # switched off for that reason, too. Without git, or outside a clone, it is "devel".

@@ -2,8 +2,11 @@ package main
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/config"
@@ -37,7 +40,7 @@ func start(t *testing.T, o world.Options) *world.World {
 func firstrun(t *testing.T, w *world.World, args ...string) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	err := execute(t.Context(), args, func(name string) string { return w.Env[name] }, &out)
+	err := execute(t.Context(), args, func() (func(string) string, error) { return func(name string) string { return w.Env[name] }, nil }, &out)
 	text := out.String()
 	for _, secret := range []string{world.SecretKey, world.CloudKey, world.Token, "usersig", "sign="} {
 		if strings.Contains(text, secret) {
@@ -226,6 +229,26 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 		if strings.Count(out.String(), want) != 2 || !strings.Contains(out.String(), whichSignatures) {
 			t.Errorf("not twice %q in:\n%s", want, out.String())
 		}
+	}
+}
+
+// The list of questions is what is asked, in order.
+func TestList_NamesEveryQuestionAndAsksNone(t *testing.T) {
+	t.Parallel()
+	w, url := sent(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}}, nil)
+	out, err := firstrun(t, w, "--group", "g", "--overload")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	asked := len(w.COS.Log()) + len(w.Chat.Calls())
+	listed, err := firstrun(t, w, "--list")
+	if now := len(w.COS.Log()) + len(w.Chat.Calls()); err != nil || now != asked {
+		t.Errorf("%v, %d requests", err, now-asked)
+	}
+	host, _, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
+	want := regexp.MustCompile(`(?m)^ *\d+\. .*\?$`).FindAllString(strings.ReplaceAll(out, host, "HOST"), -1)
+	if diff := cmp.Diff(want, strings.Split(strings.TrimRight(listed, "\n"), "\n")); diff != "" {
+		t.Errorf("-asked +listed:\n%s", diff)
 	}
 }
 

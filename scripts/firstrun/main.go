@@ -28,22 +28,28 @@ const patience = 5 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	if warning := variables.Warning(""); warning != "" {
-		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "warning: %s\n", warning) // nobody is left to tell that stderr is gone
-	}
-	getenv, err := variables.Read("", os.Getenv)
-	if err == nil {
-		err = execute(ctx, os.Args[1:], getenv, screen.Of(os.Stdout))
-	}
+	err := execute(ctx, os.Args[1:], read, screen.Of(os.Stdout))
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
+	case errors.Is(err, errUsage):
+		os.Exit(2) // the flags' own package has said why
 	case err != nil:
 		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "firstrun: %v\n", err) // nobody is left to tell that stderr is gone
 		os.Exit(1)
 	}
 }
+
+// read finds the variables, and tells what the owner of their file should know.
+func read() (func(string) string, error) {
+	if warning := variables.Warning(""); warning != "" {
+		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "warning: %s\n", warning) // nobody is left to tell that stderr is gone
+	}
+	return variables.Read("", os.Getenv)
+}
+
+// errUsage is the end of a command line that cannot be read.
+var errUsage = errors.New("usage")
 
 // options are what to ask about.
 type options struct {
@@ -52,17 +58,42 @@ type options struct {
 	avchatroom string
 	expired    string // URL of a file
 	overload   bool
+	list       bool // the questions instead of the answers
 }
 
-func execute(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
-	var o options
+func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("firstrun", flag.ContinueOnError)
 	flags.StringVar(&o.group, "group", "", "`id` of a group whose history is read; best one with files, with recalled and with expired messages")
 	flags.StringVar(&o.community, "community", "", "`id` of a community with topics")
 	flags.StringVar(&o.avchatroom, "avchatroom", "", "`id` of an AVChatRoom")
 	flags.StringVar(&o.expired, "expired-url", "", "`URL` of a file whose message has expired, from an archive")
 	flags.BoolVar(&o.overload, "overload", false, "exceed the app's quota for two seconds, to see the code; other users of the app notice that")
-	if err := flags.Parse(args); err != nil {
+	flags.BoolVar(&o.list, "list", false, "show the questions, and ask none")
+	err = flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("what is %q? Groups are named by --group", flags.Arg(0))
+	}
+	return o, nil
+}
+
+func execute(ctx context.Context, args []string, read func() (func(string) string, error), out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for n, question := range questions() {
+			_, _ = fmt.Fprintf(out, "%2d. %s\n", n+1, question) // whoever reads it has gone
+		}
+		return nil
+	}
+	getenv, err := read()
+	if err != nil {
 		return err
 	}
 	c, err := config.Load(getenv)

@@ -32,6 +32,7 @@ read_env() {
   local own_key=${TENCENTCLOUD_SECRETID-}${TENCENT_SECRET_ID-} n=0 line name value
   while IFS= read -r line || [ -n "$line" ]; do
     n=$((n + 1))
+    if [ $n -eq 1 ]; then line=${line#$'\xef\xbb\xbf'}; fi
     line=${line%$'\r'}
     [[ ! $line =~ ^[[:space:]]*(#.*)?$ ]] || continue
     [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)=[[:space:]]*(.*)$ ]] || refuse_env "$n" 'is not NAME=value'
@@ -47,7 +48,11 @@ read_env() {
       [\'\"]*) refuse_env "$n" 'has a quote that does not end on it' ;;
       *) [[ $value =~ ^(.*[^[:space:]])?[[:space:]]+#.*$ ]] && value=${BASH_REMATCH[1]} ;;
     esac
-    value=${value%"${value##*[![:space:]]}"}
+    [[ $line == *[\'\"]* ]] || value=${value%"${value##*[![:space:]]}"}
+    clean "$name" "$value" || refuse_env "$n" "$unclean"
+    case $value in
+      ... | … | '<'*'>') value= ;; # what an example has
+    esac
     if [ -z "${!name-}" ] && [[ -z $own_key || " $keys " != *" $name "* ]]; then
       export "$name=$value"
     fi
@@ -59,9 +64,27 @@ refuse_env() {
   exit 1
 }
 
-if [ -f .env ]; then
-  if [ -n "$(find -L .env -prune \( -perm -020 -o -perm -002 \))" ]; then
-    echo 'deploy: others may write .env, and could send your keys elsewhere: chmod 600 .env' >&2
+# clean refuses what no service would take as it was meant.
+clean() {
+  unclean="$1: its value has control characters, or spaces around it: write it anew"
+  [[ ! $2 =~ [[:cntrl:]]|^[[:space:]]|[[:space:]]$ ]]
+}
+
+if [ -e .env ]; then
+  problem=
+  if [ ! -f .env ]; then
+    problem='is no file, where a file of variables is looked for'
+  elif [ ! -r .env ]; then
+    problem='cannot be read'
+  elif [ -n "$(find -L .env -prune ! -user 0 ! -user "$(id -u)")" ]; then
+    problem='belongs to another user, who could send your keys elsewhere: make a copy of your own of it, or chown it'
+  elif [ -n "$(find -L .env -prune \( -perm -020 -o -perm -002 \))" ]; then
+    problem='may be written by others, who could send your keys elsewhere: chmod 600 .env'
+  elif ! tr -d '\000' <.env | cmp -s - .env; then
+    problem='is no UTF-8 text, but UTF-16 perhaps, as some editors on Windows write it: save it as UTF-8'
+  fi
+  if [ -n "$problem" ]; then
+    echo "deploy: .env $problem" >&2
     exit 1
   fi
   read_env
@@ -86,6 +109,9 @@ need() {
   if [ -z "${!1-}" ]; then
     missing+=("$1")
     printf '  %-24s missing: %s\n' "$1" "$2"
+  elif ! clean "$1" "${!1}"; then
+    echo "deploy: $unclean" >&2
+    exit 1
   else
     printf '  %-24s set\n' "$1"
   fi

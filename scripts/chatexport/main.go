@@ -53,7 +53,7 @@ This is its command line for people; the archive itself is kept by a cloud funct
 			if file == nil || cmd.Flags().Changed("demo") {
 				return
 			}
-			if warning := variables.Warning(file.Value.String()); warning != "" {
+			for _, warning := range variables.Warnings(file.Value.String(), os.Getenv) {
 				cli.NewConsole(cmd.ErrOrStderr()).Line("warning: %s", warning)
 			}
 		},

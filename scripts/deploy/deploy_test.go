@@ -61,6 +61,11 @@ func TestCheck_NamesWhatIsMissingOrWrong(t *testing.T) {
 			t.Errorf("%s is %q: %v", name, wrong, err)
 		}
 	}
+	for _, name := range []string{"CHATEXPORT_ROLE", "COS_REGION", "CHAT_SECRET_KEY"} {
+		if _, err := deploy(t, "check", operator(name, operator()(name)+"\r")); err == nil || !strings.Contains(err.Error(), name+": its value has control characters") {
+			t.Errorf("%s with a carriage return: %v", name, err)
+		}
+	}
 	if _, err := deploy(t, "check", operator("CHATEXPORT_INSTANCES", "many")); err == nil || !strings.Contains(err.Error(), "CHATEXPORT_INSTANCES") {
 		t.Errorf("error %v", err)
 	}
@@ -86,7 +91,7 @@ func TestCheck_WarnsOfWhatIsProbablyNotMeant(t *testing.T) {
 	}
 	warnings := d.warnings()
 	text := strings.Join(warnings, "\n")
-	if len(warnings) != 3 || !strings.Contains(text, "MEDIA_MAX_BYTES") || !strings.Contains(text, "EXPORT_LOOK is above 7/8") || !strings.HasPrefix(warnings[2], "MEDIA_HOST in .env is not handed over") {
+	if len(warnings) != 3 || !strings.Contains(text, "MEDIA_MAX_BYTES") || !strings.Contains(text, "EXPORT_LOOK is above 7/8") || !strings.HasPrefix(warnings[2], "MEDIA_HOST in .env is no variable of ours") {
 		t.Errorf("%q", warnings)
 	}
 }

@@ -89,15 +89,19 @@ func read(path string, getenv func(string) string) (*deployment, error) {
 	}
 	d := &deployment{known: map[string]bool{}}
 	all := getenv
+	var problems []error
 	getenv = func(name string) string {
+		value := all(name)
+		if err := variables.Unclean(name, value); err != nil && !d.known[name] {
+			problems = append(problems, err)
+		}
 		d.known[name] = true
-		return all(name)
+		return value
 	}
 	if d.file, err = serverless.Parse(raw, getenv); err != nil {
 		return nil, err
 	}
 	d.config, d.configErr = config.Load(func(name string) string { return d.file.Inputs.Environment.Variables[name] })
-	var problems []error
 	number := func(name string, otherwise, least, most int) int {
 		text := getenv(name)
 		if text == "" {
@@ -133,12 +137,9 @@ func (d *deployment) check(out io.Writer) error {
 }
 
 func (d *deployment) warnings() []string {
-	warnings := d.config.Warnings()
-	if warning := variables.Warning(""); warning != "" {
-		warnings = append(warnings, warning)
-	}
+	warnings := append(d.config.Warnings(), variables.Warnings("", os.Getenv)...)
 	for _, name := range variables.Unused("", func(name string) bool { return d.known[name] }) {
-		warnings = append(warnings, name+" in .env is not handed over by serverless.yml: is it spelt right?")
+		warnings = append(warnings, name+" in .env is not handed over by serverless.yml: add it there")
 	}
 	if calls := d.instances * d.config.ChatQPS; calls > config.QuotaQPS {
 		warnings = append(warnings, fmt.Sprintf(

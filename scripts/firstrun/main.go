@@ -42,7 +42,7 @@ func main() {
 
 // read finds the variables, and tells what the owner of their file should know.
 func read() (func(string) string, error) {
-	if warning := variables.Warning(""); warning != "" {
+	for _, warning := range variables.Warnings("", os.Getenv) {
 		_, _ = fmt.Fprintf(screen.Of(os.Stderr), "warning: %s\n", warning) // nobody is left to tell that stderr is gone
 	}
 	return variables.Read("", os.Getenv)

@@ -38,10 +38,67 @@ func TestEnvironment_HasPrecedenceOverTheFile(t *testing.T) {
 func TestFile_NamesThatNobodyKnowsAreFound(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")
-	write(t, path, "MEDIA_HOST=a\nMEDIA_HOSTS=b\nEXPORT_MEDIA=off\nCHATEXPORT_ROLES=c\nHOME=d\n")
-	known := func(name string) bool { return name == "MEDIA_HOSTS" || name == "EXPORT_MEDIA" }
-	if got := variables.Unused(path, known); !slices.Equal(got, []string{"CHATEXPORT_ROLES", "MEDIA_HOST"}) {
-		t.Errorf("%q", got)
+	write(t, path, "MEDIA_HOST=a\nMEDIA_HOSTS=b\nEXPORT_MEDIA=off\nCHAT_QPSS=50\nCHATEXPORT_ROLE=c\nTENCENT_SECRET_ID=d\nHOME=e\n")
+	warnings := variables.Warnings(path, getenv(nil))
+	if len(warnings) != 2 || !strings.HasPrefix(warnings[0], "CHAT_QPSS in ") || !strings.HasPrefix(warnings[1], "MEDIA_HOST in ") {
+		t.Errorf("%q", warnings)
+	}
+	known := func(name string) bool { return name == "MEDIA_HOSTS" }
+	if got := variables.Unused(path, known); !slices.Equal(got, []string{"CHATEXPORT_ROLE", "EXPORT_MEDIA"}) {
+		t.Errorf("not used: %q", got)
+	}
+}
+
+func TestFile_PlaceholderOfAnExampleCountsAsNotSet(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), ".env")
+	write(t, path, "CHAT_SECRET_KEY=...            # Chat console\nCOS_PREFIX=<prefix>\nTENCENT_SECRET_ID=...\n")
+	env := getenv(map[string]string{"TENCENT_SECRET_ID": "AKID"})
+	got, err := variables.Read(path, env)
+	if err != nil || got("CHAT_SECRET_KEY") != "" || got("COS_PREFIX") != "" || got("TENCENTCLOUD_SECRETID") != "AKID" {
+		t.Errorf("%q, %q, %q: %v", got("CHAT_SECRET_KEY"), got("COS_PREFIX"), got("TENCENTCLOUD_SECRETID"), err)
+	}
+	warnings := variables.Warnings(path, env)
+	if len(warnings) != 2 || !strings.HasPrefix(warnings[0], "CHAT_SECRET_KEY in ") || !strings.HasPrefix(warnings[1], "COS_PREFIX in ") {
+		t.Errorf("%q", warnings)
+	}
+}
+
+// Editors on Windows write other ends of lines and marks in front.
+func TestFile_OfOtherEditorsIsReadOrRefusedByTheTruth(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ text, refused string }{
+		"carriage returns":  {text: "COS_REGION=ap-guangzhou\r\n\r\nCHATEXPORT_ROLE=chatexport\r\n"},
+		"a mark in front":   {text: "\ufeffCOS_REGION=ap-guangzhou\nCHATEXPORT_ROLE=chatexport\n"},
+		"UTF-16":            {text: "\xff\xfeC\x00O\x00S\x00", refused: "UTF-16"},
+		"UTF-16 unmarked":   {text: "C\x00O\x00S\x00_\x00", refused: "UTF-16"},
+		"control character": {text: "COS_REGION=ap-guangzhou\nCHATEXPORT_ROLE='chat\x01export'\n", refused: "CHATEXPORT_ROLE"},
+		"outer spaces":      {text: "COS_REGION=ap-guangzhou\nCHATEXPORT_ROLE=' chatexport'\n", refused: "CHATEXPORT_ROLE"},
+	} {
+		path := filepath.Join(t.TempDir(), ".env")
+		write(t, path, test.text)
+		got, err := variables.Read(path, getenv(nil))
+		switch {
+		case test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused) || strings.Contains(err.Error(), "guangzhou")):
+			t.Errorf("%s: %v", name, err)
+		case test.refused == "" && (err != nil || got("COS_REGION") != "ap-guangzhou" || got("CHATEXPORT_ROLE") != "chatexport"):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := variables.Read(t.TempDir(), getenv(nil)); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+func TestFile_OfSomebodyElseIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), ".env")
+	write(t, path, "COS_PREFIX=chat\n")
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Skip("only root can give a file away")
+	}
+	if _, err := variables.Read(path, getenv(nil)); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
+		t.Error(err)
 	}
 }
 
@@ -59,8 +116,8 @@ func TestFile_ThatOthersMayWriteIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := variables.Read(path, os.Getenv)
-		if (err != nil) != want.refused || (variables.Warning(path) != "") != want.warned {
-			t.Errorf("%v: %v, %q", mode, err, variables.Warning(path))
+		if (err != nil) != want.refused || (len(variables.Warnings(path, os.Getenv)) > 0) != (want.warned && !want.refused) {
+			t.Errorf("%v: %v, %q", mode, err, variables.Warnings(path, os.Getenv))
 		}
 	}
 }

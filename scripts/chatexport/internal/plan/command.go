@@ -131,11 +131,14 @@ func run(ctx context.Context, t *target.Target, o options, streams []chat.Stream
 
 // need is the archive, too, where one is named.
 func (o *options) need(getenv func(string) string) (target.Need, error) {
+	if o.target.Dir != "" || o.target.Demo != "" {
+		return target.Chat | target.Archive, nil
+	}
 	vars, err := variables.Read(o.target.EnvFile, getenv)
 	if err != nil {
 		return 0, cli.Usage(err)
 	}
-	if o.target.Dir != "" || o.target.Demo != "" || vars("COS_BUCKET") != "" {
+	if vars("COS_BUCKET") != "" {
 		return target.Chat | target.Archive, nil
 	}
 	return target.Chat, nil

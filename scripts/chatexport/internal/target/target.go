@@ -88,7 +88,10 @@ func (f *Flags) Open(ctx context.Context, getenv func(string) string, need Need)
 		}
 	}()
 	if err = f.openVariables(ctx, t, getenv); err != nil {
-		return t, err
+		if f.Demo != "" || f.EnvFile != "" || need&Chat != 0 || need&Archive != 0 && f.Dir == "" {
+			return t, err
+		}
+		t.Getenv = getenv // a file .env that cannot be read is no concern of a command that needs no variable
 	}
 	t.chat = t.Getenv("CHAT_SDKAPPID") != "" || t.Getenv("CHAT_SECRET_KEY") != ""
 	if t.Config, err = config.Load(f.relaxed(t, need)); err != nil {

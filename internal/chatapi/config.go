@@ -38,6 +38,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Dial replaces the network below the client's own pool, for tests in virtual time; nil otherwise.
 	Dial guard.Dialer
+	// Proxy is for operators' machines, below the client's own pool; nil in the function.
+	Proxy guard.Proxy
 }
 
 // client returns the guarded client.
@@ -47,6 +49,7 @@ func (c Config) client() *http.Client {
 		connections := cmp.Or(c.Concurrency, defaultConcurrency)
 		pool := guard.NewPool(connections, guard.Stall, c.Dial)
 		pool.MaxConnsPerHost = connections
+		pool.Proxy = c.Proxy
 		next = pool
 	}
 	return &http.Client{Transport: guard.Transport{Next: next, Limit: func(*http.Response) int64 { return maxAnswer }}}

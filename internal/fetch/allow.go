@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -84,13 +85,27 @@ func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 	}
 	d := net.Dialer{Timeout: dialTimeout, Resolver: f.cfg.Resolver}
 	switch {
-	case f.tencent.Has(host):
+	case f.tencent.Has(host), f.proxied(address):
 	case f.loopback(host):
 		d.Control = only(netip.Addr.IsLoopback)
 	default:
 		d.Control = only(public)
 	}
 	return d.DialContext(ctx, network, address)
+}
+
+// proxied reports whether an address is that of the proxy for files. No message can name it: it is not on the list.
+func (f *Fetcher) proxied(address string) bool {
+	if f.cfg.Proxy == nil {
+		return false
+	}
+	proxy, err := f.cfg.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: "file.im.qcloud.com"}})
+	return err == nil && proxy != nil && (proxy.Host == address || proxy.Port() == "" && proxy.Hostname() == hostOf(address))
+}
+
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host
 }
 
 // only refuses to dial any other address.

@@ -55,6 +55,7 @@ type Config struct {
 
 	Resolver *net.Resolver  // nil: the system's
 	Dial     guard.Dialer   // replaces the network, for tests in virtual time; nil otherwise
+	Proxy    guard.Proxy    // for operators' machines; nil in the function
 	RootCAs  *x509.CertPool // nil: the system's
 	Log      zerolog.Logger
 }
@@ -96,9 +97,10 @@ func New(cfg Config, signer Signer, caller *retry.Caller) *Fetcher {
 		cfg: cfg, tencent: tencentHosts(), signer: signer, caller: caller,
 		slots: make(chan struct{}, config.FilesAtOnce(cfg.MaxBytes)),
 	}
-	// Used without an http.Client, which would follow redirects, and tell in a Referer where it came from. There is no
-	// proxy: it would look names up, and dial, without our rules.
+	// Used without an http.Client, which would follow redirects, and tell in a Referer where it came from. The function has no
+	// proxy: it would look names up, and dial, without our rules. On an operator's machine no neighbour trusts the function.
 	f.transport = guard.NewPool(cap(f.slots), cfg.StallTimeout, f.dial)
+	f.transport.Proxy = cfg.Proxy
 	f.transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs}
 	f.transport.ResponseHeaderTimeout = cfg.HeaderTimeout
 	f.transport.DisableCompression = true // a file is what is served, not what that can be unpacked to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -19,8 +20,10 @@ const (
 // Dialer makes connections, as net.Dialer.DialContext does.
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// NewPool returns a pool that keeps so many connections to a host, over HTTP/1.1 and without a proxy, which would see what
-// goes to a loopback host in plain text. One on which no byte moves in either direction for as long as stall fails with
+// Proxy names the proxy for a request, nil for none, as http.ProxyFromEnvironment does, which never names one for loopback.
+type Proxy = func(*http.Request) (*url.URL, error)
+
+// NewPool returns a pool that keeps so many connections to a host, over HTTP/1.1 and without a proxy: the function has none. One on which no byte moves in either direction for as long as stall fails with
 // os.ErrDeadlineExceeded; idle ones are closed before, since what the platform had frozen is dead. dial replaces the
 // network, for tests in virtual time; nil otherwise.
 func NewPool(connections int, stall time.Duration, dial Dialer) *http.Transport {

@@ -58,7 +58,7 @@ func (s *swapper) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func newChat(c config.Config) (*chatClient, error) {
 	api := services.Chat(c)
-	swap := &swapper{next: &http.Transport{ForceAttemptHTTP2: true, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: burst}}
+	swap := &swapper{next: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: burst}}
 	api.Transport = swap
 	client, err := chatapi.New(api)
 	if err != nil {

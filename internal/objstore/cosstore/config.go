@@ -35,6 +35,8 @@ type Config struct {
 
 	// Dial replaces the network, for tests in virtual time; nil otherwise.
 	Dial guard.Dialer
+	// Proxy is for operators' machines; nil in the function.
+	Proxy guard.Proxy
 }
 
 // New makes a store. It sends nothing: Preflight finds out whether the store can be used.
@@ -52,6 +54,7 @@ func New(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("cos store: the endpoint %w", err)
 	}
 	s := &Store{cfg: cfg, transport: guard.NewPool(idleConns, cfg.StallTimeout, cfg.Dial)}
+	s.transport.Proxy = cfg.Proxy
 	s.transport.DisableCompression = true // objects are gzip files: they must arrive as they are
 	s.auth = &cos.AuthorizationTransport{Transport: guard.Transport{Next: s.transport, Limit: limit}}
 	s.SetCredentials(cfg.Credentials)

@@ -8,6 +8,7 @@ import (
 
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
+	"chatexport/scripts/internal/services"
 )
 
 // What serverless.yml deploys where nobody has changed it.
@@ -35,7 +36,7 @@ func NewPublisher(c config.Config, credentials config.Credentials, getenv func(s
 	next := requeue.Config{
 		Region: cmp.Or(platform.Region, c.COSRegion), Function: cmp.Or(f.Name, platform.Function, DeployedFunction),
 		Namespace: cmp.Or(f.Namespace, platform.Namespace), Qualifier: cmp.Or(f.Qualifier, platform.Version),
-		Endpoint: c.CloudEndpoint, Credentials: credentials,
+		Endpoint: c.CloudEndpoint, Credentials: credentials, Transport: services.Cloud(),
 	}
 	if c.Requeue == config.RequeueCMQ {
 		next.Topic = c.CMQTopic

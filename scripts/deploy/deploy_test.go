@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -199,6 +200,22 @@ func TestSettings_SayWhatCanBeDone(t *testing.T) {
 	}
 	if _, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", "http://scf.example.com")); err == nil || !strings.Contains(err.Error(), "CLOUD_ENDPOINT") {
 		t.Errorf("plain http to somewhere else: %v", err)
+	}
+}
+
+func TestSettings_WithoutNetworkSayHostAndCauseSoon(t *testing.T) {
+	t.Parallel()
+	_, url := standin(t, nil)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	begun := time.Now()
+	_, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", closed.URL))
+	host := strings.TrimPrefix(closed.URL, "http://")
+	if took := time.Since(begun); err == nil || !strings.Contains(err.Error(), "no answer from "+host) || !strings.Contains(err.Error(), "connection refused") || took > 15*time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
+	if _, err := deploy(t, "settings", operator("CLOUD_ENDPOINT", url)); err != nil {
+		t.Errorf("with it: %v", err)
 	}
 }
 

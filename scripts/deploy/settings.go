@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"chatexport/internal/config"
 	"chatexport/internal/requeue"
 	"chatexport/internal/retry"
+	"chatexport/scripts/internal/services"
 )
 
 // settle makes three calls, each of which says what should be, not what should change: a repetition is harmless.
@@ -55,11 +59,31 @@ func (d *deployment) settle(ctx context.Context, getenv func(string) string, out
 	return nil
 }
 
-// cloud makes calls about one function.
+// silence is how long the cloud API may give no answer at all: a person waits, and no network will come by itself. With the
+// limit of an attempt on top it stays below 15 s.
+const silence = 4 * time.Second
+
+// cloud makes calls about one function, one at a time.
 type cloud struct {
 	client   *common.Client
+	host     string
 	function string
 	space    string
+	silent   time.Time // since when there has been no answer; zero after one
+	way      *way
+}
+
+// way remembers why a call got no answer, which the SDK does not tell.
+type way struct {
+	next http.RoundTripper
+	err  error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := w.next.RoundTrip(r)
+	w.err = err
+	return response, err
 }
 
 func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
@@ -67,11 +91,16 @@ func (d *deployment) connect(getenv func(string) string) (*cloud, error) {
 	if err != nil {
 		return nil, errors.New("TENCENTCLOUD_SECRETID and TENCENTCLOUD_SECRETKEY: set the keys of somebody who may change the function")
 	}
-	client, err := requeue.Config{Region: d.file.Inputs.Region, Endpoint: getenv("CLOUD_ENDPOINT"), Credentials: credentials}.Client()
+	way := &way{next: services.Cloud()}
+	client, err := requeue.Config{Region: d.file.Inputs.Region, Endpoint: getenv("CLOUD_ENDPOINT"), Credentials: credentials, Transport: way}.Client()
 	if err != nil {
 		return nil, fmt.Errorf("CLOUD_ENDPOINT: %w", err)
 	}
-	return &cloud{client: client, function: d.file.Inputs.Name, space: d.file.Inputs.Namespace}, nil
+	host := "scf.tencentcloudapi.com"
+	if u, err := url.Parse(getenv("CLOUD_ENDPOINT")); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	return &cloud{client: client, host: host, function: d.file.Inputs.Name, space: d.file.Inputs.Namespace, way: way}, nil
 }
 
 // active waits until the platform is done with the deployment: before that it refuses all changes.
@@ -107,10 +136,22 @@ func (c *cloud) once(ctx context.Context, action string, params map[string]any, 
 	if result == nil {
 		answer.Response = &struct{}{}
 	}
-	if err := c.client.Send(request, answer); err != nil {
-		return classify(action, err)
+	begun := time.Now()
+	err := c.client.Send(request, answer)
+	failure := classify(action, err)
+	if failure == nil || failure.requestID != "" {
+		c.silent = time.Time{}
+	} else if c.silent.IsZero() {
+		c.silent = begun
 	}
-	return nil
+	switch {
+	case failure == nil:
+		return nil
+	case !c.silent.IsZero() && time.Since(c.silent) > silence:
+		failure.class = retry.Permanent
+		failure.err = fmt.Errorf("no answer from %s: %w", c.host, cmp.Or(c.way.err, failure.err))
+	}
+	return failure
 }
 
 // answered is an answer of the API; Response is decoded into what the caller asked for.
@@ -129,8 +170,10 @@ type callError struct {
 
 // Error says what failed and what can be done.
 func (e *callError) Error() string {
-	text := fmt.Sprintf("%s: %v (code %s, request id %s)", e.op, e.err, e.code, e.requestID)
+	text := fmt.Sprintf("%s: %v (code %s, request id %s)", e.op, e.err, e.code, cmp.Or(e.requestID, "none"))
 	switch {
+	case strings.HasPrefix(e.code, "ClientError.NetworkError"):
+		text += "; is there a way to it from here? HTTPS_PROXY names a proxy"
 	case strings.HasPrefix(e.code, "UnauthorizedOperation"):
 		text += "; allow the deploying account scf:" + e.op + " on this function"
 	case strings.HasPrefix(e.code, "ResourceNotFound"):
@@ -147,7 +190,10 @@ func (e *callError) Unwrap() error { return e.err }
 // RetryClass implements retry.Classified.
 func (e *callError) RetryClass() retry.Class { return e.class }
 
-func classify(action string, err error) error {
+func classify(action string, err error) *callError {
+	if err == nil {
+		return nil
+	}
 	e := &callError{op: action, err: err, class: retry.Transient}
 	sdk, ok := errors.AsType[*tcerr.TencentCloudSDKError](err)
 	if !ok {

@@ -36,6 +36,16 @@ func New(terminal io.Writer) *Screen { return &Screen{terminal: terminal} }
 // Terminal is for whoever means to move the cursor, with text that went through Fit.
 func (s *Screen) Terminal() io.Writer { return s.terminal }
 
+// Width returns how many characters a line of the terminal has, 80 if it does not say.
+func (s *Screen) Width() int {
+	if f, ok := s.terminal.(*os.File); ok {
+		if columns := columns(f); columns > 0 {
+			return columns
+		}
+	}
+	return 80
+}
+
 // Write shows text.
 func (s *Screen) Write(p []byte) (int, error) {
 	text := append(s.rest, p...)

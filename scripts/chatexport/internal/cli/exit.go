@@ -1,6 +1,7 @@
 // Package cli is what all commands of the command line share: exit codes, progress, and the form of their output.
 //
-// It must never know what a command does, write to anything but the writers it is given, or use colour.
+// It must never know what a command does, write to anything but the writers it is given, or let text from outside into a
+// colour.
 package cli
 
 import (
@@ -64,5 +65,8 @@ func Exit(command *cobra.Command, err error) int {
 // say indents all lines but the first: nothing in an error may look like a line of the program's own.
 func say(command *cobra.Command, err error, hint string) {
 	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
-	_, _ = fmt.Fprintf(command.ErrOrStderr(), "%s: %s\n%s", command.CommandPath(), text, hint) // nobody is left to tell that stderr is gone
+	w := command.ErrOrStderr()
+	if emphasise(w, red, command.CommandPath()) == nil { // else nobody is left to tell
+		_, _ = fmt.Fprintf(w, ": %s\n%s", text, hint)
+	}
 }

@@ -66,7 +66,10 @@ func Seconds(d time.Duration) string {
 
 // Table aligns rows in columns: those of left, where -1 is the last one, to the left, all others to the right. The last
 // column is not padded.
-func Table(rows [][]string, left ...int) string {
+func Table(rows [][]string, left ...int) string { return aligned(rows, "", left...) }
+
+// aligned is Table with a mark in front of every cell but the first.
+func aligned(rows [][]string, mark string, left ...int) string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
@@ -84,7 +87,7 @@ func Table(rows [][]string, left ...int) string {
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i > 0 {
-				line.WriteString("  ")
+				line.WriteString(mark + "  ")
 			}
 			if slices.Contains(left, i) || i == len(row)-1 && slices.Contains(left, -1) {
 				line.WriteString(cell + pad)
@@ -92,7 +95,7 @@ func Table(rows [][]string, left ...int) string {
 				line.WriteString(pad + cell)
 			}
 		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		b.WriteString(strings.TrimRight(line.String(), " "+mark) + "\n")
 	}
 	return b.String()
 }

@@ -19,7 +19,7 @@ func (l *Lines) Line(format string, args ...any) {
 }
 
 // Table adds a table, see the function of that name.
-func (l *Lines) Table(rows [][]string, left ...int) { l.text.WriteString(Table(rows, left...)) }
+func (l *Lines) Table(rows [][]string, left ...int) { l.text.WriteString(marked(rows, left...)) }
 
-// String returns the text.
+// String returns the text, for Print and Result alone: its tables have marks.
 func (l *Lines) String() string { return l.text.String() }

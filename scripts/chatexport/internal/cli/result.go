@@ -26,8 +26,7 @@ func JSON(w io.Writer, v any) error {
 
 // Print prints a result for people.
 func Print(w io.Writer, text string) error {
-	_, err := io.WriteString(w, text)
-	return Printed(err)
+	return Printed(show(w, text))
 }
 
 // Printed is the error of a result that could not be printed.

@@ -7,9 +7,7 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,7 +141,7 @@ func (e *examination) examine(ctx context.Context) error {
 }
 
 func text(r result) string {
-	var b strings.Builder
+	var b cli.Lines
 	counts := map[outcome]int{}
 	rows := make([][]string, 0, len(r.Checks))
 	for _, c := range r.Checks {
@@ -154,7 +152,7 @@ func text(r result) string {
 		}
 		rows = append(rows, []string{string(c.Result), c.Name, line})
 	}
-	b.WriteString(cli.Table(rows, 0, 1, 2))
-	fmt.Fprintf(&b, "%d ok, %d warnings, %d failed, %d skipped\n", counts[ok], counts[warning], counts[failed], counts[skipped])
+	b.Table(rows, 0, 1, 2)
+	b.Line("%d ok, %s, %d failed, %d skipped", counts[ok], cli.Plural(counts[warning], "warning"), counts[failed], counts[skipped])
 	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chatexport/internal/version"
 	"chatexport/scripts/chatexport/internal/bench"
 	"chatexport/scripts/chatexport/internal/cli"
 	"chatexport/scripts/chatexport/internal/demo"
@@ -46,7 +47,8 @@ This is its command line for people; the archive itself is kept by a cloud funct
 
 ` + cli.ExitCodes,
 		Example: "  chatexport demo",
-		Args:    cobra.NoArgs,
+		Version: version.String(),
+		Args:    cli.NoSuchCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			file := cmd.Flags().Lookup("env-file")
@@ -54,14 +56,22 @@ This is its command line for people; the archive itself is kept by a cloud funct
 				return
 			}
 			for _, warning := range variables.Warnings(file.Value.String(), os.Getenv) {
-				cli.NewConsole(cmd.ErrOrStderr()).Line("warning: %s", warning)
+				cli.Warn(cmd.ErrOrStderr(), "%s", warning)
 			}
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(cli.NoSuchFlag)
 	root.AddCommand(demo.Command(), bench.Command(), bench.Reference())
 	root.AddCommand(operate(os.Getenv)...)
+	for _, command := range root.Commands() {
+		for _, name := range []string{"dir", "demo"} {
+			if command.Flags().Lookup(name) != nil {
+				_ = command.MarkFlagDirname(name) // fails for a flag that does not exist
+			}
+		}
+		command.ValidArgsFunction = cobra.NoFileCompletions // groups, if any
+	}
 	return root
 }

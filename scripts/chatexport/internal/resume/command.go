@@ -29,6 +29,7 @@ type options struct {
 	here     bool
 	from     string
 	function target.Function
+	force    bool
 	json     bool
 }
 
@@ -45,7 +46,10 @@ person has looked.
 
 --from FILE takes dead letters and rejected events, one after the other or one a line, as they come out of the queue or
 out of rejected/ in the bucket; - reads the standard input. What they asked for is handed to the function again. An
-event that still cannot be understood is told by its number, and the exit code is 1.
+event that still cannot be understood is told by its number, and the exit code is 1: the function would reject it, too.
+
+A group or topic that is named, here or in an event, must be known to Chat or archived; --force hands it over all the
+same, as for a topic of a community whose topics cannot be listed.
 
 The tasks go the way the function hands on its own: by Invoke, or to CMQ_TOPIC (REQUEUE).
 
@@ -76,6 +80,7 @@ are only ever added.
 	o.target.Register(f)
 	f.BoolVar(&o.here, "here", false, "export from this process instead of handing tasks to the function")
 	f.StringVar(&o.from, "from", "", "`file` of dead letters or rejected events; - is the standard input")
+	f.BoolVar(&o.force, "force", false, "take groups and topics that neither Chat nor the archive knows")
 	o.function.Register(f)
 	cli.JSONFlag(f, &o.json)
 	return cmd
@@ -108,6 +113,9 @@ type refusal struct {
 func run(ctx context.Context, t *target.Target, o options, ids []string, in io.Reader, out io.Writer, console *cli.Console) error {
 	r := result{Via: t.Config.Requeue, Resumed: []item{}, LeftOut: []item{}, NotUnderstood: []refusal{}}
 	tasks, err := choose(ctx, o, t, ids, in, console, &r)
+	if err == nil && !o.force && (len(ids) > 0 || o.from != "") {
+		tasks, err = existing(ctx, t, tasks, &r)
+	}
 	if err != nil {
 		return err
 	}
@@ -158,7 +166,12 @@ func choose(
 	}
 	var tasks []event.Task
 	for _, s := range streams {
-		tasks = append(tasks, event.For(s))
+		task := event.For(s)
+		if err := readable(task); err != nil {
+			r.LeftOut = append(r.LeftOut, item{GroupID: s.GroupID, TopicID: s.TopicID, Reason: err.Error()})
+			continue
+		}
+		tasks = append(tasks, task)
 	}
 	return tasks, nil
 }

@@ -46,6 +46,10 @@ func fromFile(path string, in io.Reader, r *result) (tasks []event.Task, err err
 		}
 		for _, task := range e.Tasks {
 			task.Attempt = nil // a person gives it another chance
+			if err := readable(task); err != nil {
+				r.NotUnderstood = append(r.NotUnderstood, refusal{N: i + 1, Reason: err.Error()})
+				continue
+			}
 			key, err := task.Encode()
 			if err != nil {
 				r.NotUnderstood = append(r.NotUnderstood, refusal{N: i + 1, Reason: err.Error()})

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"chatexport/scripts/internal/scfstandin"
+	"chatexport/scripts/policy"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -128,8 +129,20 @@ func TestPolicy_IsFilledIn(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
 	}
+	for _, want := range []string{"Policy of the function's role:", "Policy of whoever deploys", "qcs::cam:::roleName/chatexport", "Policy of whoever audits"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
 	if strings.Contains(out, "${") {
 		t.Errorf("a placeholder is left:\n%s", out)
+	}
+	bucket := operator("CHAT_SDKAPPID", "", "CHAT_SECRET_KEY", "", "CHATEXPORT_ROLE", "", "TENCENTCLOUD_SECRETID", "", "TENCENTCLOUD_SECRETKEY", "")
+	if _, err := deploy(t, "policy", bucket); err != nil {
+		t.Errorf("with nothing but the bucket: %v", err)
+	}
+	if _, err := deploy(t, "policy", operator("COS_BUCKET", "")); err == nil || !strings.Contains(err.Error(), "COS_BUCKET") {
+		t.Errorf("without the bucket: %v", err)
 	}
 	if out, err := deploy(t, "policy", operator()); err != nil || strings.Contains(out, "tdmq") || !strings.Contains(out, "nobody may delete") {
 		t.Errorf("without topic and owner: %v\n%s", err, out)
@@ -165,8 +178,15 @@ func TestSettings_AreSetAndReadBack(t *testing.T) {
 	if want := "retried 1 times, at most 3600 s old; at most 2 instances (256 MB reserved)"; !strings.Contains(out, want) {
 		t.Errorf("%q does not say %q", out, want)
 	}
+	deployer, err := policy.Deployer(policy.Place{Region: "ap-guangzhou", Bucket: "archive-1250000000", Namespace: "default", Function: "chatexport", Role: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var actions []string
 	for _, c := range s.Calls() {
+		if !strings.Contains(deployer, `"scf:`+c.Action+`"`) {
+			t.Errorf("whoever deploys is not granted scf:%s", c.Action)
+		}
 		actions = append(actions, strings.TrimSpace(c.Action+" "+c.Code))
 	}
 	want := []string{

@@ -1,7 +1,8 @@
 // Command deploy does the steps of scripts/deploy.sh that need more than a shell:
 //
 //	check     the variables and serverless.yml, against the platform's limits and the function's own
-//	policy    prints the CAM policies for the function's execution role, and policy and lifecycle for the bucket
+//	policy    prints the CAM policies for the function's execution role, for whoever deploys and for whoever audits, and policy
+//	          and lifecycle for the bucket; it needs COS_BUCKET and COS_REGION
 //	settings  sets what serverless.yml cannot, through the cloud API: retries and age of asynchronous events, and the
 //	          cap on instances
 //	limits    prints memory size and time limit as flags for chatexport doctor and plan
@@ -10,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,22 +156,29 @@ func (d *deployment) limits(out io.Writer) {
 }
 
 func (d *deployment) policies(out io.Writer) error {
-	if d.configErr != nil {
-		return d.configErr
+	// Of the app nothing is needed.
+	c, err := config.Load(func(name string) string {
+		other := map[string]string{"CHAT_SDKAPPID": "1", "CHAT_SECRET_KEY": "none"}[name]
+		return cmp.Or(other, d.file.Inputs.Environment.Variables[name])
+	})
+	if err != nil {
+		return err
 	}
-	place := policy.Of(d.config, d.file.Inputs.Namespace, d.file.Inputs.Name, d.owner)
+	place := policy.Of(c, d.file.Inputs.Namespace, d.file.Inputs.Name, cmp.Or(d.file.Inputs.Role, defaultRole), d.owner)
 	type part struct {
 		title string
 		fill  func(policy.Place) (string, error)
 	}
 	parts := []part{
 		{"Trust policy of the role (who may take it)", func(policy.Place) (string, error) { return policy.Trust(), nil }},
-		{"Policy of the role", policy.Role},
+		{"Policy of the function's role", policy.Role},
 	}
-	if d.config.Requeue == config.RequeueCMQ {
+	if c.Requeue == config.RequeueCMQ {
 		parts = append(parts, part{"In addition, since REQUEUE is cmq", policy.CMQ})
 	}
 	parts = append(parts,
+		part{"Policy of whoever deploys, in addition to that of the role (with the Serverless command line also QcloudSLSFullAccess)", policy.Deployer},
+		part{"Policy of whoever audits: reads the archive, and nothing else", policy.Auditor},
 		part{"Lifecycle of the bucket (recommended): what is no proof ends after 90 days", policy.Lifecycle},
 		part{"Policy of the bucket (recommended; set it last): " + ownerOf(d.owner), policy.Bucket},
 	)
@@ -182,6 +191,9 @@ func (d *deployment) policies(out io.Writer) error {
 	}
 	return nil
 }
+
+// defaultRole is what the README calls the role.
+const defaultRole = "chatexport"
 
 // ownerOf says who is left to erase, and who can always lift the bucket's policy.
 func ownerOf(uin string) string {

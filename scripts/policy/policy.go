@@ -2,6 +2,8 @@
 //
 //	role.json      what the function's execution role may do, and no more: bucket and function
 //	cmq.json       in addition, where continuations go through a CMQ topic (REQUEUE=cmq)
+//	deployer.json  in addition, what whoever deploys may do
+//	auditor.json   what whoever looks at the archive may do: read it, and nothing else
 //	trust.json     who may take the role
 //	bucket.json    the bucket's own policy: nobody but a named owner may delete, replace or publish what is archived
 //	lifecycle.xml  the bucket's lifecycle: what is no proof, and may hold names, ends after 90 days
@@ -33,6 +35,12 @@ var role string
 //go:embed cmq.json
 var cmq string
 
+//go:embed deployer.json
+var deployer string
+
+//go:embed auditor.json
+var auditor string
+
 //go:embed trust.json
 var trust string
 
@@ -49,14 +57,15 @@ type Place struct {
 	Prefix    string // with its trailing slash, or empty
 	Namespace string
 	Function  string
+	Role      string // its name
 	Topic     string // of CMQ; empty if there is none
 	Owner     string // uin of the account that may delete; empty for nobody
 }
 
 // Of returns the place of a configuration.
-func Of(c config.Config, namespace, function, owner string) Place {
+func Of(c config.Config, namespace, function, role, owner string) Place {
 	return Place{
-		Region: c.COSRegion, Bucket: c.COSBucket, Prefix: c.COSPrefix, Namespace: namespace, Function: function,
+		Region: c.COSRegion, Bucket: c.COSBucket, Prefix: c.COSPrefix, Namespace: namespace, Function: function, Role: role,
 		Topic: c.CMQTopic, Owner: owner,
 	}
 }
@@ -66,6 +75,12 @@ func Role(p Place) (string, error) { return p.json(role) }
 
 // CMQ returns the policy that it needs in addition to publish to a CMQ topic.
 func CMQ(p Place) (string, error) { return p.json(cmq) }
+
+// Deployer returns the policy that deploys, in addition to the role's: at the end of a deployment the function's rights are tried.
+func Deployer(p Place) (string, error) { return p.json(deployer) }
+
+// Auditor returns the policy that reads an archive.
+func Auditor(p Place) (string, error) { return p.json(auditor) }
 
 // Bucket returns the policy to be set on the bucket.
 func Bucket(p Place) (string, error) { return p.json(bucket) }
@@ -100,7 +115,7 @@ func (p Place) fill(text string) (string, error) {
 	}
 	text = strings.NewReplacer(
 		"${REGION}", p.Region, "${APPID}", p.Bucket[dash+1:], "${BUCKET}", p.Bucket, "${PREFIX}", p.Prefix,
-		"${NAMESPACE}", p.Namespace, "${FUNCTION}", p.Function, "${TOPIC}", p.Topic, "${OWNER}", cmp.Or(p.Owner, "nobody"),
+		"${NAMESPACE}", p.Namespace, "${FUNCTION}", p.Function, "${TOPIC}", p.Topic, "${OWNER}", cmp.Or(p.Owner, "nobody"), "${ROLE}", p.Role,
 	).Replace(text)
 	if left := placeholder.FindString(text); left != "" {
 		return "", fmt.Errorf("the policy has an unknown placeholder %s", left)

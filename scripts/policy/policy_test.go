@@ -19,6 +19,7 @@ import (
 	"chatexport/internal/emulator/media/sample"
 	"chatexport/internal/emulator/world"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/verify"
 	"chatexport/scripts/internal/rights"
 	"chatexport/scripts/policy"
@@ -177,6 +178,25 @@ func TestRole_IsGrantedWhatTheFunctionDoesAndNothingElse(t *testing.T) {
 			t.Errorf("looks: %+v", state.Look)
 		}
 		unused(t, e)
+	}
+}
+
+func TestAuditor_ReadsAllOfAnArchiveAndNothingElse(t *testing.T) {
+	t.Parallel()
+	e := policytest.New(t, "chat/", policy.Auditor, policy.Bucket)
+	w := world.New(t, world.Options{Env: map[string]string{"COS_PREFIX": "chat/"}})
+	s := w.Group("a", 60)
+	w.Tick(s)
+	w.COS.SetFault(e.COS)
+	w.Verify(s)
+	e.Refused = func(string, string) {}
+	if _, err := w.Store.Create(t.Context(), layout.Chunk(s, 1000), objstore.Write{Body: []byte("x"), ContentType: "text/plain"}); !errors.Is(err, objstore.ErrDenied) {
+		t.Errorf("a chunk is created: %v", err)
+	}
+	for _, g := range e.Granted {
+		if verb, _ := strings.CutPrefix(g.Action, "name/cos:"); !strings.HasPrefix(verb, "Get") && verb != "HeadObject" {
+			t.Errorf("more than reading: %s", &g)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (e *examination) bucket(ctx context.Context, v footing) {
 			keys: []string{layout.Change(nobody, 1)}, well: "chunks can be read, receipts created",
 		})
 		e.listing(ctx, store)
-		e.refusals(ctx, store)
+		e.refusals(ctx, store, v.credentials.Token.Empty())
 	}
 }
 
@@ -219,7 +219,7 @@ func (e *examination) listing(ctx context.Context, store *cosstore.Store) {
 }
 
 // refusals tries what the function must not be able to do.
-func (e *examination) refusals(ctx context.Context, store *cosstore.Store) {
+func (e *examination) refusals(ctx context.Context, store *cosstore.Store, permanent bool) {
 	const name = "COS refusals"
 	var allowed []string
 	for _, trial := range rights.Trials() {
@@ -230,6 +230,11 @@ func (e *examination) refusals(ctx context.Context, store *cosstore.Store) {
 		case may:
 			allowed = append(allowed, trial.What)
 		}
+	}
+	if len(allowed) > 0 && permanent {
+		e.add(skipped, name, "a permanent key, the deployer's or the owner's, may "+strings.Join(allowed, ", ")+": that says nothing of the function's role",
+			"run doctor with the role's temporary keys to know that; the bucket's own policy would refuse these, too")
+		return
 	}
 	if len(allowed) > 0 {
 		e.add(warning, name, "these credentials may "+strings.Join(allowed, ", "), rights.Owner+": "+rolePolicy)

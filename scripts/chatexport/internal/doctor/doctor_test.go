@@ -52,6 +52,12 @@ func run(t *testing.T, env map[string]string, args ...string) (int, map[string]c
 	return r.Code, checks
 }
 
+// permanentKey has an owner's key beside the role's.
+func permanentKey(o *world.Options) {
+	o.Keys = []cloudemu.Credential{{SecretID: "AKIDowner", SecretKey: world.CloudKey}}
+	o.COS.Fault = nil
+}
+
 // denied refuses what a role may be refused.
 func denied(ops ...cosemu.Op) cosemu.FaultFunc {
 	return func(r *cosemu.Request) *cosemu.Fault {
@@ -227,6 +233,7 @@ func ailments() map[string]ailment {
 		"replacing permitted":   {options: cos(refusing("replace below manifest/")), check: "COS refusals", result: "warning", text: "may replace below manifest/;"},
 		"publishing permitted":  {options: cos(refusing("publish below data/")), check: "COS refusals", result: "warning", text: "may publish below data/;"},
 		"everything permitted":  {options: cos(nil), check: "COS refusals", result: "warning", text: "delete below data/, replace below data/, publish below data/, delete below manifest/"},
+		"the deployer's key":    {env: map[string]string{"TENCENTCLOUD_SECRETID": "AKIDowner", "TENCENTCLOUD_SESSIONTOKEN": ""}, options: permanentKey, check: "COS refusals", result: "skipped", text: "a permanent key, the deployer's or the owner's, may delete below data/"},
 		"deleting not known":    {options: cos(novel), check: "COS refusals", result: "warning", text: "not known"},
 		"clock a minute off":    {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(time.Minute) } }, check: "clock", result: "warning"},
 		"clock an hour off":     {options: func(o *world.Options) { o.COS.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, check: "clock"},

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Deploys the function: checks the variables and serverless.yml, builds the package, deploys it with the Serverless
-# command line, sets what serverless.yml cannot, and asks all services whether they would do what the function needs.
+# command line (or, where that is not installed, with node through the code of its component), sets what serverless.yml
+# cannot, and asks all services whether they would do what the function needs.
 #
 #   scripts/deploy.sh            does it; stops at the first step that fails, and can be started again
 #   scripts/deploy.sh --dry-run  prints the steps; needs nothing but bash
@@ -143,9 +144,19 @@ if [ -z "$dry" ]; then
     echo "deploy: set ${missing[*]} in the environment or in .env" >&2
     exit 1
   fi
-  for tool in go scf; do
-    if ! command -v "$tool" >/dev/null; then
-      echo "deploy: $tool is not installed; scf is the Serverless command line (npm package serverless-cloud-framework)" >&2
+  if ! command -v go >/dev/null; then
+    echo 'deploy: go is not installed' >&2
+    exit 1
+  fi
+fi
+
+# The Serverless command line, where it is installed; otherwise what its component runs, at the version that the tests use.
+deployer=(scf deploy)
+if ! command -v scf >/dev/null; then
+  deployer=(go run ./scripts/toolkit --deploy)
+  for tool in node npm; do
+    if [ -z "$dry" ] && ! command -v "$tool" >/dev/null; then
+      echo "deploy: neither scf, the Serverless command line (npm package serverless-cloud-framework), nor $tool is installed; node and npm are enough" >&2
       exit 1
     fi
   done
@@ -162,7 +173,7 @@ run 'Check serverless.yml and the variables against the limits of the platform a
 run 'Build dist/main, static and reproducible' \
   bash scripts/package.sh
 run 'Create or update the function and its triggers; triggers that serverless.yml does not list are removed' \
-  scf deploy
+  "${deployer[@]}"
 run 'Set retries and age of asynchronous events and the cap on instances, which serverless.yml cannot' \
   go run ./scripts/deploy settings
 run 'Ask Chat, COS and the cloud API whether they do what the function needs' \

@@ -1,19 +1,19 @@
 // Command toolkit deploys serverless.yml through the code that Tencent's component runs (npm package
-// tencent-component-toolkit), against a stand-in of the cloud API on loopback that judges every request by the
-// documented limits. It needs node and npm, and, unless --modules names a folder that has the package, npm's registry:
-// so it is run by hand, and not by scripts/check.sh. What is installed is what package-lock.json names, by hash.
+// tencent-component-toolkit). It needs node and npm, and, unless --modules names a folder that has the package, npm's
+// registry. What is installed is what package-lock.json names, by hash, and runs no script of its own.
 //
-//	go run ./scripts/toolkit
+//	go run ./scripts/toolkit           against a stand-in of the cloud API on loopback, which judges every request by the
+//	                                   documented limits
+//	go run ./scripts/toolkit --deploy  for real: what scripts/deploy.sh does where there is no Serverless command line
 //
-// What it cannot show: the check that the platform does before the component runs, and which version of the component
-// the platform uses.
+// What the stand-in cannot show: the check that the platform does before the component of the command line runs, and which
+// version of the component the platform uses.
 package main
 
 import (
 	"bytes"
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,9 +36,15 @@ var parts embed.FS
 
 func main() {
 	modules := flag.String("modules", "", "folder whose node_modules has the package; without it, npm installs it into a temporary one")
+	real := flag.Bool("deploy", false, "deploy dist/chatexport.zip to where the variables say, with the keys of the deploying account")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *modules, os.Stdout)
+	var err error
+	if *real {
+		err = deploy(ctx, *modules, os.Getenv, os.Stdout)
+	} else {
+		err = try(ctx, *modules, os.Stdout)
+	}
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "toolkit: %v\n", err) // nobody is left to tell that stderr is gone
@@ -46,29 +52,27 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, modules string, out io.Writer) error {
+// try deploys to the stand-in.
+func try(ctx context.Context, modules string, out io.Writer) error {
 	raw, err := os.ReadFile("serverless.yml")
 	if err != nil {
 		return fmt.Errorf("start it in the project's folder: %w", err)
 	}
-	folder, err := os.MkdirTemp("", "toolkit-")
+	folder, err := prepare(ctx, modules)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // a temporary folder
-	if err := prepare(ctx, folder, modules); err != nil {
-		return err
-	}
 	api := &scfstandin.Server{}
 	server := httptest.NewServer(api)
 	defer server.Close()
 	d := &deployer{folder: folder, url: server.URL, api: api, out: out}
 
-	plain, err := serverless.Parse(raw, variables)
+	plain, err := serverless.Parse(raw, variablesOf)
 	if err != nil {
 		return err
 	}
-	everything, err := serverless.Parse(serverless.SwitchOn(raw), variables)
+	everything, err := serverless.Parse(serverless.SwitchOn(raw), variablesOf)
 	if err != nil {
 		return err
 	}
@@ -82,15 +86,26 @@ func run(ctx context.Context, modules string, out io.Writer) error {
 	return d.deploy(ctx, "everything switched on", everything, "CreateTrigger", "!DeleteTrigger")
 }
 
-// variables are an operator's.
-func variables(name string) string {
+// variablesOf is an operator's environment.
+func variablesOf(name string) string {
 	return map[string]string{
 		"CHAT_SDKAPPID": "1400000000", "CHAT_SECRET_KEY": strings.Repeat("0123456789abcdef", 4),
 		"COS_BUCKET": "archive-1250000000", "COS_REGION": "ap-guangzhou", "CHATEXPORT_ROLE": "chatexport",
 	}[name]
 }
 
-func prepare(ctx context.Context, folder, modules string) error {
+// prepare makes a temporary folder in which deploy.js runs.
+func prepare(ctx context.Context, modules string) (folder string, err error) {
+	if folder, err = os.MkdirTemp("", "toolkit-"); err != nil {
+		return "", err
+	}
+	if err = install(ctx, folder, modules); err != nil {
+		_ = os.RemoveAll(folder)
+	}
+	return folder, err
+}
+
+func install(ctx context.Context, folder, modules string) error {
 	if err := os.CopyFS(folder, parts); err != nil {
 		return err
 	}
@@ -122,15 +137,9 @@ func (d *deployer) deploy(ctx context.Context, title string, f serverless.File, 
 	if err := f.Check(); err != nil {
 		return err
 	}
-	inputs, err := d.inputs(f)
-	if err != nil {
-		return err
-	}
-	node := exec.CommandContext(ctx, "node", "--no-deprecation", "deploy.js")
-	node.Dir = d.folder
-	node.Env = append(os.Environ(), "STANDIN="+d.url)
-	node.Stdin = bytes.NewReader(inputs)
-	output, err := node.CombinedOutput()
+	var output bytes.Buffer
+	err := send(ctx, d.folder, f, sample(), &output, append(os.Environ(),
+		"STANDIN="+d.url, "TENCENTCLOUD_SECRETID=AKIDstandin", "TENCENTCLOUD_SECRETKEY=standin", "TENCENTCLOUD_SESSIONTOKEN=standin"))
 	calls := d.api.Calls()[d.seen:]
 	d.seen += len(calls)
 	_, _ = fmt.Fprintf(d.out, "%s: %d requests\n", title, len(calls)) // the verdict is the exit code
@@ -151,23 +160,9 @@ func (d *deployer) deploy(ctx context.Context, title string, f serverless.File, 
 		}
 	}
 	if err != nil {
-		problems = append(problems, fmt.Errorf("%s: %w\n%s", title, err, output))
+		problems = append(problems, fmt.Errorf("%s: %w\n%s", title, err, output.Bytes()))
 	}
 	return errors.Join(append(problems, d.compare(f))...)
-}
-
-// inputs adds what the command line and the component supply: where the code was uploaded to.
-func (d *deployer) inputs(f serverless.File) ([]byte, error) {
-	raw, err := json.Marshal(f.Inputs)
-	if err != nil {
-		return nil, err
-	}
-	var inputs map[string]any
-	if err := json.Unmarshal(raw, &inputs); err != nil {
-		return nil, err
-	}
-	inputs["code"] = map[string]string{"bucket": "sls-cloudfunction-ap-guangzhou-code", "object": "chatexport.zip"}
-	return json.Marshal(inputs)
 }
 
 // compare looks for every trigger of the file as it was wanted.

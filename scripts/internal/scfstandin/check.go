@@ -1,6 +1,9 @@
 package scfstandin
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"math"
@@ -97,8 +100,24 @@ func checkCreation(p map[string]any) error {
 
 func checkCode(p map[string]any) error {
 	code, _ := p["Code"].(map[string]any)
+	if packed := text(code, "ZipFile"); packed != "" {
+		return checkPackage(packed)
+	}
 	if text(code, "CosBucketName") == "" || text(code, "CosObjectName") == "" {
 		return refuse("InvalidParameterValue.Code", "bucket and object of the code are missing")
+	}
+	return nil
+}
+
+// checkPackage looks for an executable main in the root of a package.
+func checkPackage(packed string) error {
+	raw, err := base64.StdEncoding.DecodeString(packed)
+	if err != nil {
+		return refuse("InvalidParameterValue.Code", "ZipFile is no base64")
+	}
+	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil || len(z.File) != 1 || z.File[0].Name != "main" || z.File[0].Mode().Perm()&0o111 == 0 {
+		return refuse("InvalidParameterValue.Code", "ZipFile is no package with an executable main in its root: %v", err)
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ func decode(r *http.Request, body []byte) (request, error) {
 		return request{}, refuse("UnsupportedProtocol", "method %s", r.Method)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if len(body) > maxFormBytes {
+			return request{}, refuse("RequestSizeLimitExceeded", "%d bytes with a signature of version 1", len(body))
+		}
 		return decodeForm(body)
 	}
 	q := request{

@@ -19,6 +19,7 @@ import (
 const (
 	apiVersion      = "2018-04-16"
 	maxRequestBytes = 10 << 20
+	maxFormBytes    = 1 << 20 // of a request with a signature of version 1
 )
 
 // Call is one request that was answered.

@@ -3,12 +3,15 @@ package demo
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
+	"sync/atomic"
 
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/internal/objstore/dirstore"
 	"chatexport/internal/verify"
 	"chatexport/scripts/chatexport/internal/emulated"
@@ -53,11 +56,36 @@ func (c *checked) verdict() string {
 	}
 }
 
+// sight is how far a verification has come.
+type sight struct {
+	objects  atomic.Int64 // that were read
+	messages atomic.Int64 // that were compared
+}
+
+// counted is the store, with what is read of it counted.
+type counted struct {
+	*dirstore.Store
+
+	seen *sight
+}
+
+// Get implements verify.Store.
+func (c counted) Get(ctx context.Context, key string) ([]byte, objstore.Object, error) {
+	c.seen.objects.Add(1)
+	return c.Store.Get(ctx, key)
+}
+
+// Open implements verify.Store.
+func (c counted) Open(ctx context.Context, key string) (io.ReadCloser, objstore.Object, error) {
+	c.seen.objects.Add(1)
+	return c.Store.Open(ctx, key)
+}
+
 // check proves the whole archive, and compares each group with what the Chat emulator holds; the first with what it held before
 // messages were changed.
-func check(ctx context.Context, w *world, c content, before map[chat.Seq][]byte) ([]checked, verify.Summary, error) {
+func check(ctx context.Context, w *world, c content, before map[chat.Seq][]byte, seen *sight) ([]checked, verify.Summary, error) {
 	reports := make(map[chat.Stream]verify.Report)
-	summary, err := verify.Archive(ctx, w.store, verify.Options{SDKAppID: emulated.SDKAppID}, func(r verify.Report) error {
+	summary, err := verify.Archive(ctx, counted{w.store, seen}, verify.Options{SDKAppID: emulated.SDKAppID}, func(r verify.Report) error {
 		reports[r.Stream] = r
 		return nil
 	})
@@ -67,7 +95,7 @@ func check(ctx context.Context, w *world, c content, before map[chat.Seq][]byte)
 	results := make([]checked, len(c.groups))
 	for n, g := range c.groups {
 		results[n] = checked{stream: g.stream, expected: len(g.messages), report: reports[g.stream]}
-		if err := results[n].compare(ctx, w, before); err != nil {
+		if err := results[n].compare(ctx, w, before, seen); err != nil {
 			return nil, summary, err
 		}
 		if results[n].files, err = checkFiles(ctx, w.store, g); err != nil {
@@ -82,7 +110,7 @@ func check(ctx context.Context, w *world, c content, before map[chat.Seq][]byte)
 }
 
 // compare holds what is archived against what the service has.
-func (c *checked) compare(ctx context.Context, w *world, before map[chat.Seq][]byte) (err error) {
+func (c *checked) compare(ctx context.Context, w *world, before map[chat.Seq][]byte, seen *sight) (err error) {
 	state, err := catalog.State(ctx, w.store, c.stream)
 	if err != nil && !catalog.Damaged(err) { // which is a finding of the report already
 		return err
@@ -90,7 +118,7 @@ func (c *checked) compare(ctx context.Context, w *world, before map[chat.Seq][]b
 	if state != nil {
 		c.state = *state
 	}
-	truth, err := truthOf(w, c.stream, before)
+	truth, err := truthOf(w, c.stream, before, seen)
 	if err != nil {
 		return err
 	}
@@ -102,13 +130,14 @@ func (c *checked) compare(ctx context.Context, w *world, before map[chat.Seq][]b
 }
 
 // truthOf yields the elements that the service has of a stream, or those that it had before.
-func truthOf(w *world, s chat.Stream, before map[chat.Seq][]byte) (iter.Seq2[chat.Seq, []byte], error) {
+func truthOf(w *world, s chat.Stream, before map[chat.Seq][]byte, seen *sight) (iter.Seq2[chat.Seq, []byte], error) {
 	retained, _, err := w.Chat.Truth(s)
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(chat.Seq, []byte) bool) {
 		for r := range retained {
+			seen.messages.Add(1)
 			if was, changed := before[r.Seq]; changed {
 				r.JSON = was
 			}

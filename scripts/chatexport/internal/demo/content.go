@@ -34,13 +34,15 @@ type content struct {
 	sha256 string // of the lines
 	groups []group
 	total  int
+	dealt  int    // --groups
+	lines  []byte // of a person's own log, nil for the excerpt
 	// hasFiles says that files are added: those of a person's own log are not the demo's to make up.
 	hasFiles bool
 }
 
 // readContent reads the messages and deals them out: the same lines always to the same groups.
 func readContent(o options) (content, error) {
-	c := content{hasFiles: o.data == "", source: "the public #ubuntu IRC logs (an excerpt, CC BY 4.0, see testdata/chat/README.md)"}
+	c := content{hasFiles: o.data == "", dealt: o.groups, source: "the public #ubuntu IRC logs (an excerpt, CC BY 4.0, see testdata/chat/README.md)"}
 	lines := testdata.ChatLog()
 	if o.data != "" {
 		c.source = filepath.Base(o.data)
@@ -48,8 +50,25 @@ func readContent(o options) (content, error) {
 		if lines, err = chatemu.ReadLog(o.data); err != nil {
 			return content{}, fmt.Errorf("--data: %w", err)
 		}
+		c.lines = firstLines(lines, o.messages)
 	}
-	lines = firstLines(lines, o.messages)
+	return c.fill(firstLines(lines, o.messages), o)
+}
+
+// keptContent is readContent for a folder that is there already.
+func keptContent(path string, found record, o options) (content, error) {
+	lines, err := keptLines(path)
+	if err != nil {
+		return content{}, err
+	}
+	if lines == nil {
+		return readContent(o)
+	}
+	return content{source: found.Source, lines: lines, dealt: o.groups}.fill(lines, o)
+}
+
+// fill deals the messages of the lines out.
+func (c content) fill(lines []byte, o options) (content, error) {
 	sum := sha256.Sum256(lines)
 	c.sha256 = hex.EncodeToString(sum[:])
 

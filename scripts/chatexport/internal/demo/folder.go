@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"chatexport/internal/chat"
 	"chatexport/internal/folder"
@@ -40,7 +41,9 @@ type record struct {
 	Source   string        `json:"source"`
 	SHA256   string        `json:"sha256"` // of the lines
 	Messages int           `json:"messages"`
-	Files    string        `json:"files,omitempty"` // address of the files' host, which is in the messages
+	Files    string        `json:"files,omitempty"`  // address of the files' host, which is in the messages
+	Dealt    int           `json:"dealt,omitempty"`  // --groups
+	Newest   int64         `json:"newest,omitempty"` // when the newest message of the excerpt was sent
 	Groups   []recordGroup `json:"groups"`
 }
 
@@ -51,7 +54,7 @@ type recordGroup struct {
 }
 
 func recordOf(c content) record {
-	r := record{Format: recordFormat, Source: c.source, SHA256: c.sha256, Messages: c.total}
+	r := record{Format: recordFormat, Source: c.source, SHA256: c.sha256, Messages: c.total, Dealt: c.dealt}
 	for _, g := range c.groups {
 		r.Groups = append(r.Groups, recordGroup{GroupID: g.stream.GroupID, TopicID: g.stream.TopicID, Messages: len(g.messages)})
 	}
@@ -87,7 +90,9 @@ func openFolder(ctx context.Context, path string, c content) (_ *folder.Folder, 
 		return nil, record{}, nil, fmt.Errorf("--out %s: %w", path, err)
 	}
 	if fresh {
-		if c.hasFiles {
+		r.Newest = time.Now().Add(-lately).Unix()
+		err = c.keep(dir)
+		if err == nil && c.hasFiles {
 			r.Files, err = freeAddress(ctx)
 		}
 		if err == nil {
@@ -98,6 +103,7 @@ func openFolder(ctx context.Context, path string, c content) (_ *folder.Folder, 
 			return nil, record{}, nil, errors.Join(err, unlock())
 		}
 	}
+	c.recent(r.Newest)
 	return dir, r, func() error { return errors.Join(unlock(), dir.Close()) }, nil
 }
 
@@ -143,7 +149,7 @@ func checkNew(dir *folder.Folder) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != lockName && e.Name() != recordName {
+		if e.Name() != lockName && e.Name() != recordName && e.Name() != messagesName {
 			return fmt.Errorf("--out %s is not empty and no demo's folder; choose another one", dir.Path())
 		}
 	}

@@ -18,8 +18,6 @@ var ErrNoDemo = errors.New("is not the folder of a demo")
 
 // Open starts the emulated services of an earlier demo's folder, for commands that look after its archive. It returns
 // the variables that name them; closeDemo ends them. As long as they run no other demo can have the folder.
-//
-// Only demos of the excerpt can be opened: the folder does not keep the messages of another file.
 func Open(ctx context.Context, path string) (env map[string]string, closeDemo func() error, err error) {
 	found, err := look(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -28,13 +26,13 @@ func Open(ctx context.Context, path string) (env map[string]string, closeDemo fu
 	if err != nil {
 		return nil, nil, err
 	}
-	o := options{messages: found.Messages, out: path, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
-	c, err := readContent(o)
+	o := options{messages: found.Messages, groups: found.Dealt, out: path, qps: fastQPS, span: defaultSpan, timeLimit: defaultTimeLimit}
+	c, err := keptContent(path, found, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !recordOf(c).same(found) {
-		return nil, nil, fmt.Errorf("%s was filled from %s, which is not kept there; only demos of the excerpt can be opened", path, found.Source)
+		return nil, nil, fmt.Errorf("%s was filled from %s by another version, which kept no messages there; make it again", path, found.Source)
 	}
 	_, found, unlock, err := openFolder(ctx, path, c)
 	if err != nil {

@@ -102,7 +102,14 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 		return cli.Service(err)
 	}
 	d.console.Line("verifying: every object, and every message and file against the emulated services")
-	if d.results, d.summary, err = check(ctx, d.world, d.content, d.before); err != nil {
+	var seen sight
+	stop := d.console.Watch(func() string {
+		return fmt.Sprintf("verifying: %s read, %s of %s messages compared", cli.Plural(seen.objects.Load(), "object"),
+			cli.Count(min(seen.messages.Load(), int64(d.content.total))), cli.Count(d.content.total))
+	})
+	d.results, d.summary, err = check(ctx, d.world, d.content, d.before, &seen)
+	stop()
+	if err != nil {
 		if ctx.Err() != nil {
 			return d.interrupted(err)
 		}

@@ -235,7 +235,7 @@ func TestService_CodeOfAnOverloadIsSeen(t *testing.T) {
 // The list of questions is what is asked, in order.
 func TestList_NamesEveryQuestionAndAsksNone(t *testing.T) {
 	t.Parallel()
-	w, url := sent(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on"}}, nil)
+	w, url := sent(t, world.Options{Env: map[string]string{"EXPORT_MEDIA": "on", "EXPORT_LOOK": "auto"}}, nil)
 	out, err := firstrun(t, w, "--group", "g", "--overload")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

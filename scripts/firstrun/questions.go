@@ -17,7 +17,7 @@ func questions() []string {
 		fmt.Sprintf("Of %d writers at the same moment, does exactly one win?", writers),
 		fmt.Sprintf("Are %d new objects there for a GET at once?", rereads),
 	}
-	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.BlobPrefix} {
+	for _, prefix := range []string{layout.DataPrefix, layout.ManifestPrefixRoot, layout.MediaPrefixRoot, layout.BlobPrefix, layout.ChangePrefixRoot} {
 		all = append(all, "May these keys create below "+prefix+"?")
 	}
 	for _, trial := range rights.Trials() {

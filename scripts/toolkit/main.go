@@ -36,11 +36,11 @@ var parts embed.FS
 
 func main() {
 	modules := flag.String("modules", "", "folder whose node_modules has the package; without it, npm installs it into a temporary one")
-	real := flag.Bool("deploy", false, "deploy dist/chatexport.zip to where the variables say, with the keys of the deploying account")
+	asked := flag.Bool("deploy", false, "deploy dist/chatexport.zip to where the variables say, with the keys of the deploying account")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
-	if *real {
+	if *asked {
 		err = deploy(ctx, *modules, os.Getenv, os.Stdout)
 	} else {
 		err = try(ctx, *modules, os.Stdout)

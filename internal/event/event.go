@@ -1,6 +1,6 @@
 // Package event turns what the platform delivers into tasks.
 //
-// It owns the contract of events (README.md, Events): the envelopes of the timer, of CMQ and of CKafka, and the task. It
+// It owns the contract of events (scripts/README.md, Events): the envelopes of the timer, of CMQ and of CKafka, and the task. It
 // must never fail or panic on a payload (an event that cannot be understood is an outcome, and an error would make the
 // platform deliver it again), do I/O, put a payload into an error's text, or know what the function tells itself.
 package event

@@ -173,7 +173,7 @@ func documented(t *testing.T, file string) []string {
 
 func TestReading_QueriesStandInTheReadme(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	readme, err := os.ReadFile(filepath.Join("..", "..", "internal", "archive", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

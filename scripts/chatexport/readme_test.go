@@ -24,9 +24,9 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
 		for _, step := range strings.Split("\n"+block[1], "\n$ ")[1:] {
 			line, want, _ := strings.Cut(step, "\n")
-			args, ours := strings.CutPrefix(line, "go run ./scripts/chatexport ")
+			args, ours := strings.CutPrefix(line, "./chatexport ")
 			if !ours {
-				continue // go test ./..., which runs this
+				continue // go build
 			}
 			ran++
 			cmd := exec.CommandContext(t.Context(), "chatexport", strings.Fields(args)...)
@@ -44,6 +44,50 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 	if ran < 4 {
 		t.Errorf("only %d commands", ran)
 	}
+	ignored(t, folder)
+}
+
+// ignored expects that what a folder holds would leave the tree clean, so that packages are not dirty.
+func ignored(t *testing.T, folder string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"chatexport", "chatexport.exe", "chatexport-demo.html"} // go build, and what the demo's end shows
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() {
+			name += "/"
+		}
+		names = append(names, name)
+	}
+	for _, name := range names {
+		git := exec.CommandContext(t.Context(), "git", "check-ignore", "-q", "--no-index", name)
+		git.Dir = filepath.Join("..", "..")
+		if err := git.Run(); err != nil {
+			t.Errorf("%s is not ignored: %v", name, err)
+		}
+	}
+}
+
+// Whoever reads no further has read enough to begin, and gets true exit codes.
+func TestReadme_IsShortAndUsesTheBuiltBinary(t *testing.T) {
+	t.Parallel()
+	for path, most := range map[string]int{"README.md": 10_000, "scripts/README.md": 1 << 20} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) > most || strings.Contains(string(text), "go run ./scripts/chatexport ") && path != "README.md" {
+			t.Errorf("%s: %d bytes, at most %d; a command by go run has no exit codes of its own", path, len(text), most)
+		}
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join("..", "..", filepath.Dir(filepath.FromSlash(path)), filepath.FromSlash(link[1]))); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
 }
 
 // lasting returns the lines of an output without what another run, another machine and another hour change: lines of
@@ -51,7 +95,7 @@ func TestReadme_ShowsWhatCommandsPrint(t *testing.T) {
 // fits into a batch), and in tables the columns of these.
 func lasting(output string) []string {
 	progress := regexp.MustCompile(`^(batch \d|pulled: |looked at again: |verifying: \d)`)
-	varying := regexp.MustCompile(`:\d{5}\b|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\b(seen|from|on) [\d-]+[ T][\d:]+Z`)
+	varying := regexp.MustCompile(`:\d{5}\b|\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\b(seen|from|on) [\d-]+[ T][\d:]+Z`)
 	varies := []string{"chunks", "bytes", "batches", "read", "manifests"}
 	gap := regexp.MustCompile(` {2,}`)
 	var lines, header []string

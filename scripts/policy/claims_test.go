@@ -18,15 +18,15 @@ var (
 	number   = regexp.MustCompile(`\d+`)
 )
 
-// The README's table of what cannot be deleted or replaced names what holds each claim: all of that must be there.
+// scripts/README.md's table of what cannot be deleted or replaced names what holds each claim: all of that must be there.
 func TestClaims_AreHeldByWhatTheReadmeSays(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "### What is proved, against whom?\n")
-	section, _, _ = strings.Cut(section, "\n### ")
+	_, section, _ := strings.Cut(string(readme), "## What is proved, against whom?\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	tests := source(t, "../..", "_test.go")
 	asked := source(t, "../firstrun", ".go")
 	for _, trial := range rights.Trials() {

@@ -205,7 +205,7 @@ func (d *demo) howToLook(o outcome) string {
 	chunk := filepath.Join(o.Archive, filepath.FromSlash(layout.Chunk(first.stream, first.report.Lo)))
 	manifest := filepath.Join(o.Archive, filepath.FromSlash(layout.Manifest(first.stream, first.report.Lo)))
 	glob := path.Join(filepath.ToSlash(o.Archive), "data/*/*/*.ndjson.gz")
-	// Named columns, since messages differ in form; ignore_errors, since some have half of an emoji. The README says more.
+	// Named columns, since messages differ in form; ignore_errors, since some have half of an emoji. internal/archive/README.md says more.
 	query := "SELECT From_Account, count(*) AS messages FROM read_json('" + strings.ReplaceAll(glob, "'", "''") +
 		"', format='newline_delimited', ignore_errors=true, columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})" +
 		" WHERE IsSystemMsg IS NULL AND From_Account IS NOT NULL GROUP BY ALL ORDER BY messages DESC LIMIT 5"

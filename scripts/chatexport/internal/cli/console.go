@@ -24,12 +24,13 @@ type Console struct {
 	w        io.Writer
 	terminal bool
 	below    string // what stands below the lines of a terminal
+	width    func() int
 }
 
 // NewConsole shows on w.
 func NewConsole(w io.Writer) *Console {
 	if s, ok := screen.Of(w).(*screen.Screen); ok {
-		return &Console{w: s.Terminal(), terminal: true}
+		return &Console{w: s.Terminal(), terminal: true, width: s.Width}
 	}
 	return &Console{w: w}
 }
@@ -106,6 +107,9 @@ func (c *Console) show(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.terminal {
+		if runes := []rune(text); len(runes) >= c.width() {
+			text = string(runes[:c.width()-1]) // a second line could not be erased
+		}
 		c.below = text
 		_, _ = fmt.Fprint(c.w, eraseLine+text)
 		return

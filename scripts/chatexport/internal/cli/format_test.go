@@ -84,15 +84,22 @@ func TestProgress_OffATerminalIsPlainLines(t *testing.T) {
 	}
 }
 
+func TestProgress_IsNeverAboveAll(t *testing.T) {
+	t.Parallel()
+	if got := progress("pulled", "messages", 12, 10); got != "pulled: 12 of 12 messages" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestProgress_StaysBelowTheLinesOfATerminal(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	c := NewConsole(&out)
-	c.terminal = true
-	c.show(progress("pulled", "messages", 5, -1))
+	c.terminal, c.width = true, func() int { return 24 }
+	c.show(progress("pulled", "messages", 5, -1) + ", and more than fits")
 	c.Line("batch %d", 1)
 	c.show("")
-	want := "\r\x1b[Kpulled: 5 messages" + "\r\x1b[Kbatch 1\npulled: 5 messages" + "\r\x1b[K"
+	want := "\r\x1b[Kpulled: 5 messages, an" + "\r\x1b[Kbatch 1\npulled: 5 messages, an" + "\r\x1b[K"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}

@@ -69,9 +69,13 @@ func fitted(rows [][]string, width int) string {
 	}
 	own := wide(rows) > width && before > narrow
 	var b strings.Builder
-	for _, row := range rows {
+	named := len(rows) > 0 && strings.TrimSpace(rows[0][0]) == "group" // a header, whose first column is names
+	for n, row := range rows {
 		text := laid(row, own, width)
-		b.WriteString(painted(text, row, rows[0]))
+		if n > 0 || !named {
+			text = painted(text, row, named)
+		}
+		b.WriteString(text)
 	}
 	return b.String()
 }
@@ -90,13 +94,13 @@ func laid(row []string, own bool, width int) string {
 	return first + strings.Join(lines, "\n"+strings.Repeat(" ", utf8.RuneCountInString(line)+2)) + "\n"
 }
 
-// painted gives the verdict of a row its colour. A cell that begins with the name of a group is nobody's verdict.
-func painted(text string, row, header []string) string {
+// painted gives the verdict of a row its colour: a cell that begins with one, but never a name.
+func painted(text string, row []string, named bool) string {
 	if !coloured() {
 		return text
 	}
 	for c, cell := range row {
-		if c == 0 && strings.TrimSpace(header[0]) == "group" {
+		if c == 0 && named {
 			continue
 		}
 		word := strings.TrimSpace(cell)
@@ -112,7 +116,11 @@ func painted(text string, row, header []string) string {
 		case "NOT SOUND", "NOT RESTORED", "stuck", "failing", "failed", "damaged":
 			colour = red
 		}
-		if at := strings.LastIndex(text, word); colour != "" && at >= 0 {
+		at := 0
+		if c > 0 {
+			at = strings.LastIndex(text, "  "+word) + len("  ")
+		}
+		if colour != "" && strings.HasPrefix(text[at:], word) {
 			return text[:at] + colour + word + plain + text[at+len(word):]
 		}
 	}

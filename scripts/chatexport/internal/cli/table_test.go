@@ -78,6 +78,11 @@ func TestColour_IsForTerminalsAndForVerdicts(t *testing.T) {
 	if len(found) != 2 || found[0] != "\x1b[32msound\x1b[0m" || found[1] != "\x1b[31mNOT SOUND\x1b[0m" || strings.Contains(shown, "\nsound\x1b") || strings.HasPrefix(shown, "\x1b") {
 		t.Errorf("%q in\n%s", found, shown)
 	}
+	var checks cli.Lines
+	checks.Table([][]string{{"ok", "COS looks", "took"}, {"failed", "hand-over", "Invoke failed"}}, 0, 1, 2)
+	if got, want := onTerminal(t, checks.String()), "\x1b[32mok\x1b[0m      COS looks  took\n\x1b[31mfailed\x1b[0m  hand-over  Invoke failed\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	var terminal bytes.Buffer
 	command := &cobra.Command{Use: "chatexport"}
 	command.SetErr(screen.New(&terminal))

@@ -66,6 +66,9 @@ JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_byte
   chatexport report --chat --out /srv/www/archive.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.out == "-" && o.json {
+				return cli.Usage(errors.New("--out - and --json exclude one another: both are for the standard output"))
+			}
 			if o.out == "" || o.most < 1 {
 				return cli.Usage(errors.New("--out FILE.html is needed, and --most must be at least 1"))
 			}
@@ -80,7 +83,7 @@ JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_byte
 	}
 	f := cmd.Flags()
 	o.target.Register(f)
-	f.StringVar(&o.out, "out", "", "`file` to write")
+	f.StringVar(&o.out, "out", "", "`file` to write; - is the standard output")
 	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
 	f.IntVar(&o.most, "most", defaultMost, "draw at most `N` streams, those in trouble and the largest first")
 	cli.JSONFlag(f, &o.json)
@@ -99,6 +102,9 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer, consol
 	var page bytes.Buffer
 	if err := p.write(&page); err != nil {
 		return err
+	}
+	if o.out == "-" {
+		return cli.Print(out, page.String())
 	}
 	if err := os.WriteFile(o.out, page.Bytes(), 0o600); err != nil {
 		return cli.Usage(fmt.Errorf("write --out: %w", err))

@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// maxLine bounds a line of a recorded chat: the service takes no message above 12 KB (Chat documentation), however it is escaped.
+const maxLine = 6 * 12 << 10
+
 // logLine is a line of a recorded chat.
 type logLine struct {
 	Time   int64   `json:"time"`
@@ -44,14 +47,19 @@ func ReadLog(path string) (lines []byte, err error) {
 // texts as TIMTextElem, system lines as tips about members. A chat without messages is an error, too.
 func ParseLog(lines []byte) ([]Message, error) {
 	var messages []Message
-	for text := range bytes.Lines(lines) {
-		text = bytes.TrimRight(text, "\r\n")
+	n := 0
+	for text := range bytes.Lines(bytes.TrimPrefix(lines, []byte("\ufeff"))) {
+		n++
+		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
 			continue
 		}
 		var line logLine
-		if err := json.Unmarshal(text, &line); err != nil {
-			return nil, fmt.Errorf("line %d of the recorded chat: %w", len(messages)+1, err)
+		switch {
+		case len(text) > maxLine:
+			return nil, fmt.Errorf("line %d of the recorded chat has %d bytes: no message is as long, at most %d are read", n, len(text), maxLine)
+		case json.Unmarshal(text, &line) != nil:
+			return nil, fmt.Errorf(`line %d of the recorded chat is no message: {"time": 1189145580, "from": "...", "text": "..."} or {"time": 1189145580, "system": "..."}`, n)
 		}
 		messages = append(messages, line.message())
 	}

@@ -14,7 +14,7 @@ import (
 
 func TestRecordedChat_BecomesMessages(t *testing.T) {
 	t.Parallel()
-	log := `{"time":1103966040,"from":"|QuaD-","text":"a <b> & \"c\" \u00e9"}` + "\n\n" +
+	log := "\ufeff" + `{"time":1103966040,"from":"|QuaD-","text":"a <b> & \"c\" \u00e9"}` + "\n\n" +
 		`{"time":1103966100,"system":"=== jdub [~jeff@x] has joined #ubuntu"}` + "\n" +
 		`{"time":1103966101,"system":"=== jdub [~jeff@x] has left #ubuntu []"}`
 	s, c := start(t, options())
@@ -38,7 +38,11 @@ func TestRecordedChat_BecomesMessages(t *testing.T) {
 
 func TestRecordedChat_BrokenIsAnError(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{`{"time":1,"from":"a","text":"b"}` + "\n{]\n": "line 2", "\n": "no messages"} {
+	for text, want := range map[string]string{
+		`{"time":1,"from":"a","text":"b"}` + "\n \n{]\n":         "line 3 of the recorded chat is no message",
+		"\n" + `{"text":"` + strings.Repeat("a", 100_000) + `"}`: "line 2 of the recorded chat has 100011 bytes",
+		"\n": "no messages",
+	} {
 		if messages, err := chatemu.ParseLog([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %d messages, error %v, want %q", text, len(messages), err, want)
 		}

@@ -95,7 +95,7 @@ func TestProgress_StaysBelowTheLinesOfATerminal(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	c := NewConsole(&out)
-	c.terminal, c.width = true, func() int { return 24 }
+	c.terminal, c.width = true, func() int { return 23 }
 	c.show(progress("pulled", "messages", 5, -1) + ", and more than fits")
 	c.Line("batch %d", 1)
 	c.show("")

@@ -71,7 +71,7 @@ func (r record) same(other record) bool {
 func openFolder(ctx context.Context, path string, c content) (_ *folder.Folder, _ record, closeFolder func() error, err error) {
 	dir, err := folder.Make(path)
 	if err != nil {
-		return nil, record{}, nil, fmt.Errorf("--out: %w", err)
+		return nil, record{}, nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -85,9 +85,9 @@ func openFolder(ctx context.Context, path string, c content) (_ *folder.Folder, 
 	unlock, err := dir.Lock(lockName)
 	switch {
 	case errors.Is(err, folder.ErrLocked):
-		return nil, record{}, nil, fmt.Errorf("--out %s: %w", path, errInUse)
+		return nil, record{}, nil, fmt.Errorf("%s: %w", path, errInUse)
 	case err != nil:
-		return nil, record{}, nil, fmt.Errorf("--out %s: %w", path, err)
+		return nil, record{}, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if fresh {
 		r.Newest = time.Now().Add(-lately).Unix()
@@ -130,14 +130,14 @@ func checkFolder(dir *folder.Folder, want record) (_ record, fresh bool, err err
 	case errors.Is(err, fs.ErrNotExist):
 		return want, true, checkNew(dir)
 	case err != nil:
-		return record{}, false, fmt.Errorf("--out: %w", err)
+		return record{}, false, err
 	}
 	found, err := readRecord(dir)
 	if err != nil {
-		return record{}, false, fmt.Errorf("--out: %w", err)
+		return record{}, false, err
 	}
 	if !found.same(want) {
-		return record{}, false, fmt.Errorf("--out %s %w: it has %d of %s, asked for are %d of %s",
+		return record{}, false, fmt.Errorf("%s %w: it has %d of %s, asked for are %d of %s",
 			dir.Path(), errOtherMessages, found.Messages, found.Source, want.Messages, want.Source)
 	}
 	return found, false, nil
@@ -146,11 +146,11 @@ func checkFolder(dir *folder.Folder, want record) (_ record, fresh bool, err err
 func checkNew(dir *folder.Folder) error {
 	entries, err := dir.ReadDir(".")
 	if err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return err
 	}
 	for _, e := range entries {
 		if e.Name() != lockName && e.Name() != recordName && e.Name() != messagesName {
-			return fmt.Errorf("--out %s is not empty and no demo's folder; choose another one", dir.Path())
+			return fmt.Errorf("%s is not empty and no demo's folder; choose another one", dir.Path())
 		}
 	}
 	return nil

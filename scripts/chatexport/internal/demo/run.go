@@ -53,7 +53,7 @@ func run(ctx context.Context, o options, out io.Writer, console *cli.Console) (e
 	}
 	dir, kept, closeFolder, err := openFolder(ctx, o.out, c)
 	if err != nil {
-		return cli.Usage(err)
+		return cli.Usage(fmt.Errorf("--out: %w", err))
 	}
 	defer func() { err = cli.Closed(err, closeFolder()) }()
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,6 +101,9 @@ func run(cmd *cobra.Command, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	if o.binary == "" {
+		if exec.CommandContext(ctx, "go", "list", "chatexport/function").Run() != nil {
+			return cli.Usage(errors.New("bench builds the function that it measures: start it in the project's folder, with Go installed, or name a built function by --binary"))
+		}
 		o.binary = filepath.Join(folder, "main")
 		console.Line("building ./function")
 		if err := scfemu.Build(ctx, "", o.binary, "chatexport/function", "-trimpath", "-ldflags=-s"); err != nil {

@@ -74,7 +74,7 @@ JSON (--json): {"where", "complete", "streams": [{"group_id", "topic_id", "outco
 		},
 	}
 	f := cmd.Flags()
-	o.target.Register(f)
+	o.target.RegisterServices(f)
 	f.StringVar(&o.out, "out", "", "local `folder` to write to, made if it is missing, instead of COS")
 	f.BoolVar(&o.all, "all", false, "export every group and topic of the app")
 	f.DurationVar(&o.batch, "batch", runner.DefaultBatch, "longest `time` of a batch, 1s to 15m")
@@ -88,9 +88,6 @@ func (o *options) check(args []string) error {
 	var problems []error
 	if o.all == (len(args) > 0) {
 		problems = append(problems, errors.New("name groups, or give --all"))
-	}
-	if o.out != "" && o.target.Dir != "" {
-		problems = append(problems, errors.New("--out and --dir exclude one another"))
 	}
 	return errors.Join(append(problems, cli.Between("--batch", o.batch, least, most))...)
 }

@@ -29,10 +29,20 @@ import (
 	"chatexport/scripts/policy"
 )
 
-const usage = "usage: go run ./scripts/deploy check|policy|settings|limits"
+const usage = `usage: go run ./scripts/deploy check|policy|settings|limits
+
+  check     the variables and serverless.yml, against the limits of the platform and the function
+  policy    prints the policies of the function's role, of whoever deploys and of whoever audits, and policy and lifecycle of
+            the bucket; needs COS_BUCKET and COS_REGION
+  settings  sets what serverless.yml cannot: retries and age of asynchronous events, and the cap on instances
+  limits    prints memory size and time limit as flags for chatexport doctor and plan`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) == 2 && (os.Args[1] == "-h" || os.Args[1] == "--help") {
+		say(screen.Of(os.Stdout), "%s", usage)
+		return
+	}
 	getenv, err := variables.Read("", os.Getenv)
 	if err == nil {
 		err = execute(ctx, os.Args[1:], getenv, screen.Of(os.Stdout))

@@ -94,7 +94,7 @@ func TestReadme_IsShortAndUsesTheBuiltBinary(t *testing.T) {
 // progress, ports, hashes, times, sizes and rates, numbers of chunks, batches and requests (which follow from how much
 // fits into a batch), and in tables the columns of these.
 func lasting(output string) []string {
-	progress := regexp.MustCompile(`^(batch \d|pulled: |looked at again: |verifying: \d)`)
+	progress := regexp.MustCompile(`^(batch \d|pulled: |looked at again: |verifying: \d)|: [\d,]+ of [\d,]+ messages$`)
 	varying := regexp.MustCompile(`:\d{5}\b|\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|\b[0-9a-f]{64}\b|\b[\d.,]+ (s|B|kB|chunks?|batch(es)?|invocations?|Chat calls|throttled|COS requests)\b|\([\d.,]+/s\)|\b(seen|from|on) [\d-]+[ T][\d:]+Z`)
 	varies := []string{"chunks", "bytes", "batches", "read", "manifests"}
 	gap := regexp.MustCompile(` {2,}`)

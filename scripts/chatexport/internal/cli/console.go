@@ -99,7 +99,7 @@ func progress(title, noun string, done, total int64) string {
 	if total < 0 {
 		return fmt.Sprintf("%s: %s %s", title, Count(done), noun)
 	}
-	return fmt.Sprintf("%s: %s of %s %s", title, Count(done), Count(max(total, done)), noun) // more may come meanwhile
+	return fmt.Sprintf("%s: %s of %s %s", title, Count(min(done, total)), Count(total), noun) // what is pulled twice is no more
 }
 
 // show puts the progress in the place of what was shown before, on a terminal, or into a line of its own.

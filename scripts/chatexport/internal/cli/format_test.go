@@ -86,7 +86,7 @@ func TestProgress_OffATerminalIsPlainLines(t *testing.T) {
 
 func TestProgress_IsNeverAboveAll(t *testing.T) {
 	t.Parallel()
-	if got := progress("pulled", "messages", 12, 10); got != "pulled: 12 of 12 messages" {
+	if got := progress("pulled", "messages", 12, 10); got != "pulled: 10 of 10 messages" {
 		t.Errorf("%q", got)
 	}
 }

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -108,18 +107,10 @@ func requests(counts map[cosemu.Op]int) int {
 // report prints the result.
 func (d *demo) report(out io.Writer) error {
 	o := d.outcome()
-	var text string
 	if d.options.json {
-		encoded, err := json.MarshalIndent(o, "", "  ")
-		if err != nil {
-			return err
-		}
-		text = string(encoded) + "\n"
-	} else {
-		text = d.text(o)
+		return cli.JSON(out, o)
 	}
-	_, err := io.WriteString(out, text)
-	return err
+	return cli.Print(out, d.text(o))
 }
 
 func (d *demo) text(o outcome) string {
@@ -196,7 +187,9 @@ func table(o outcome) string {
 		rows = append(rows, []string{fmt.Sprintf("and %s, all sound", cli.Plural(n, "group")), "", "", "", "", ""})
 	}
 	row("all", o.Messages, chunks, bytes, batches, "")
-	return cli.Table(rows, 0, -1)
+	var b cli.Lines
+	b.Table(rows, 0, -1)
+	return b.String()
 }
 
 // howToLook says where the files lie and what to try with them.
@@ -207,8 +200,8 @@ func (d *demo) howToLook(o outcome) string {
 	glob := path.Join(filepath.ToSlash(o.Archive), "data/*/*/*.ndjson.gz")
 	// Named columns, since messages differ in form; ignore_errors, since some have half of an emoji. internal/archive/README.md says more.
 	query := "SELECT From_Account, count(*) AS messages FROM read_json('" + strings.ReplaceAll(glob, "'", "''") +
-		"', format='newline_delimited', ignore_errors=true, columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})" +
-		" WHERE IsSystemMsg IS NULL AND From_Account IS NOT NULL GROUP BY ALL ORDER BY messages DESC LIMIT 5"
+		"', format='newline_delimited', ignore_errors=true, columns={From_Account: 'VARCHAR', IsPlaceMsg: 'INTEGER', IsSystemMsg: 'INTEGER'})" +
+		" WHERE IsPlaceMsg = 0 AND coalesce(IsSystemMsg, 0) = 0 GROUP BY ALL ORDER BY messages DESC LIMIT 5"
 	var b strings.Builder
 	fmt.Fprintf(&b, "The archive is in %s, as it would be in a bucket:\n", o.Archive)
 	fmt.Fprintf(&b, "  data/      chunks: every message as the service sent it, gzipped NDJSON, never changed once written\n")

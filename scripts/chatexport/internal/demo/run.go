@@ -116,7 +116,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 		return cli.Service(errors.Join(d.failure, err))
 	}
 	if err := d.report(out); err != nil {
-		return cli.Service(fmt.Errorf("print the result: %w", err))
+		return err
 	}
 	switch {
 	case d.failure != nil:

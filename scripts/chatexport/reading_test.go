@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -193,7 +194,7 @@ func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	}
 	got := duck(t, queries...)
 	want := [][][]string{
-		{{"2007-09-07", "1418"}, {"2007-10-24", "1496"}, {"2007-12-17", "1086"}},
+		got[0],
 		got[1],
 		got[2],
 		{}, // the demo's service answers nothing that cannot be read
@@ -201,17 +202,19 @@ func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("messages a day (-want +got):\n%s", diff)
 	}
-	senders := map[string]int{}
+	senders, days := map[string]int{}, map[string]int{}
 	var found int
 	for _, path := range chunks(t, archive) {
 		for line := range strings.Lines(inflated(t, path)) {
 			var m struct {
 				From   string `json:"From_Account"`
 				System int    `json:"IsSystemMsg"`
+				Sent   int64  `json:"MsgTimeStamp"`
 			}
 			if err := json.Unmarshal([]byte(line), &m); err != nil {
 				t.Fatal(err)
 			}
+			days[time.Unix(m.Sent, 0).UTC().Format(time.DateOnly)]++
 			if m.System == 0 {
 				senders[m.From]++
 			}
@@ -219,6 +222,15 @@ func TestReading_DuckDBReadsTheArchive(t *testing.T) {
 				found++
 			}
 		}
+	}
+	for _, row := range got[0] {
+		if row[1] != strconv.Itoa(days[row[0]]) {
+			t.Errorf("%d messages are of %s, DuckDB says %s", days[row[0]], row[0], row[1])
+		}
+		delete(days, row[0])
+	}
+	if len(days) > 0 {
+		t.Errorf("DuckDB does not know of %v", days)
 	}
 	for _, row := range got[1] {
 		if row[1] != strconv.Itoa(senders[row[0]]) {
@@ -288,6 +300,38 @@ func TestReading_DuckDBMakesParquetByDay(t *testing.T) {
 		"/*/*.parquet', hive_partitioning=true, hive_types_autocast=false) GROUP BY day ORDER BY day")
 	want := [][]string{{"2024-01-02", "929", "1", "g"}, {"2024-01-03", "571", "930", "g"}, {"undated", "1", "1501", "g"}}
 	if diff := cmp.Diff(want, got[2]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Messages have several elements, and what is no message any more has a sender and a text of its own.
+func TestReading_DuckDBFindsTextInAnyElementAndCountsNoPlaceholder(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	b := clitest.Build(t, store, chat.Stream{GroupID: "g"})
+	var elements []chat.Element
+	for i, line := range []string{
+		`{"From_Account":"user_a","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMCustomElem","MsgContent":{"Data":"{}","Desc":"d","Ext":""}},{"MsgType":"TIMTextElem","MsgContent":{"Text":"needle in the second element"}}],"MsgSeq":1,"MsgTimeStamp":1764000001}`,
+		`{"From_Account":"user_a","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"needle in the first"}}],"MsgSeq":2,"MsgTimeStamp":1764000002}`,
+		`{"From_Account":"user_a","IsPlaceMsg":0,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"said twice"}}],"MsgSeq":3,"MsgTimeStamp":1764000003,"IsSystemMsg":0}`,
+		`{"From_Account":"","IsPlaceMsg":1,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"needle that is gone"}}],"MsgSeq":4,"MsgTimeStamp":0}`,
+	} {
+		place := 0
+		if i == 3 {
+			place = chat.PlaceHole
+		}
+		elements = append(elements, chat.Element{Seq: chat.Seq(i + 1), Place: place, JSON: []byte(line)})
+	}
+	b.Chunk(4, elements...)
+	var queries []string
+	for _, query := range documented(t, "queries.sql") {
+		queries = append(queries, strings.NewReplacer(demoFolder, dir, "ssh_config", "needle").Replace(query))
+	}
+	want := [][][]string{
+		{{"user_a", "3"}},
+		{{"1", "user_a", "needle in the second element"}, {"2", "user_a", "needle in the first"}},
+	}
+	if diff := cmp.Diff(want, duck(t, queries...)[1:3]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

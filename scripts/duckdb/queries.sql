@@ -9,14 +9,14 @@ WHERE IsPlaceMsg = 0 GROUP BY day ORDER BY day;
 -- top senders
 SELECT From_Account, count(*) AS messages
 FROM read_json('chatexport-demo/chat-archive-1250000000/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true,
-  columns={From_Account: 'VARCHAR', IsSystemMsg: 'INTEGER'})
-WHERE IsSystemMsg IS NULL AND From_Account IS NOT NULL GROUP BY From_Account ORDER BY messages DESC, From_Account LIMIT 3;
+  columns={From_Account: 'VARCHAR', IsPlaceMsg: 'INTEGER', IsSystemMsg: 'INTEGER'})
+WHERE IsPlaceMsg = 0 AND coalesce(IsSystemMsg, 0) = 0 GROUP BY From_Account ORDER BY messages DESC, From_Account LIMIT 3;
 
--- text search
-SELECT MsgSeq, From_Account, MsgBody->>'$[0].MsgContent.Text' AS text
+-- text search, in any element of a message
+SELECT MsgSeq, From_Account, array_to_string(MsgBody->>'$[*].MsgContent.Text', ' ') AS text
 FROM read_json('chatexport-demo/chat-archive-1250000000/data/**/*.ndjson.gz', format='newline_delimited', ignore_errors=true,
-  columns={MsgSeq: 'BIGINT', From_Account: 'VARCHAR', MsgBody: 'JSON'})
-WHERE text ILIKE '%ssh_config%' ORDER BY MsgSeq;
+  columns={MsgSeq: 'BIGINT', From_Account: 'VARCHAR', IsPlaceMsg: 'INTEGER', MsgBody: 'JSON'})
+WHERE IsPlaceMsg = 0 AND text ILIKE '%ssh_config%' ORDER BY MsgSeq;
 
 -- what came and could not be read
 SELECT GroupId, MsgSeq, _malformed.bytes AS bytes, from_base64(_malformed.answer) AS answer

@@ -188,39 +188,56 @@ func read(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive
 
 // Genesis reads where a stream's archive begins. It returns ErrNoArchive where there is none.
 func Genesis(ctx context.Context, store Store, s chat.Stream) (archive.Genesis, error) {
+	g, _, err := GenesisSum(ctx, store, s)
+	return g, err
+}
+
+// GenesisSum is Genesis with the SHA-256 of the object, in lower-case hex, by which the first manifest names it.
+func GenesisSum(ctx context.Context, store Store, s chat.Stream) (archive.Genesis, string, error) {
 	key := layout.Genesis(s)
 	body, _, err := store.Get(ctx, key)
 	if errors.Is(err, objstore.ErrNotExist) {
-		return archive.Genesis{}, fmt.Errorf("%s: %w", s, ErrNoArchive)
+		return archive.Genesis{}, "", fmt.Errorf("%s: %w", s, ErrNoArchive)
 	}
 	if err != nil {
-		return archive.Genesis{}, err
+		return archive.Genesis{}, "", err
 	}
 	g, err := archive.ParseGenesis(body)
 	if err == nil && g.Stream() != s {
 		err = fmt.Errorf("%w: is the genesis of %s", archive.ErrInvalid, g.Stream())
 	}
 	if err != nil {
-		return g, fmt.Errorf("%s: %w", key, err)
+		return g, "", fmt.Errorf("%s: %w", key, err)
 	}
-	return g, nil
+	return g, sumOf(body), nil
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }
 
 // Manifest reads the manifest that begins at lo. It matches objstore.ErrNotExist where there is none.
 func Manifest(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive.Manifest, error) {
+	m, _, err := ManifestSum(ctx, store, s, lo)
+	return m, err
+}
+
+// ManifestSum is Manifest with the SHA-256 of the object, in lower-case hex, by which the next manifest names it.
+func ManifestSum(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (archive.Manifest, string, error) {
 	key := layout.Manifest(s, lo)
 	body, _, err := store.Get(ctx, key)
 	if err != nil {
-		return archive.Manifest{}, err
+		return archive.Manifest{}, "", err
 	}
 	m, err := archive.ParseManifest(body)
 	if err == nil && (m.Stream() != s || m.Lo != lo) {
 		err = fmt.Errorf("%w: is the manifest of %s from %d", archive.ErrInvalid, m.Stream(), m.Lo)
 	}
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", key, err)
+		return m, "", fmt.Errorf("%s: %w", key, err)
 	}
-	return m, nil
+	return m, sumOf(body), nil
 }
 
 // State reads a stream's hints, nil where it has none.
@@ -251,7 +268,7 @@ func Lines(ctx context.Context, store Store, s chat.Stream, entry archive.ChunkE
 	if err != nil {
 		return err
 	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != entry.SHA256 {
+	if sumOf(body) != entry.SHA256 {
 		return fmt.Errorf("%s: %w: its sha256 is not the one that was recorded; run verify", entry.Key, archive.ErrInvalid)
 	}
 	if _, err := archive.ReadChunk(bytes.NewReader(body), s, entry.Lo, entry.Hi, visit); err != nil {

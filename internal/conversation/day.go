@@ -1,0 +1,215 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"chatexport/internal/archive"
+	"chatexport/internal/chat"
+)
+
+// DefaultRows is how many rows a page has at most where nothing else is asked.
+const DefaultRows = 400
+
+// Query asks for a page of a day.
+type Query struct {
+	Date Date
+	Zone *time.Location
+	From chat.Seq // a seq of the part that is wanted; 0 for the first one
+	Most int      // rows of a part; 0 for DefaultRows
+}
+
+// Page is a part of a day. Days with more rows than fit into one have several; which rows are in which does not depend on
+// what was asked.
+type Page struct {
+	Date  Date
+	Zone  *time.Location
+	Rows  []Row
+	Total int        // rows of the day
+	Parts []chat.Seq // the first seq of each part; of a day without rows there is none
+	Part  int        // which one this is, from 0
+
+	Older, Newer Date // the nearest days that have rows; zero where there is none
+}
+
+// place is an item and the chunk that it is in.
+type place struct {
+	item
+	chunk int
+}
+
+// Day reads a part of a day, and no chunk but those that may have rows of it. What is damaged becomes a row; the error is the
+// store's, or the context's.
+func (c *Conversation) Day(ctx context.Context, q Query) (*Page, error) {
+	if q.Most <= 0 {
+		q.Most = DefaultRows
+	}
+	p := &Page{Date: q.Date, Zone: q.Zone}
+	places, err := c.places(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	p.Total = len(places)
+	for i := 0; i < len(places); i += q.Most {
+		p.Parts = append(p.Parts, places[i].seq)
+		if places[i].seq <= q.From {
+			p.Part = i / q.Most
+		}
+	}
+	from := p.Part * q.Most
+	if p.Rows, err = c.rows(ctx, places[from:min(from+q.Most, len(places))]); err != nil {
+		return nil, err
+	}
+	p.Older, p.Newer = c.Around(q.Date, q.Zone)
+	return p, nil
+}
+
+// places finds the rows of a day, in order of seq.
+func (c *Conversation) places(ctx context.Context, q Query) ([]place, error) {
+	from, to := q.Date.bounds(q.Zone)
+	var all []place
+	for i := range c.Chunks {
+		if !c.overlaps(&c.Chunks[i], from, to) {
+			continue
+		}
+		u, err := c.load(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		for it := range u.items() {
+			if it.time >= from && it.time < to {
+				all = append(all, place{it, i})
+			}
+		}
+	}
+	return c.edges(all, from, to), nil
+}
+
+// edges adds what is missing before the first chunk and behind the last one that is known.
+func (c *Conversation) edges(all []place, from, to int64) []place {
+	t := &c.Totals
+	if first := c.Genesis.FirstLo; first > 1 && within(t.TsMin, from, to) {
+		all = slices.Insert(all, 0, place{item{entry: entry{seq: 1, time: t.TsMin}, gap: GapExpired, hi: first - 1}, -1})
+	}
+	if c.Broken != "" && within(t.TsMax, from, to) {
+		all = append(all, place{item{entry: entry{seq: c.Last() + 1, time: t.TsMax}, gap: GapBroken}, -1})
+	}
+	return all
+}
+
+func within(at, from, to int64) bool { return at >= from && at < to }
+
+// rows reads what was found. Neighbours in one chunk are read together.
+func (c *Conversation) rows(ctx context.Context, places []place) ([]Row, error) {
+	rows := make([]Row, 0, len(places))
+	for len(places) > 0 {
+		n := 1
+		for n < len(places) && places[n].chunk == places[0].chunk {
+			n++
+		}
+		some, err := c.rowsOf(ctx, places[0].chunk, places[:n])
+		if err != nil {
+			return nil, err
+		}
+		rows, places = append(rows, some...), places[n:]
+	}
+	return rows, nil
+}
+
+func (c *Conversation) rowsOf(ctx context.Context, chunk int, places []place) ([]Row, error) {
+	rows := make([]Row, 0, len(places))
+	if chunk < 0 {
+		for _, p := range places {
+			rows = append(rows, Row{Gap: c.gap(p, nil)})
+		}
+		return rows, nil
+	}
+	u, err := c.load(ctx, chunk)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []entry
+	for _, p := range places {
+		if p.gap == "" {
+			wanted = append(wanted, p.entry)
+		}
+	}
+	lines, err := u.lines(ctx, c, wanted)
+	if err != nil {
+		return nil, err
+	}
+	account := newAccount(ctx, c, u)
+	defer account.close()
+	for _, p := range places {
+		if p.gap != "" {
+			rows = append(rows, Row{Gap: c.gap(p, u)})
+			continue
+		}
+		m, err := c.message(p.entry, lines[p.seq], u.changes[p.seq], account)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, Row{Message: m})
+	}
+	return rows, nil
+}
+
+// gap describes one.
+func (c *Conversation) gap(p place, u *unpacked) *Gap {
+	g := &Gap{Lo: p.seq, Hi: p.hi, Kind: p.gap}
+	switch {
+	case p.gap == GapDamaged:
+		g.Why = u.failure
+	case p.gap == GapBroken:
+		g.Why = c.Broken
+	case p.gap == GapExpired && u == nil:
+		g.Evidence = c.Genesis.ExpiredBelow.Evidence
+	case p.gap == GapExpired:
+		g.Evidence = u.chunk.Evidence
+	}
+	if g.Evidence == archive.EvidenceNone {
+		g.Evidence = ""
+	}
+	return g
+}
+
+// Find returns the day of a seq, and the seq at which its row begins. The error is ErrNoSeq, or the store's.
+func (c *Conversation) Find(ctx context.Context, seq chat.Seq, zone *time.Location) (Date, chat.Seq, error) {
+	if seq >= 1 && seq < c.Genesis.FirstLo && c.Totals.TsMin != 0 {
+		return DateOf(c.Totals.TsMin, zone), 1, nil
+	}
+	i := c.chunkOf(seq)
+	if i < 0 {
+		return Date{}, 0, ErrNoSeq
+	}
+	u, err := c.load(ctx, i)
+	if err != nil {
+		return Date{}, 0, err
+	}
+	for it := range u.items() {
+		if it.seq <= seq && seq <= it.hi {
+			return DateOf(it.time, zone), it.seq, nil
+		}
+	}
+	return Date{}, 0, ErrNoSeq
+}
+
+// At returns the seq of the first row of a day that is not before a time, in seconds since 1970, or the day's last; 0 where the
+// day has none.
+func (c *Conversation) At(ctx context.Context, seconds int64, zone *time.Location) (chat.Seq, error) {
+	places, err := c.places(ctx, Query{Date: DateOf(seconds, zone), Zone: zone})
+	if err != nil || len(places) == 0 {
+		return 0, err
+	}
+	for _, p := range places {
+		if p.time >= seconds {
+			return p.seq, nil
+		}
+	}
+	return places[len(places)-1].seq, nil
+}
+
+// errNotRead means that a line that the index has was not found again: the store changed its mind.
+var errNotRead = errors.New("a line of the chunk was not found again")

@@ -14,6 +14,7 @@ import (
 	"chatexport/scripts/chatexport/internal/resume"
 	"chatexport/scripts/chatexport/internal/status"
 	"chatexport/scripts/chatexport/internal/verifycmd"
+	"chatexport/scripts/chatexport/internal/view"
 )
 
 // operate returns the commands that look after an archive. They read the same variables as the function.
@@ -23,6 +24,7 @@ func operate(getenv func(string) string) []*cobra.Command {
 		status.Command(getenv),
 		doctor.Command(getenv),
 		catcmd.Command(getenv),
+		view.Command(getenv),
 		filescmd.Command(getenv),
 		exportcmd.Command(getenv),
 		plan.Command(getenv),

@@ -1,0 +1,3 @@
+package view
+
+func (s *server) proof(v *visit) error { return errNoPage }

@@ -1,0 +1,3 @@
+package view
+
+func (s *server) search(v *visit) error { return errNoPage }

@@ -9,7 +9,7 @@ import (
 	"io/fs"
 )
 
-//go:embed all:chat all:events all:golden
+//go:embed all:chat all:events all:golden all:hostile
 var files embed.FS
 
 // ChatLog returns 4,000 lines of a real, busy group chat, oldest first, one JSON object a line:
@@ -28,6 +28,16 @@ func Events() fs.FS { return sub("events") }
 
 // Golden returns expected outputs, byte for byte.
 func Golden() fs.FS { return sub("golden") }
+
+// Hostile returns elements as strangers might send them, one JSON object a line; hostile/README.md tells what is in them. The
+// caller may change the slice.
+func Hostile() []byte {
+	content, err := files.ReadFile("hostile/messages.ndjson")
+	if err != nil {
+		panic(err) // impossible: the build fails when the file is missing
+	}
+	return content
+}
 
 func sub(folder string) fs.FS {
 	fsys, err := fs.Sub(files, folder)

@@ -183,9 +183,10 @@ func (c *Conversation) date() {
 			if last = hi; t.TsMin == 0 || lo < t.TsMin {
 				t.TsMin = lo
 			}
-			if k.TsMax <= lastTime {
-				t.TsMax = max(t.TsMax, hi)
+			if k.TsMax > lastTime {
+				hi = lo // some time after that
 			}
+			t.TsMax = max(t.TsMax, hi)
 			continue
 		}
 		k.anchor = last

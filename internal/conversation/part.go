@@ -62,6 +62,32 @@ func (p *Part) visit(take func(*Part)) {
 	}
 }
 
+// kindOf tells what an element of a MsgType is.
+func kindOf(msgType string) PartKind {
+	switch msgType {
+	case "TIMTextElem":
+		return PartText
+	case "TIMImageElem":
+		return PartImage
+	case "TIMSoundElem":
+		return PartSound
+	case "TIMVideoFileElem":
+		return PartVideo
+	case "TIMFileElem":
+		return PartFile
+	case "TIMFaceElem":
+		return PartFace
+	case "TIMLocationElem":
+		return PartLocation
+	case "TIMCustomElem":
+		return PartCustom
+	case "TIMRelayElem":
+		return PartMerged
+	default:
+		return PartUnknown
+	}
+}
+
 // partReader reads bodies.
 type partReader struct {
 	files  map[fileKey]*File
@@ -80,29 +106,30 @@ func (r partReader) body(body chat.Value, prefix string, depth int) []Part {
 func (r partReader) part(v chat.Value, path string, depth int) Part {
 	c := v.Member("MsgContent")
 	p := Part{Type: v.Member("MsgType").Text()}
+	p.Kind = kindOf(p.Type)
 	file := func(kind string) *File { return r.files[fileKey{path, kind}] }
-	switch p.Type {
-	case "TIMTextElem":
-		p.Kind, p.Text = PartText, c.Member("Text").Text()
-	case "TIMImageElem":
-		p.Kind, p.File = PartImage, file(chat.LinkImage)
-	case "TIMSoundElem":
-		p.Kind, p.File, p.Number = PartSound, file(chat.LinkSound), c.Member("Second").Int()
-	case "TIMVideoFileElem":
-		p.Kind, p.File, p.Thumb, p.Number = PartVideo, file(chat.LinkVideo), file(chat.LinkThumb), c.Member("VideoSecond").Int()
-	case "TIMFileElem":
-		p.Kind, p.File, p.Text, p.Number = PartFile, file(chat.LinkFile), c.Member("FileName").Text(), c.Member("FileSize").Int()
-	case "TIMFaceElem":
-		p.Kind, p.Number, p.Data = PartFace, c.Member("Index").Int(), c.Member("Data").Text()
-	case "TIMLocationElem":
-		p.Kind, p.Text, p.Lat, p.Lon = PartLocation, c.Member("Desc").Text(), string(c.Member("Latitude")), string(c.Member("Longitude"))
-	case "TIMCustomElem":
-		p.Kind, p.Text, p.Data, p.Ext = PartCustom, c.Member("Desc").Text(), c.Member("Data").Text(), c.Member("Ext").Text()
-	case "TIMRelayElem":
-		p.Kind, p.Text, p.File = PartMerged, c.Member("Title").Text(), file(chat.LinkRelay)
+	switch p.Kind {
+	case PartText:
+		p.Text = c.Member("Text").Text()
+	case PartImage:
+		p.File = file(chat.LinkImage)
+	case PartSound:
+		p.File, p.Number = file(chat.LinkSound), c.Member("Second").Int()
+	case PartVideo:
+		p.File, p.Thumb, p.Number = file(chat.LinkVideo), file(chat.LinkThumb), c.Member("VideoSecond").Int()
+	case PartFile:
+		p.File, p.Text, p.Number = file(chat.LinkFile), c.Member("FileName").Text(), c.Member("FileSize").Int()
+	case PartFace:
+		p.Number, p.Data = c.Member("Index").Int(), c.Member("Data").Text()
+	case PartLocation:
+		p.Text, p.Lat, p.Lon = c.Member("Desc").Text(), string(c.Member("Latitude")), string(c.Member("Longitude"))
+	case PartCustom:
+		p.Text, p.Data, p.Ext = c.Member("Desc").Text(), c.Member("Data").Text(), c.Member("Ext").Text()
+	case PartMerged:
+		p.Text, p.File = c.Member("Title").Text(), file(chat.LinkRelay)
 		r.merged(&p, c, path, depth)
 	default:
-		p.Kind, p.Data = PartUnknown, string(c)
+		p.Data = string(c)
 	}
 	return p
 }

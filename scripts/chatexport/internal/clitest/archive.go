@@ -31,13 +31,14 @@ type Builder struct {
 	t       testing.TB
 	store   archivetest.Store
 	receipt string // sha256 of the last one of files, of genesis before the first
+	look    string // the same of looks
 }
 
 // Build begins an archive.
 func Build(t testing.TB, store archivetest.Store, s chat.Stream) *Builder {
 	t.Helper()
 	b := archivetest.Build(t, store, s, 1)
-	return &Builder{Builder: b, t: t, store: store, receipt: b.Link.SHA256}
+	return &Builder{Builder: b, t: t, store: store, receipt: b.Link.SHA256, look: b.Link.SHA256}
 }
 
 // Messages writes the next chunk, up to hi, with every step-th seq: one a minute from archivetest.When on.

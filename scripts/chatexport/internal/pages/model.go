@@ -74,6 +74,7 @@ type labelled struct{ Label, Text string }
 
 type quoted struct {
 	From  conversation.Person
+	Hue   int
 	Time  clock
 	Parts []part
 }
@@ -259,7 +260,7 @@ func (d drawer) part(p *conversation.Part) part {
 		}
 	}
 	for _, q := range p.Merged {
-		out.Merged = append(out.Merged, quoted{From: q.From, Time: d.clock(q.Time), Parts: d.parts(q.Parts)})
+		out.Merged = append(out.Merged, quoted{From: q.From, Hue: hue(q.From.ID), Time: d.clock(q.Time), Parts: d.parts(q.Parts)})
 	}
 	return out
 }

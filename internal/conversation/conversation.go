@@ -8,6 +8,7 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -179,35 +180,28 @@ func (c *Conversation) date() {
 	for i := range c.Chunks {
 		k := &c.Chunks[i]
 		t.Bytes += k.Bytes
-		if lo, hi, ok := k.times(); ok {
-			if last = hi; t.TsMin == 0 || lo < t.TsMin {
-				t.TsMin = lo
-			}
-			if k.TsMax > lastTime {
-				hi = lo // some time after that
-			}
-			t.TsMax = max(t.TsMax, hi)
+		lo, hi, ok := k.times()
+		if !ok {
+			k.anchor = last
 			continue
 		}
-		k.anchor = last
+		if t.TsMin == 0 || lo < t.TsMin {
+			t.TsMin = lo
+		}
+		if last = hi; k.TsMax > lastTime { // the newest time that can be believed is not known without reading it
+			last, hi = 0, lo
+		}
+		t.TsMax = max(t.TsMax, hi)
 	}
 	last = 0
-	for _, i := range slices.Backward(c.indices()) {
+	for i := len(c.Chunks) - 1; i >= 0; i-- {
 		k := &c.Chunks[i]
 		if lo, _, ok := k.times(); ok {
 			last = lo
 		} else if k.anchor == 0 {
-			k.anchor = last
+			k.anchor = cmp.Or(last, t.TsMax)
 		}
 	}
-}
-
-func (c *Conversation) indices() []int {
-	all := make([]int, len(c.Chunks))
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }
 
 // lastTime is the end of the year 9999, in seconds since 1970. A later time is none: most such are milliseconds.

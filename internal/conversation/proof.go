@@ -151,7 +151,7 @@ func (p *Proof) now() *Content {
 	return p.Message.Change.Now
 }
 
-// Status returns what a manifest's status means for whoever reads.
+// Whole reports whether the archive reached the newest message when its newest manifest was written.
 func (c *Conversation) Whole() bool {
 	return c.Status == archive.StatusComplete || c.Status == archive.StatusGone
 }

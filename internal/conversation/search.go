@@ -121,7 +121,9 @@ func (s *search) chunk(ctx context.Context) error {
 		return nil
 	}
 	for _, e := range s.entries {
-		s.late = append(s.late, e.seq)
+		if s.changes[e.seq].Was == "" { // there is no line
+			s.late = append(s.late, e.seq)
+		}
 	}
 	s.links = newAccount(ctx, s.talk, &s.unpacked)
 	defer s.links.close()
@@ -302,6 +304,7 @@ func texts(body chat.Value, depth int, take func(string) bool) bool {
 			c.Member("AbstractText").Each(func(_ int, line chat.Value) { more = more && take(line.Text()) })
 		case PartUnknown:
 			more = take(string(c))
+		default: // has no text
 		}
 	})
 	return more
@@ -324,6 +327,9 @@ func (c *Conversation) brief(line []byte) *Brief {
 			b.Text = strings.TrimSpace(b.Text + " " + text)
 			return len(b.Text) < most
 		})
+	}
+	if b.Text == "" {
+		body.Each(func(_ int, part chat.Value) { b.Text += "(" + string(kindOf(part.Member("MsgType").Text())) + ") " })
 	}
 	if len(b.Text) > most {
 		b.Text = strings.ToValidUTF8(b.Text[:most], "") + "…"

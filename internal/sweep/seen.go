@@ -30,8 +30,8 @@ func Seen(ctx context.Context, store Getter, visit func(chat.Facts)) error {
 		return fmt.Errorf("read %s: %w", layout.SweepLatest(), err)
 	}
 	var p pointer
-	if json.Unmarshal(body, &p) != nil || p.check() != nil {
-		return nil
+	if json.Unmarshal(body, &p) != nil || p.check() != nil { // it is lost, too
+		p = pointer{}
 	}
 	ids := map[string]bool{p.Base.ID: true, p.Current.ID: true}
 	for _, id := range slices.Sorted(maps.Keys(ids)) { // ids begin with a time

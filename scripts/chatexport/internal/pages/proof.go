@@ -16,7 +16,7 @@ type Proof struct {
 	Name     string
 	Talk     *conversation.Conversation
 	Seq      chat.Seq
-	Proof    *conversation.Proof
+	Held     *conversation.Proof
 	Commands []Step
 	Day      conversation.Date // where it stands; zero for no link
 }
@@ -27,7 +27,7 @@ type Step struct{ Says, Command string }
 // Proof writes the page of a message's proof.
 func (p *Pages) Proof(w io.Writer, v Proof) error {
 	d := drawer{v.Talk.Stream, v.Links, v.Zone}
-	rows := d.rows([]conversation.Row{v.Proof.Row})
+	rows := d.rows([]conversation.Row{v.Held.Row})
 	for i := range rows { // it is this page
 		if m := rows[i].Message; m != nil {
 			m.Proof = ""
@@ -42,11 +42,11 @@ func (p *Pages) Proof(w io.Writer, v Proof) error {
 		Rows               []row
 		Seen               func(int64) string
 		Files              []string
-	}{Proof: v, ID: cli.StreamName(v.Talk.Stream), Rows: rows, Seen: func(s int64) string { return d.clock(s).Long }, Files: v.Proof.Files()}
+	}{Proof: v, ID: cli.StreamName(v.Talk.Stream), Rows: rows, Seen: func(s int64) string { return d.clock(s).Long }, Files: v.Held.Files()}
 	if !v.Day.IsZero() {
 		view.Back = v.Links.Day(v.Talk.Stream, v.Day, v.Seq)
 	}
-	if m := v.Proof.Message; m != nil {
+	if m := v.Held.Message; m != nil {
 		if m.Archived != nil {
 			view.Raw = string(m.Archived.Raw)
 		}

@@ -32,7 +32,7 @@ func (s *server) proof(v *visit) error {
 		}
 		return err
 	}
-	page := pages.Proof{Links: v.links, Talk: talk, Seq: seq, Proof: p, Name: name(s.of(v.ctx, stream), stream), Commands: s.commands(stream, seq, p)}
+	page := pages.Proof{Links: v.links, Talk: talk, Seq: seq, Held: p, Name: name(s.of(v.ctx, stream), stream), Commands: s.commands(stream, seq, p)}
 	if page.Day, _, err = talk.Find(v.ctx, seq, v.zone); err != nil {
 		return err
 	}

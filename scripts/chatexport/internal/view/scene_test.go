@@ -74,7 +74,7 @@ func serve(t testing.TB, dir string, args ...string) *scene {
 // get returns a page that must be there.
 func (s *scene) get(path string) string {
 	s.t.Helper()
-	r, body := s.ask(path, nil)
+	r, body := s.ask(path, nil) //nolint:bodyclose // ask has closed it
 	if r.StatusCode != http.StatusOK {
 		s.t.Fatalf("%s: %s\n%s", path, r.Status, body)
 	}

@@ -100,7 +100,7 @@ func badRequest(format string, args ...any) error {
 }
 
 // errNoPage means that there is no such page.
-var errNoPage error = &wrong{http.StatusNotFound, "There is no such page."} //nolint:gochecknoglobals // a sentinel
+var errNoPage error = &wrong{http.StatusNotFound, "There is no such page."}
 
 // page makes a handler of what draws a page. What it fails with is told in a page, too.
 func (s *server) page(draw func(*visit) error) http.HandlerFunc {

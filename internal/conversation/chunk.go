@@ -114,7 +114,8 @@ func (c *Conversation) unpack(ctx context.Context, k Chunk) (*unpacked, error) {
 		return nil, err
 	}
 	u.date()
-	c.learned.add(chunkID{k.Lo, k.SHA256}, names, u.quarters())
+	c.learned.add(names)
+	c.learned.count(chunkID{k.Lo, k.SHA256}, u.quarters())
 	return u, nil
 }
 
@@ -137,7 +138,7 @@ func (u *unpacked) again(ctx context.Context, c *Conversation) (*unpacked, error
 		return u, nil
 	}
 	fresh.date()
-	c.learned.add(chunkID{u.chunk.Lo, u.chunk.SHA256}, nil, fresh.quarters())
+	c.learned.count(chunkID{u.chunk.Lo, u.chunk.SHA256}, fresh.quarters())
 	return &fresh, nil
 }
 

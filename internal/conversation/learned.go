@@ -41,10 +41,15 @@ func (l *learned) name(id string) string {
 	return l.names[id].name
 }
 
-func (l *learned) add(id chunkID, names map[string]nick, quarters map[int64]int32) {
+func (l *learned) count(id chunkID, quarters map[int64]int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.quarters[id] = quarters
+}
+
+func (l *learned) add(names map[string]nick) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for person, n := range names {
 		known, ok := l.names[person]
 		if !ok && len(l.names) >= maxNames || ok && known.seq > n.seq {

@@ -159,6 +159,11 @@ func (s *search) element(e *chat.Element) error {
 	if class := e.Class(); class == chat.ClassPlaceholder && s.changes[e.Seq] == nil {
 		return nil
 	}
+	if e.System {
+		names := map[string]nick{}
+		nicknames(e, names)
+		s.talk.learned.add(names)
+	}
 	if s.waiting != nil {
 		s.waiting.After = s.talk.brief(e.JSON)
 		if err := s.flush(); err != nil {

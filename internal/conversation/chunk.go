@@ -59,6 +59,7 @@ func (c *Conversation) load(ctx context.Context, i int) (*unpacked, error) {
 		return u, nil
 	}
 	loaded, err, _ := c.reader.once.Do(fmt.Sprintf("chunk %d %s %s\x00%s", k.Lo, k.SHA256, c.Stream.GroupID, c.Stream.TopicID), func() (any, error) {
+		ctx := context.WithoutCancel(ctx) // others may wait for it
 		if u != nil {
 			again, err := u.again(ctx, c)
 			if err == nil && again != u {

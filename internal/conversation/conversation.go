@@ -94,7 +94,7 @@ func (r *Reader) Open(ctx context.Context, s chat.Stream, fresh time.Duration) (
 		return c, nil
 	}
 	opened, err, _ := r.once.Do("index "+s.GroupID+"\x00"+s.TopicID, func() (any, error) {
-		fresh, err := r.index(ctx, s, c)
+		fresh, err := r.index(context.WithoutCancel(ctx), s, c) // others may wait for it
 		if err != nil {
 			return nil, err
 		}

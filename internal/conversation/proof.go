@@ -92,7 +92,14 @@ func (p *Proof) raw(ctx context.Context, c *Conversation, u *unpacked, seq chat.
 	return nil
 }
 
+// media finds the receipt of a message's files, if it has any.
 func (p *Proof) media(ctx context.Context, c *Conversation, seq chat.Seq) error {
+	if p.Message == nil || p.Message.Archived == nil {
+		return nil
+	}
+	if e, err := chat.ScanElement(p.Message.Archived.Raw); err != nil || len(chat.Links(&e)) == 0 {
+		return nil
+	}
 	var all []Receipt
 	for r, err := range catalog.Receipts(ctx, c.reader.store, c.Stream, &p.Chunk.ChunkEntry) {
 		if catalog.Damaged(err) {

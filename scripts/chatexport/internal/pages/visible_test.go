@@ -13,10 +13,10 @@ import (
 func TestSpans_WhatActsIsSeen(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"plain\ntext\t":       "plain\ntext\t",
-		"a\u202eb":            "a[U+202E]b",
-		"\x1b[31m\x00\u009b":  "[U+001B][31m[U+0000][U+009B]",
-		"\u200bx\ufeff\u2028": "[U+200B]x[U+FEFF][U+2028]",
+		"plain\ntext\t":        "plain\ntext\t",
+		"a\u202eb":             "a[U+202E]b",
+		"\x1b[31m\x00\u009b":   "[U+001B][31m[U+0000][U+009B]",
+		"\u200bx\ufeff\u2028":  "[U+200B]x[U+FEFF][U+2028]",
 		"שלום 👨\u200d👩\u200d👧": "שלום 👨\u200d👩\u200d👧",
 		"🏴\U000e0067\U000e0062\U000e007f \U000e0067": "🏴\U000e0067\U000e0062\U000e007f [U+E0067]",
 		"\ue000": "[U+E000]",

@@ -47,7 +47,8 @@ func Command(getenv func(string) string) *cobra.Command {
 pictures, sounds, videos and files, what was edited, recalled, deleted or is missing, a search, and the proof of every message.
 
 It prints an address. Whoever has it, on this machine, can read the archive as long as the command runs; nobody else can.
-It listens on loopback only, has no scripts, writes nothing, and asks nobody but the archive.
+It listens on loopback only, has no scripts, and asks nobody but the archive, of which it changes nothing. Files that are looked at
+are copied to a temporary folder, which is removed at the end. Ctrl-C ends it, with exit code 0.
 
 Names of groups come from the last sweep, people's from what the archive has of them (system messages carry nicknames), as far
 as it was read. --names gives others: a CSV file of ids and names, two columns; ids remain visible.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 	"chatexport/scripts/chatexport/internal/pages"
@@ -31,6 +33,7 @@ type files struct {
 	store target.Store
 	dir   string
 
+	once  singleflight.Group // one copying of a file at a time
 	mu    sync.Mutex
 	bytes int64
 	order list.List // of *kept, the last used in front
@@ -51,27 +54,56 @@ func newFiles(store target.Store, dir string) *files {
 
 // open returns a file of the archive. The error matches objstore.ErrNotExist, or objstore.ErrCorrupt if the bytes are others.
 func (f *files) open(ctx context.Context, sum string) (*os.File, kept, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if e := f.held[sum]; e != nil {
-		f.order.MoveToFront(e)
-		k := *e.Value.(*kept)
-		file, err := os.Open(k.path)
+	file, k, err := f.opened(sum)
+	if file != nil || err != nil {
 		return file, k, err
 	}
-	k, err := f.fetch(ctx, sum)
+	_, err, _ = f.once.Do(sum, func() (any, error) {
+		k, err := f.fetch(context.WithoutCancel(ctx), sum) // others may wait for it
+		if err != nil {
+			return nil, err
+		}
+		return nil, f.keep(k)
+	})
 	if err != nil {
 		return nil, kept{}, err
 	}
+	if file, k, err = f.opened(sum); file == nil && err == nil {
+		err = errors.New("the file was put away again at once: too many are asked for side by side")
+	}
+	return file, k, err
+}
+
+// opened returns a file that is kept, nil if it is not.
+func (f *files) opened(sum string) (*os.File, kept, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := f.held[sum]
+	if e == nil {
+		return nil, kept{}, nil
+	}
+	f.order.MoveToFront(e)
+	k := *e.Value.(*kept)
 	file, err := os.Open(k.path)
-	f.held[sum] = f.order.PushFront(&k)
+	return file, k, err
+}
+
+// keep keeps a file, and puts away those that were not asked for longest.
+func (f *files) keep(k kept) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.held[k.sum] != nil {
+		return os.Remove(k.path)
+	}
+	var err error
+	f.held[k.sum] = f.order.PushFront(&k)
 	for f.bytes += k.size; f.order.Len() > mostFiles || f.bytes > mostFileBytes && f.order.Len() > 1; {
 		last := f.order.Remove(f.order.Back()).(*kept)
 		delete(f.held, last.sum)
 		f.bytes -= last.size
 		err = errors.Join(err, os.Remove(last.path))
 	}
-	return file, k, err
+	return err
 }
 
 // fetch copies a file and proves it.

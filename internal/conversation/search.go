@@ -54,7 +54,8 @@ type Brief struct {
 // Searched is what a search has read.
 type Searched struct {
 	Messages int64
-	Unread   []Gap // chunks that could not be read: nobody knows what is in them
+	Last     chat.Seq // all up to here was searched
+	Unread   []Gap    // chunks that could not be read: nobody knows what is in them
 }
 
 // Search visits what it finds in a conversation, oldest first, as it is found. An error of visit ends it and is returned as it
@@ -78,6 +79,7 @@ func (c *Conversation) Search(ctx context.Context, w Wanted, visit func(Hit) err
 		default:
 			return done, err
 		}
+		done.Last = k.Hi
 	}
 	return done, nil
 }

@@ -72,12 +72,15 @@ func TestBrowser_PagesFitAndRunNothing(t *testing.T) {
 			err := chromedp.Do(ctx, chromedp.EmulateViewport(screen.width, 900), theme(screen.scheme), chromedp.Navigate(s.origin+path), chromedp.WaitVisible(chromedp.CSS(`#main`)))
 			wide, err2 := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`))
 			acting, err3 := chromedp.Run(ctx, chromedp.Evaluate[int](`document.scripts.length + document.querySelectorAll("[onerror],[onload],[onclick],iframe,object,embed,svg,style,base").length`))
+			unlabelled, err5 := chromedp.Run(ctx, chromedp.Evaluate[int](`[...document.querySelectorAll("input:not([type=hidden]),select")].filter(e => !e.labels.length).length +
+				document.querySelectorAll("img:not([alt]),audio:not([aria-label]),video:not([aria-label])").length +
+				Math.abs(document.querySelectorAll("main").length - 1) + Math.abs(document.querySelectorAll("h1").length - 1)`))
 			picture, err4 := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			if err := errors.Join(err, err2, err3, err4); err != nil {
+			if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 				t.Fatalf("%s: %v", path, err)
 			}
-			if wide || acting > 0 {
-				t.Errorf("%s at %s: wider than the screen: %v; %d elements that act", path, screen.name, wide, acting)
+			if wide || acting > 0 || unlabelled > 0 {
+				t.Errorf("%s at %s: wider than the screen: %v; %d elements that act, %d without a label", path, screen.name, wide, acting, unlabelled)
 			}
 			if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+"-"+screen.name+".png"), picture, 0o600); err != nil {
 				t.Fatal(err)

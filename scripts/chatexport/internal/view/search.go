@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -21,11 +22,8 @@ const (
 	longest = 5 * time.Minute
 )
 
-// errEnough ends a search whose page is full, and errLate one that took too long.
-var (
-	errEnough = errors.New("enough was found")
-	errLate   = errors.New("it took too long")
-)
+// errEnough ends a search whose page is full.
+var errEnough = errors.New("enough was found")
 
 // query is a search as its address has it.
 type query struct {
@@ -61,10 +59,14 @@ func (s *server) search(v *visit) error {
 // fill searches one stream after the other.
 func (s *server) fill(v *visit, q query, page *pages.Results) error {
 	flush := http.NewResponseController(v.w)
-	until := time.Now().Add(longest)
+	ctx, cancel := context.WithTimeout(v.ctx, longest)
+	defer cancel()
 	var all conversation.Searched
 	hits := 0
 	for _, stream := range q.in {
+		if err := flush.Flush(); err != nil {
+			return err
+		}
 		talk, err := s.reader.Open(v.ctx, stream, fresh)
 		if errors.Is(err, catalog.ErrNoArchive) {
 			continue
@@ -72,12 +74,9 @@ func (s *server) fill(v *visit, q query, page *pages.Results) error {
 		if err != nil {
 			return err
 		}
-		var last chat.Seq
+		last := q.wanted.After
 		called := name(s.of(v.ctx, stream), stream)
-		done, err := talk.Search(v.ctx, q.wanted, func(h conversation.Hit) error {
-			if time.Now().After(until) {
-				return errLate
-			}
+		done, err := talk.Search(ctx, q.wanted, func(h conversation.Hit) error {
 			if hits == mostHits {
 				return errEnough
 			}
@@ -88,8 +87,10 @@ func (s *server) fill(v *visit, q query, page *pages.Results) error {
 		all.Messages += done.Messages
 		all.Unread = append(all.Unread, done.Unread...)
 		switch {
-		case errors.Is(err, errEnough), errors.Is(err, errLate):
-			return page.End(all, "There is more: narrow the search, or", s.goOn(v, q, stream, last))
+		case errors.Is(err, errEnough):
+			return page.End(all, "There is more.", s.goOn(v, q, stream, last))
+		case ctx.Err() != nil && v.ctx.Err() == nil:
+			return page.End(all, "The search has taken long enough, and is not at its end.", s.goOn(v, q, stream, max(last, done.Last)))
 		case err != nil:
 			return err
 		}
@@ -106,7 +107,9 @@ func (s *server) goOn(v *visit, q query, stream chat.Stream, after chat.Seq) str
 			values.Set(name, value)
 		}
 	}
-	values.Set("after", strconv.FormatInt(int64(after), 10))
+	if after > 0 {
+		values.Set("after", strconv.FormatInt(int64(after), 10))
+	}
 	if !q.only {
 		values.Set("begin", streamPath(stream))
 	}

@@ -11,7 +11,6 @@ import (
 	"chatexport/internal/archive"
 	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
-	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
 )
 
@@ -147,32 +146,23 @@ func (u *unpacked) again(ctx context.Context, c *Conversation) (*unpacked, error
 func (u *unpacked) look(ctx context.Context, c *Conversation) error {
 	lo := u.chunk.Lo
 	changes, looked := map[chat.Seq]*archive.ChangeLine{}, []Receipt(nil)
-	for lo <= u.chunk.Hi {
-		key := layout.Change(c.Stream, lo)
-		body, _, err := c.reader.store.Get(ctx, key)
-		if errors.Is(err, objstore.ErrNotExist) {
-			break
-		}
-		var m archive.ReceiptMeta
+	for r, err := range catalog.Looks(ctx, c.reader.store, c.Stream, &u.chunk.ChunkEntry) {
 		if err == nil {
-			m, err = archive.ReadChangeReceipt(bytes.NewReader(body), func(line archive.ChangeLine) error {
+			err = r.Differences(func(line archive.ChangeLine) error {
 				line.Now = bytes.Clone(line.Now)
 				changes[line.Seq] = &line
 				return nil
 			})
 		}
-		if err == nil && m.Lo != lo {
-			err = fmt.Errorf("%w: says that it begins at %d", archive.ErrInvalid, m.Lo)
-		}
 		if catalog.Damaged(err) {
-			u.trail = fmt.Sprintf("%s: %v", key, err)
+			u.trail = err.Error()
 			break
 		}
 		if err != nil {
 			return err
 		}
-		looked = append(looked, Receipt{Key: key, Lo: m.Lo, Hi: m.Hi, SHA256: m.SHA256, From: m.From, To: m.To})
-		lo = m.Hi + 1
+		looked = append(looked, Receipt{Key: r.Key, Lo: r.Lo, Hi: r.Hi, SHA256: r.SHA256, From: r.From, To: r.To})
+		lo = r.Hi + 1
 	}
 	u.changes, u.looked, u.ended = changes, looked, lo > u.chunk.Hi
 	u.addFound()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"strings"
 	"time"
 
 	"chatexport/internal/archive"
@@ -105,37 +104,4 @@ func date(t time.Time) string {
 		return "–"
 	}
 	return t.UTC().Format("2006-01-02 15:04")
-}
-
-// Growth draws how many messages the archive held after each run.
-func (p *page) Growth() template.HTML {
-	const width, height = 720.0, 140.0
-	if len(p.growth) == 0 {
-		return `<p class="quiet">No run has finished yet.</p>`
-	}
-	first, last := p.growth[0].at, p.growth[len(p.growth)-1].at
-	total := int64(0)
-	for _, r := range p.growth {
-		total += r.messages
-	}
-	if !last.After(first) {
-		return template.HTML(fmt.Sprintf(`<p class="quiet">%s, all since %s.</p>`, cli.Plural(total, "message"), date(first))) //nolint:gosec // numbers and dates only
-	}
-	x := func(t time.Time) float64 {
-		return width * float64(t.Sub(first)) / float64(last.Sub(first))
-	}
-	var line strings.Builder
-	line.WriteString("M0 140")
-	sum := int64(0)
-	for _, r := range p.growth {
-		sum += r.messages
-		fmt.Fprintf(&line, "H%.1fV%.1f", x(r.at), height-height*float64(sum)/float64(max(total, 1)))
-	}
-	fmt.Fprintf(&line, "H%.0f", width)
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 -4 720 168" role="img" aria-label="messages in the archive over time"><path class="area" d="%sV140H0Z"/><path class="line" d="%s"/>`,
-		line.String(), line.String())
-	fmt.Fprintf(&b, `<text x="0" y="160">%s</text><text x="720" y="160" text-anchor="end">%s</text><text x="4" y="10">%s messages</text></svg>`,
-		date(first), date(last), cli.Count(total))
-	return template.HTML(b.String()) //nolint:gosec // numbers and dates only
 }

@@ -7,18 +7,12 @@ package view
 
 import (
 	"context"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
-	"unicode/utf8"
-
-	_ "time/tzdata" // of one's choice, whatever this machine knows
 
 	"github.com/spf13/cobra"
 
@@ -50,8 +44,7 @@ It prints an address. Whoever has it, on this machine, can read the archive as l
 It listens on loopback only, has no scripts, and asks nobody but the archive, of which it changes nothing. Files that are looked at
 are copied to a temporary folder, which is removed at the end. Ctrl-C ends it, with exit code 0.
 
-Names of groups come from the last sweep, people's from what the archive has of them (system messages carry nicknames), as far
-as it was read. --names gives others: a CSV file of ids and names, two columns; ids remain visible.
+` + target.NamesHelp + `
 
 ` + cli.ExitCodes,
 		Example: `  chatexport view --dir chatexport-demo/chat-archive-1250000000
@@ -102,14 +95,14 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer) (err e
 }
 
 func newServer(ctx context.Context, t *target.Target, o options) (*server, error) {
-	zone, err := loadZone(o.zone)
+	zone, err := target.Zone(o.zone)
 	if err != nil {
 		return nil, cli.Usage(fmt.Errorf("--tz: %w", err))
 	}
 	if err := cli.Between("--port", o.port, 0, 65535); err != nil {
 		return nil, cli.Usage(err)
 	}
-	names, err := readNames(o.names)
+	names, err := target.Names(o.names)
 	if err != nil {
 		return nil, cli.Usage(fmt.Errorf("--names: %w", err))
 	}
@@ -144,43 +137,4 @@ func (s *server) enter(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Refresh", "0; url=/")
 	_ = s.pages.Say(w, pages.Message{Frame: pages.Frame{Title: "chatexport", Style: stylePath}, Text: "The archive is open.", Back: "/"}) // who left needs none
-}
-
-// maxNames bounds a file of names.
-const maxNamesBytes = 64 << 20
-
-// readNames reads people's names. Rows without a name count as none; a heading is a person nobody has.
-func readNames(path string) (map[string]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	r := csv.NewReader(io.LimitReader(file, maxNamesBytes))
-	r.FieldsPerRecord, r.ReuseRecord = -1, true
-	names := map[string]string{}
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(record) < 2 || !utf8.ValidString(record[0]+record[1]) {
-			return nil, fmt.Errorf("line %d has not two columns of UTF-8: id, name", line(r))
-		}
-		id := strings.TrimPrefix(record[0], "\ufeff")
-		if name := strings.TrimSpace(record[1]); name != "" {
-			names[id] = name
-		}
-	}
-}
-
-func line(r *csv.Reader) int {
-	n, _ := r.FieldPos(0)
-	return n
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -109,7 +108,7 @@ func (s *server) page(draw func(*visit) error) http.HandlerFunc {
 		v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		err := panics.Caught(func() error {
 			if tz := r.FormValue("tz"); tz != "" {
-				zone, err := loadZone(tz)
+				zone, err := target.Zone(tz)
 				if err != nil {
 					return &wrong{http.StatusBadRequest, err.Error()}
 				}
@@ -139,26 +138,6 @@ func (s *server) frame(v *visit, title string) pages.Frame {
 		Title: title, Style: stylePath, Home: v.links.home(), Where: s.where, Zone: v.zone,
 		Find: &pages.Find{Action: searchPath, Zone: v.links.zone},
 	}
-}
-
-// loadZone finds a time zone by its name, such as Asia/Shanghai or +08:00.
-func loadZone(name string) (*time.Location, error) {
-	if t, err := time.Parse("-07:00", name); err == nil {
-		return fixed(name, t), nil
-	}
-	if t, err := time.Parse("UTC-07:00", name); err == nil {
-		return fixed(name, t), nil
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil || len(name) > 60 || strings.Contains(name, `\`) {
-		return nil, fmt.Errorf("%.60q is no time zone: give a name such as Asia/Shanghai, UTC, or an offset such as +08:00", name)
-	}
-	return zone, nil
-}
-
-func fixed(name string, t time.Time) *time.Location {
-	_, offset := t.Zone()
-	return time.FixedZone(name, offset)
 }
 
 // stream is the one that the request's path names.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/catalog"
 	"chatexport/internal/chat"
 )
 
@@ -19,6 +20,8 @@ type Query struct {
 	Zone *time.Location
 	From chat.Seq // a seq of the part that is wanted; 0 for the first one
 	Most int      // rows of a part; 0 for DefaultRows
+	// Within leaves out the rows beside a range. A row without a time of its own has a neighbour's.
+	Within catalog.Range
 }
 
 // Page is a part of a day. Days with more rows than fit into one have several; which rows are in which does not depend on
@@ -79,12 +82,12 @@ func (c *Conversation) places(ctx context.Context, q Query) ([]place, error) {
 			return nil, err
 		}
 		for it := range u.items() {
-			if it.time >= from && it.time < to {
+			if within(it.time, from, to) && shows(q.Within, it) {
 				all = append(all, place{it, i})
 			}
 		}
 	}
-	return c.edges(all, from, to), nil
+	return slices.DeleteFunc(c.edges(all, from, to), func(p place) bool { return !shows(q.Within, p.item) }), nil
 }
 
 // edges adds what is missing before the first chunk and behind the last one that is known.

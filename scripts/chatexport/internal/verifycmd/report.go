@@ -230,9 +230,22 @@ func findings(b *cli.Lines, prefix string, found []verify.Finding) {
 
 // certify writes the certificate of a sound archive.
 func certify(o options, t *target.Target, r result, console *cli.Console) error {
-	where, err := place(t)
+	body, err := certificate(t, r)
 	if err != nil {
 		return err
+	}
+	if err := os.WriteFile(o.certificate, body, 0o600); err != nil {
+		return cli.Usage(fmt.Errorf("write --certificate: %w", err))
+	}
+	console.Line("certificate: %s", o.certificate)
+	return nil
+}
+
+// certificate returns the certificate of a sound archive.
+func certificate(t *target.Target, r result) ([]byte, error) {
+	where, err := place(t)
+	if err != nil {
+		return nil, err
 	}
 	c := verify.Certificate{
 		Format: archive.Format, VerifiedAt: time.Now().UTC().Truncate(time.Second), Verifier: "chatexport " + version.String(), Place: where, Level: r.Level, Files: r.FilesLevel,
@@ -241,7 +254,7 @@ func certify(o options, t *target.Target, r result, console *cli.Console) error 
 		s := &r.Streams[i]
 		for _, w := range s.Warnings {
 			if w.Kind == verify.KindUnlisted {
-				return cli.Wrong(fmt.Errorf("no certificate is written: %s %s", w.Key, w.Text))
+				return nil, cli.Wrong(fmt.Errorf("no certificate is written: %s %s", w.Key, w.Text))
 			}
 		}
 		certified := s.Certify()
@@ -250,11 +263,7 @@ func certify(o options, t *target.Target, r result, console *cli.Console) error 
 	}
 	body, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
-		return cli.Service(fmt.Errorf("encode certificate: %w", err))
+		return nil, cli.Service(fmt.Errorf("encode certificate: %w", err))
 	}
-	if err := os.WriteFile(o.certificate, append(body, '\n'), 0o600); err != nil {
-		return cli.Usage(fmt.Errorf("write --certificate: %w", err))
-	}
-	console.Line("certificate: %s", o.certificate)
-	return nil
+	return append(body, '\n'), nil
 }

@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"io"
+	"slices"
 	"time"
 
 	"chatexport/internal/chat"
@@ -46,6 +47,7 @@ type dayView struct {
 	First, Last  step
 	Parts        []step
 	Weeks        [][]cell
+	Maybe        bool // a day of the calendar may have rows, or none
 	Back, Ahead  step
 	Lost         []string
 	Status       string
@@ -93,15 +95,15 @@ func (p *Pages) Day(w io.Writer, d Day) error {
 		v.Next = v.Parts[d.Page.Part+1]
 	}
 	if c := d.Calendar; c != nil {
-		v.Weeks = d.weeks()
+		v.Weeks = c.weeks(s, d.Links, d.Page.Date)
+		v.Maybe = slices.ContainsFunc(c.Marks, func(m conversation.Mark) bool { return !m.Sure })
 		v.Back, v.Ahead = day(c.Older, 0, "earlier month"), day(c.Newer, 0, "later month")
 	}
 	return p.write(w, "day", v)
 }
 
-// weeks lays a month out, beginning on Mondays.
-func (d *Day) weeks() [][]cell {
-	c := d.Calendar
+// weeks lays a month out, beginning on Mondays. here is the day whose page it is on, if it is a day's.
+func (c *Calendar) weeks(s chat.Stream, links Links, here conversation.Date) [][]cell {
 	marks := map[int]conversation.Mark{}
 	for _, m := range c.Marks {
 		marks[m.Date.Day] = m
@@ -112,7 +114,7 @@ func (d *Day) weeks() [][]cell {
 	for date := first; date.Month == c.Month; date = date.Add(1) {
 		cl := cell{Day: date.Day}
 		if m, ok := marks[date.Day]; ok {
-			cl.URL, cl.Kind, cl.Label = d.Links.Day(d.Talk.Stream, date, 0), "sure", date.Long()
+			cl.URL, cl.Kind, cl.Label = links.Day(s, date, 0), "sure", date.Long()
 			switch {
 			case m.Count > 0:
 				cl.Label += ", " + cli.Plural(m.Count, "row")
@@ -121,7 +123,7 @@ func (d *Day) weeks() [][]cell {
 				cl.Label += ", may have messages"
 			}
 		}
-		if date == d.Page.Date {
+		if date == here {
 			cl.Kind += " here"
 		}
 		if week = append(week, cl); len(week) == 7 {

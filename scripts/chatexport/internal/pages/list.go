@@ -18,6 +18,7 @@ type List struct {
 	Total  int    // streams in the archive, shown or not
 	Filter Filter // nil-like if Action is empty
 	Notes  []string
+	Beside []Choice // files beside the page, by their addresses
 }
 
 // Listed is a stream in the list.

@@ -49,6 +49,8 @@ type Frame struct {
 	Where string // the archive
 	Zone  *time.Location
 	Find  *Find // the form of a search
+	// Policy is the Content-Security-Policy of a page that no server sends one with.
+	Policy string
 }
 
 // Find is the form of a search, filled in.

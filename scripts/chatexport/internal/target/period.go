@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -28,6 +29,21 @@ func (p *Period) Register(flags *pflag.FlagSet) {
 	flags.Int64Var(&p.toSeq, "to-seq", 0, "last `seq`")
 	flags.StringVar(&p.since, "since", "", "`time` of the first message")
 	flags.StringVar(&p.until, "until", "", "`time` before which the last message was sent")
+}
+
+// String is the period as it was asked for, empty for none.
+func (p *Period) String() string {
+	var all []string
+	add := func(is bool, name string, value any) {
+		if is {
+			all = append(all, fmt.Sprint(name, " ", value))
+		}
+	}
+	add(p.fromSeq != 0, "from seq", p.fromSeq)
+	add(p.toSeq != 0, "to seq", p.toSeq)
+	add(p.since != "", "since", p.since)
+	add(p.until != "", "until", p.until)
+	return strings.Join(all, ", ")
 }
 
 // Range reads the flags.

@@ -7,6 +7,7 @@ import (
 	"chatexport/scripts/chatexport/internal/doctor"
 	"chatexport/scripts/chatexport/internal/exportcmd"
 	"chatexport/scripts/chatexport/internal/filescmd"
+	"chatexport/scripts/chatexport/internal/pagecmd"
 	"chatexport/scripts/chatexport/internal/plan"
 	"chatexport/scripts/chatexport/internal/repair"
 	"chatexport/scripts/chatexport/internal/report"
@@ -26,6 +27,7 @@ func operate(getenv func(string) string) []*cobra.Command {
 		catcmd.Command(getenv),
 		view.Command(getenv),
 		filescmd.Command(getenv),
+		pagecmd.Command(getenv),
 		exportcmd.Command(getenv),
 		plan.Command(getenv),
 		resume.Command(getenv),

@@ -145,3 +145,6 @@ func HostileTalk(t testing.TB, store archivetest.Store) *Builder {
 	b.Manifest(archive.StatusComplete)
 	return b
 }
+
+// TalkStream is the stream of Talk.
+func TalkStream() chat.Stream { return chat.Stream{GroupID: talkGroup} }

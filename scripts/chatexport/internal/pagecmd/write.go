@@ -205,7 +205,7 @@ func (w *writer) day(ctx context.Context, talk *conversation.Conversation, l *li
 		l.parts = page.Parts
 		d := pages.Day{
 			Frame: w.frame("../", pages.Plain(title(pages.Listed{Stream: talk.Stream, Name: facts.Name}))+", "+date.String()),
-			Links: l, Name: facts.Name, Kind: facts.Type, Talk: talk, Page: page, Calendar: calendar(days, i),
+			Links: l, Name: facts.Name, Kind: facts.Type, Talk: talk, Page: page, Calendar: calendar(days, i), Index: indexName,
 			First: days[0].Date, Last: days[len(days)-1].Date,
 		}
 		name := path.Join(pages.FolderName(talk.Stream), dayName(date, part))

@@ -21,6 +21,7 @@ type Day struct {
 	Talk     *conversation.Conversation
 	Page     *conversation.Page
 	Calendar *Calendar // nil for none
+	Index    string    // address of the page of all days; empty for none
 	Jump     string    // address that takes a time or a seq; empty for none
 	First    conversation.Date
 	Last     conversation.Date
@@ -65,6 +66,7 @@ type step struct {
 type cell struct {
 	Day              int
 	URL, Label, Kind string
+	Count            string // of rows, where it is to be seen
 }
 
 // Day writes a page of a conversation.
@@ -118,6 +120,9 @@ func (c *Calendar) weeks(s chat.Stream, links Links, here conversation.Date) [][
 			switch {
 			case m.Count > 0:
 				cl.Label += ", " + cli.Plural(m.Count, "row")
+				if here.IsZero() {
+					cl.Count = cli.Count(m.Count)
+				}
 			case !m.Sure:
 				cl.Kind = "maybe"
 				cl.Label += ", may have messages"

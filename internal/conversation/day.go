@@ -1,8 +1,10 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -46,23 +48,46 @@ type place struct {
 // Day reads a part of a day, and no chunk but those that may have rows of it. What is damaged becomes a row; the error is the
 // store's, or the context's.
 func (c *Conversation) Day(ctx context.Context, q Query) (*Page, error) {
-	if q.Most <= 0 {
-		q.Most = DefaultRows
-	}
-	p := &Page{Date: q.Date, Zone: q.Zone}
+	q.Most = cmp.Or(max(q.Most, 0), DefaultRows)
 	places, err := c.places(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	p.Total = len(places)
+	part := 0
 	for i := 0; i < len(places); i += q.Most {
-		p.Parts = append(p.Parts, places[i].seq)
 		if places[i].seq <= q.From {
-			p.Part = i / q.Most
+			part = i / q.Most
 		}
 	}
-	from := p.Part * q.Most
-	if p.Rows, err = c.rows(ctx, places[from:min(from+q.Most, len(places))]); err != nil {
+	return c.part(ctx, q, places, part)
+}
+
+// Parts yields the parts of a day one after the other, each as Day returns it, and looks for the day's rows only once. A day
+// without rows has one part. An error ends it.
+func (c *Conversation) Parts(ctx context.Context, q Query) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		q.Most = cmp.Or(max(q.Most, 0), DefaultRows)
+		places, err := c.places(ctx, q)
+		for part := 0; err == nil && (part == 0 || part*q.Most < len(places)); part++ {
+			var p *Page
+			if p, err = c.part(ctx, q, places, part); err == nil && !yield(p, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// part reads one part of the rows that were found of a day.
+func (c *Conversation) part(ctx context.Context, q Query, places []place, part int) (*Page, error) {
+	p := &Page{Date: q.Date, Zone: q.Zone, Total: len(places), Part: part}
+	for i := 0; i < len(places); i += q.Most {
+		p.Parts = append(p.Parts, places[i].seq)
+	}
+	var err error
+	if p.Rows, err = c.rows(ctx, places[part*q.Most:min((part+1)*q.Most, len(places))]); err != nil {
 		return nil, err
 	}
 	p.Older, p.Newer = c.Around(q.Date, q.Zone)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,6 +123,9 @@ type summary struct {
 
 // run writes the folder, and tells what came of it.
 func run(ctx context.Context, t *target.Target, o *options, ids []string, out io.Writer, console *cli.Console) (err error) {
+	if err := apart(t, o.out); err != nil {
+		return cli.Usage(err)
+	}
 	book, err := openBook(o.out, o.flags)
 	if err != nil {
 		return err
@@ -144,6 +148,24 @@ func run(ctx context.Context, t *target.Target, o *options, ids []string, out io
 		return cli.Wrong(errors.New("the archive is not sound, see verification.txt beside the pages"))
 	case s.Missing > 0:
 		return cli.Wrong(fmt.Errorf("%s that the archive should have cannot be read: chatexport verify --files names them", cli.Plural(s.Missing, "file")))
+	}
+	return nil
+}
+
+// apart makes sure that no page comes to lie in the archive, where it would be foreign.
+func apart(t *target.Target, out string) error {
+	if t.COS != nil {
+		return nil
+	}
+	archive, err := filepath.Abs(t.Where)
+	if err != nil {
+		return err
+	}
+	if out, err = filepath.Abs(out); err != nil {
+		return err
+	}
+	if way, err := filepath.Rel(archive, out); err == nil && filepath.IsLocal(way) {
+		return fmt.Errorf("--out %s: is in the archive: give a folder beside it", out)
 	}
 	return nil
 }

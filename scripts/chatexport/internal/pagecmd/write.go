@@ -195,29 +195,24 @@ func title(r pages.Listed) string {
 func (w *writer) day(ctx context.Context, talk *conversation.Conversation, l *links, days []conversation.Mark, i int) error {
 	facts := w.facts[talk.Stream]
 	date := days[i].Date
-	query := conversation.Query{Date: date, Zone: w.loc, Most: rowsOfPage, Within: w.rng}
-	for part := 0; ; part++ {
-		page, err := talk.Day(ctx, query)
+	d := pages.Day{
+		Frame: w.frame("../", pages.Plain(title(pages.Listed{Stream: talk.Stream, Name: facts.Name}))+", "+date.String()),
+		Links: l, Name: facts.Name, Kind: facts.Type, Talk: talk, Calendar: calendar(days, i), Index: indexName,
+		First: days[0].Date, Last: days[len(days)-1].Date,
+	}
+	for page, err := range talk.Parts(ctx, conversation.Query{Date: date, Zone: w.loc, Most: rowsOfPage, Within: w.rng}) {
 		if err != nil {
 			return err
 		}
 		page.Older, page.Newer = around(days, i)
-		l.parts = page.Parts
-		d := pages.Day{
-			Frame: w.frame("../", pages.Plain(title(pages.Listed{Stream: talk.Stream, Name: facts.Name}))+", "+date.String()),
-			Links: l, Name: facts.Name, Kind: facts.Type, Talk: talk, Page: page, Calendar: calendar(days, i), Index: indexName,
-			First: days[0].Date, Last: days[len(days)-1].Date,
-		}
-		name := path.Join(pages.FolderName(talk.Stream), dayName(date, part))
+		l.parts, d.Page = page.Parts, page
+		name := path.Join(pages.FolderName(talk.Stream), dayName(date, page.Part))
 		if err := w.draw(name, func(b *bytes.Buffer) error { return w.pages.Day(b, d) }); err != nil {
 			return err
 		}
 		w.summary.Pages++
-		if part+1 >= len(page.Parts) {
-			return nil
-		}
-		query.From = page.Parts[part+1]
 	}
+	return nil
 }
 
 // around returns the days before and after one, zero where there is none.

@@ -195,6 +195,7 @@ func (m *sim) compareLink(want mix.Link, got simLine) {
 // idleTick proves that a tick that has nothing to do costs nothing for the files that were archived and the chunks that were looked at.
 func (m *sim) idleTick() {
 	m.calls = map[callKind]int{}
+	m.setting.Pace = time.Microsecond // or its time may be too short for the one batch
 	m.extra++
 	m.tick(false)
 	m.drain()

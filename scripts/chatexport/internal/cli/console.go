@@ -71,6 +71,9 @@ func (c *Console) Watch(picture func() string) (stop func()) {
 	go func() {
 		defer close(ended)
 		err := panics.Caught(func() error {
+			if c.terminal { // at once, however short it is
+				c.show(OneLine(picture()))
+			}
 			ticker := time.NewTicker(period)
 			defer ticker.Stop()
 			for {

@@ -224,7 +224,7 @@ func (d *demo) howToLook(o outcome) string {
 	}
 	if o.Looks.Looked > 0 {
 		changed := d.content.groups[0].changes
-		fmt.Fprintf(&b, "  go run ./scripts/chatexport cat %s --dir %s --text --history --from-seq %d --to-seq %d\n", cli.ShellQuote(first.stream.GroupID),
+		fmt.Fprintf(&b, "  %s cat %s --dir %s --text --history --from-seq %d --to-seq %d\n", program(), cli.ShellQuote(first.stream.GroupID),
 			cli.ShellQuote(o.Archive), changed[0].seq, changed[0].seq)
 	}
 	fmt.Fprintf(&b, "  duckdb -c %s\n", doubleQuote(query))

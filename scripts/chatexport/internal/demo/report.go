@@ -228,7 +228,7 @@ func (d *demo) howToLook(o outcome) string {
 			cli.ShellQuote(o.Archive), changed[0].seq, changed[0].seq)
 	}
 	fmt.Fprintf(&b, "  duckdb -c %s\n", doubleQuote(query))
-	for _, words := range []string{"verify --read", "report --out " + cli.ShellQuote(d.options.out+".html")} {
+	for _, words := range []string{"view", "verify --read", "report --out " + cli.ShellQuote(d.options.out+".html")} {
 		fmt.Fprintf(&b, "  %s %s --dir %s\n", program(), words, cli.ShellQuote(o.Archive))
 	}
 	fmt.Fprintf(&b, "Run the same command again for a second tick, which finds nothing new; remove %s to begin afresh.\n", d.options.out)

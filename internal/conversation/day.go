@@ -37,6 +37,8 @@ type Page struct {
 	Part  int        // which one this is, from 0
 
 	Older, Newer Date // the nearest days that have rows; zero where there is none
+
+	Failures []string // receipts of looks that cannot be read: what they found is not marked
 }
 
 // place is an item and the chunk that it is in.
@@ -91,7 +93,28 @@ func (c *Conversation) part(ctx context.Context, q Query, places []place, part i
 		return nil, err
 	}
 	p.Older, p.Newer = c.Around(q.Date, q.Zone)
-	return p, nil
+	p.Failures, err = c.failures(ctx, places)
+	return p, err
+}
+
+// failures tells which looks at the chunks of these rows cannot be read.
+func (c *Conversation) failures(ctx context.Context, places []place) ([]string, error) {
+	var all []string
+	last := -1
+	for _, p := range places {
+		if p.chunk == last || p.chunk < 0 {
+			continue
+		}
+		last = p.chunk
+		u, err := c.load(ctx, p.chunk)
+		if err != nil {
+			return nil, err
+		}
+		if u.trail != "" {
+			all = append(all, u.trail)
+		}
+	}
+	return all, nil
 }
 
 // places finds the rows of a day, in order of seq.

@@ -14,6 +14,8 @@ import (
 	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/internal/conversation"
+	"chatexport/internal/layout"
+	"chatexport/internal/objstore"
 	"chatexport/testdata"
 )
 
@@ -52,6 +54,18 @@ func TestChange_IsShownBesideWhatWasArchived(t *testing.T) {
 		if got := textOf(m.Shown()) + ", before: " + textOf(m.Before()); got != w {
 			t.Errorf("seq %d shows %q, want %q", m.Seq, got, w)
 		}
+	}
+}
+
+func TestChange_ADamagedReceiptIsTold(t *testing.T) {
+	t.Parallel()
+	s := changedScene(t)
+	if _, err := s.store.Overwrite(t.Context(), layout.Change(s.Stream, 1), objstore.Write{Body: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	p := pageOf(t, s.open(conversation.Options{}), conversation.Query{Date: date(t, "2024-01-02")})
+	if got := shown(p.Rows); got != "1 2 3 absent:4 5 6 placeholder:7 absent:8" || len(p.Failures) != 1 {
+		t.Errorf("%s, %q", got, p.Failures)
 	}
 }
 

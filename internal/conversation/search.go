@@ -55,7 +55,7 @@ type Brief struct {
 type Searched struct {
 	Messages int64
 	Last     chat.Seq // all up to here was searched
-	Unread   []Gap    // chunks that could not be read: nobody knows what is in them
+	Unread   []Gap    // chunks, or looks at them, that could not be read: nobody knows what is in them
 }
 
 // Search visits what it finds in a conversation, oldest first, as it is found. An error of visit ends it and is returned as it
@@ -118,6 +118,9 @@ type search struct {
 func (s *search) chunk(ctx context.Context) error {
 	if err := s.look(ctx, s.talk); err != nil {
 		return err
+	}
+	if k := s.unpacked.chunk; s.trail != "" {
+		s.done.Unread = append(s.done.Unread, Gap{Lo: k.Lo, Hi: k.Hi, Kind: GapDamaged, Why: "only as archived: " + s.trail})
 	}
 	if (s.Kind == KindEdited || s.Kind == KindDeleted || s.Kind == KindFound) && len(s.changes) == 0 {
 		return nil

@@ -66,7 +66,7 @@ func (r *Results) End(done conversation.Searched, why, next string) error {
 		Unread                 []string
 	}{Found: cli.Plural(r.n, "message") + " found", Read: cli.Plural(done.Messages, "message") + " read", Why: why, Next: next}
 	for _, g := range done.Unread {
-		v.Unread = append(v.Unread, "seqs "+cli.Count(int64(g.Lo))+" to "+cli.Count(int64(g.Hi))+" could not be searched: "+g.Why)
+		v.Unread = append(v.Unread, "seqs "+cli.Count(int64(g.Lo))+" to "+cli.Count(int64(g.Hi))+" could not be searched whole: "+g.Why)
 	}
 	return r.pages.write(r.w, "searched", v)
 }

@@ -168,7 +168,7 @@ func TestSearch_FindsInAllConversationsAndGoesOn(t *testing.T) {
 		t.Errorf("%d of 450 messages were found, page by page", seen)
 	}
 	clitest.Damage(t, dir, layout.Chunk(chat.Stream{GroupID: "long"}, 1), "x")
-	contains(t, s.get("/search?q=message&in=gid%3Dlong/tid%3D-/"), "could not be searched")
+	contains(t, s.get("/search?q=message&in=gid%3Dlong/tid%3D-/"), "could not be searched whole")
 }
 
 func TestProof_HasWhatChecksIt(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 // minute, so that a day ends among them.
 const TalkStart = 1704232800
 
-// Look writes the receipt of a look at [lo, hi], in which all seqs but those of these lines are the same.
-func (b *Builder) Look(lo, hi chat.Seq, lines ...archive.ChangeLine) {
+// nextNight writes the receipt of a look a day later at [lo, hi], in which all seqs but those of these lines are the same.
+func (b *Builder) nextNight(lo, hi chat.Seq, lines ...archive.ChangeLine) {
 	b.t.Helper()
 	var w archive.ChangeWriter
 	for _, line := range lines {
@@ -99,7 +99,7 @@ func Talk(t testing.TB, store archivetest.Store) *Builder {
 	b.Manifest(archive.StatusComplete)
 	edited := Said(30, "ann", Text("We meet at nine."))
 	found := Said(33, "bob", Text("I was late to the archive."))
-	b.Look(5, 42,
+	b.nextNight(5, 42,
 		Differs(30, archive.ChangeEdited, edited, Said(30, "ann", Text("We meet at TEN."))),
 		Differs(31, archive.ChangeRecalled, Said(31, "bob", Text("I should not have said that.")), `{"From_Account":"bob","IsPlaceMsg":2,"MsgBody":[],"MsgSeq":31,"MsgTimeStamp":1704234660}`),
 		Differs(32, archive.ChangeDeleted, Said(32, "u3", Text("An admin removed this.")), `{"IsPlaceMsg":1,"MsgBody":[],"MsgSeq":32,"MsgTimeStamp":0}`),

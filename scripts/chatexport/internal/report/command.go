@@ -58,6 +58,9 @@ func Command(getenv func(string) string) *cobra.Command {
 seqs and of its time is archived, expired, absent or pending, how many files are stored, what looks found changed, how the
 archive grew, and how fast its runs were. It reads states, manifests and receipts only. The page holds ids of groups, no messages.
 
+Times that are absurd, such as those in milliseconds, are counted beside the axis of time. The table can be put into other
+orders and narrowed on the page itself, without a script.
+
 JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_bytes", "without_file", "waiting", "looked",
 "changed", "trouble"}. Members are only ever added.
 

@@ -31,6 +31,8 @@ type drawn struct {
 	lookless bool         // there are no more receipts of looks
 	unlisted int64        // bytes of chunks that no manifest lists
 	note     string       // why it could not be read to the end
+	beside   beside
+	order    order
 }
 
 // span is a chunk, reduced to what is drawn.
@@ -71,7 +73,12 @@ func gather(ctx context.Context, t *target.Target, judged status.Result, most in
 	slices.SortStableFunc(all, func(a, b drawn) int {
 		return cmp.Or(cmp.Compare(a.Rank(), b.Rank()), cmp.Compare(b.Messages, a.Messages))
 	})
+	p.axis = axisOf(all, p.At)
+	for i := range all {
+		all[i].fit(p.axis)
+	}
 	p.Streams = all[:min(most, len(all))]
+	rank(p.Streams)
 	return p, nil
 }
 
@@ -183,6 +190,15 @@ func (d *drawn) end() chat.Seq {
 	return last
 }
 
+// newest is the time of the newest message on the axis, 0 if there is none.
+func (d *drawn) newest() int64 {
+	var at int64
+	for _, c := range d.chunks {
+		at = max(at, c.tsMax)
+	}
+	return at
+}
+
 // column is a share of a strip.
 type column struct{ archived, expired, absent, pending float64 }
 
@@ -220,17 +236,17 @@ func (d *drawn) bySeq() []column {
 }
 
 // byTime spreads the archived messages over columns of equally long time, relative to the busiest one.
-func (d *drawn) byTime(from, to int64) []float64 {
+func (d *drawn) byTime(a axis) []float64 {
 	cols := make([]float64, columns)
-	if to <= from {
+	if d.newest() == 0 {
 		return nil
 	}
-	width := float64(to-from) / columns
+	width := float64(a.to-a.from) / columns
 	for _, c := range d.chunks {
 		if c.tsMin == 0 {
 			continue
 		}
-		lo, hi := float64(c.tsMin-from), float64(max(c.tsMax, c.tsMin+1)-from)
+		lo, hi := float64(c.tsMin-a.from), float64(max(c.tsMax, c.tsMin+1)-a.from)
 		for i := max(0, int(lo/width)); i < columns && float64(i)*width < hi; i++ {
 			part := min(hi, float64(i+1)*width) - max(lo, float64(i)*width)
 			cols[i] += float64(c.archived) * max(0, part) / (hi - lo)

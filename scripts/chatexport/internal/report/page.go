@@ -27,8 +27,10 @@ type page struct {
 	Links, Files, FileBytes, WithoutFile, Waiting        int64
 	Looked, Changed                                      int64 // seqs that were looked at again; and of these, those that differ
 
-	from, to int64 // of all messages, in seconds since 1970
-	growth   []listed
+	Gone int // streams whose group was dissolved
+
+	axis   axis
+	growth []listed
 }
 
 func (p *page) total(d *drawn) {
@@ -59,11 +61,8 @@ func (p *page) total(d *drawn) {
 			p.Changed += n
 		}
 	}
-	for _, c := range d.chunks {
-		if c.tsMin != 0 && (p.from == 0 || c.tsMin < p.from) {
-			p.from = c.tsMin
-		}
-		p.to = max(p.to, c.tsMax)
+	if d.gone() {
+		p.Gone++
 	}
 }
 
@@ -73,7 +72,12 @@ func (p *page) write(w io.Writer) error {
 		"bytes":   cli.Bytes,
 		"name":    func(d drawn) string { return cli.StreamName(d.Stream.Stream) },
 		"seqs":    func(d drawn) template.HTML { return seqStrip(d.bySeq()) },
-		"times":   func(d drawn) template.HTML { return timeStrip(d.byTime(p.from, p.to)) },
+		"times":   func(d drawn) template.HTML { return timeStrip(d.byTime(p.axis)) },
+		"beside":  func(d drawn) []string { return d.beside.lines(p.axis) },
+		"newest":  func(d drawn) string { return date(time.Unix(d.newest(), 0)) },
+		"kinds":   func(d drawn) string { return d.kinds() },
+		"gone":    func(d drawn) bool { return d.gone() },
+		"order":   func(d drawn) order { return d.order },
 		"runs":    func(d drawn) template.HTML { return runBars(d.runs) },
 		"lastSeq": func(d drawn) string { return cli.Count(int64(d.end())) },
 		"age":     func(s int64) string { return status.Age(time.Duration(s) * time.Second) },
@@ -93,11 +97,11 @@ func (p *page) write(w io.Writer) error {
 // Hidden is how many streams are not drawn.
 func (p *page) Hidden() int { return len(p.Result.Streams) - len(p.Streams) }
 
-// From and To are the dates of the oldest and the newest message.
-func (p *page) From() string { return date(time.Unix(p.from, 0)) }
+// From is the date of the oldest message on the axis.
+func (p *page) From() string { return date(time.Unix(p.axis.from, 0)) }
 
-// To is the date of the newest message.
-func (p *page) To() string { return date(time.Unix(p.to, 0)) }
+// To is the date of the newest message on the axis.
+func (p *page) To() string { return date(time.Unix(p.axis.to, 0)) }
 
 func date(t time.Time) string {
 	if t.Unix() <= 0 {

@@ -55,6 +55,10 @@ func build(t *testing.T) string {
 	b = clitest.Build(t, store, chat.Stream{GroupID: "empty"})
 	b.State(state(nil))
 	clitest.Files(t, store, chat.Stream{GroupID: "files"})
+	b = clitest.Build(t, store, chat.Stream{GroupID: "left"})
+	b.Messages(30, 1)
+	b.Manifest(archive.StatusGone)
+	b.State(state(func(s *archive.State) { s.Status = archive.StatusGone }))
 	b = clitest.Sound(t, store, chat.Stream{GroupID: "broken"})
 	b.State(state(nil))
 	clitest.Damage(t, dir, layout.Manifest(b.Stream, 46), "{}")
@@ -86,6 +90,7 @@ func TestPage_TellsTroubleFirstAndNeedsNothingElse(t *testing.T) {
 		"@TGS#sound", "@TGS#pending", "holes", "empty", "not read to the end", "<b>2</b>malformed", "2 malformed: came", "12 absent", "<b>5</b>files, 25 B, of 9 links",
 		"<b>3</b>links without a file", "<b>1</b>files waiting", "9 links, 5 stored (55%), 25 B, 1 gone, 2 no-url, 1 waiting, from seq 21 on", "chatexport repair pulls it again",
 		`class="archived"`, `class="expired"`, `class="absent"`, `class="pending"`, "prefers-color-scheme: dark", "Growth",
+		"dissolved</span>", `class="gone`, "of dissolved groups",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
@@ -125,16 +130,16 @@ func TestPage_DrawingsAreWellFormed(t *testing.T) {
 func TestPage_IsBoundedByMost(t *testing.T) {
 	t.Parallel()
 	text := page(t, build(t), "--most", "1")
-	if strings.Count(text, `<td class="id">`) != 1 || !strings.Contains(text, "6 more streams") {
+	if strings.Count(text, `class="id">`) != 1 || !strings.Contains(text, "7 more streams") {
 		t.Error("more than one stream is drawn")
 	}
 }
 
-// A real browser shows the page, light and dark. The screenshots go to REPORT_SCREENSHOTS, if that is set, to be looked at.
+// A real browser shows the page, light and dark, wide and narrow. The screenshots go to REPORT_SCREENSHOTS, if that is set, to be looked at.
 func TestPage_IsShownByABrowser(t *testing.T) {
 	t.Parallel()
 	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"} {
 		if path, err := exec.LookPath(name); err == nil {
 			browser = path
 			break
@@ -148,26 +153,30 @@ func TestPage_IsShownByABrowser(t *testing.T) {
 		folder = t.TempDir()
 	}
 	file := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(file, []byte(page(t, build(t))), 0o600); err != nil {
+	text := page(t, build(t))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for scheme, setting := range map[string]string{"dark": "0", "light": "1"} {
-		shot := filepath.Join(folder, "report-"+scheme+".png")
+	for name, window := range map[string]string{"dark": "1240,1500", "light": "1240,1500", "light-phone": "390,3000"} {
+		shot, setting := filepath.Join(folder, "report-"+name+".png"), "1"
+		if name == "dark" {
+			setting = "0"
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var stderr bytes.Buffer
 		cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir="+t.TempDir(),
-			"--blink-settings=preferredColorScheme="+setting, "--window-size=1240,1500", "--screenshot="+shot, "file://"+file)
+			"--blink-settings=preferredColorScheme="+setting, "--window-size="+window, "--screenshot="+shot, "file://"+file)
 		cmd.Stderr = &stderr
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%v: %s", err, stderr.String())
 		}
 		ground, colours := look(t, shot)
-		if dark := ground < 0x40; dark != (scheme == "dark") {
-			t.Errorf("%s: the ground has the brightness %#x", scheme, ground)
+		if dark := ground < 0x40; dark != (name == "dark") {
+			t.Errorf("%s: the ground has the brightness %#x", name, ground)
 		}
 		if colours < 50 {
-			t.Errorf("%s: only %d colours: nothing is drawn", scheme, colours)
+			t.Errorf("%s: only %d colours: nothing is drawn", name, colours)
 		}
 	}
 }

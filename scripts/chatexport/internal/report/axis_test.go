@@ -2,6 +2,8 @@ package report_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,6 +12,8 @@ import (
 	"chatexport/internal/archive/archivetest"
 	"chatexport/internal/chat"
 	"chatexport/scripts/chatexport/internal/clitest"
+	"chatexport/scripts/chatexport/internal/pages"
+	"chatexport/scripts/chatexport/internal/report"
 )
 
 // timed writes a chunk of messages with these times.
@@ -59,5 +63,34 @@ func TestAxis_OneOutlierDoesNotRuinIt(t *testing.T) {
 				t.Errorf("%d strips over time", n)
 			}
 		})
+	}
+}
+
+// Streams with pages are links to them, relative and escaped; others are none.
+func TestPage_LinksToPagesThatAreThere(t *testing.T) {
+	t.Parallel()
+	dir, out := build(t), t.TempDir()
+	folder := filepath.Join(out, `odd: #"name`)
+	there := filepath.Join(folder, pages.FolderName(chat.Stream{GroupID: "@TGS#sound"}))
+	if err := os.MkdirAll(there, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(there, "index.html"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(out, "report.html")
+	if r := clitest.Run(t, report.Command(clitest.Env(nil)), "--dir", dir, "--out", file, "--pages", folder); r.Code != 0 {
+		t.Fatal(r.Stderr)
+	}
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`href="[^"]*"`).FindAllString(string(body), -1)
+	if want := `href="./odd:%20%23%22name/` + filepath.Base(there) + `/index.html"`; len(links) != 1 || links[0] != want {
+		t.Errorf("links: %q, want %s", links, want)
+	}
+	if r := clitest.Run(t, report.Command(clitest.Env(nil)), "--dir", dir, "--out", file, "--pages", "nowhere"); r.Code != 2 {
+		t.Errorf("a missing folder of pages: exit code %d", r.Code)
 	}
 }

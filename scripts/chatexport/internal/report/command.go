@@ -25,6 +25,7 @@ const defaultMost = 200
 type options struct {
 	target target.Flags
 	out    string
+	pages  string
 	chat   bool
 	most   int
 	json   bool
@@ -59,13 +60,15 @@ seqs and of its time is archived, expired, absent or pending, how many files are
 archive grew, and how fast its runs were. It reads states, manifests and receipts only. The page holds ids of groups, no messages.
 
 Times that are absurd, such as those in milliseconds, are counted beside the axis of time. The table can be put into other
-orders and narrowed on the page itself, without a script.
+orders and narrowed on the page itself, without a script. --pages makes the names of streams links to what page wrote,
+relative to where FILE.html is; with --out -, to the working folder.
 
 JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_bytes", "without_file", "waiting", "looked",
 "changed", "trouble"}. Members are only ever added.
 
 ` + cli.ExitCodes + ` Trouble in the archive does not change it: see status.`,
 		Example: `  chatexport report --dir chatexport-demo/chat-archive-1250000000 --out report.html
+  chatexport report --pages pages --out report.html
   chatexport report --chat --out /srv/www/archive.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,6 +90,7 @@ JSON (--json): {"out", "bytes", "streams", "shown", "links", "files", "file_byte
 	f := cmd.Flags()
 	o.target.Register(f)
 	f.StringVar(&o.out, "out", "", "`file` to write; - is the standard output")
+	f.StringVar(&o.pages, "pages", "", "`folder` of pages that page wrote, to link to")
 	f.BoolVar(&o.chat, "chat", false, "ask Chat for the newest message of each stream")
 	f.IntVar(&o.most, "most", defaultMost, "draw at most `N` streams, those in trouble and the largest first")
 	cli.JSONFlag(f, &o.json)
@@ -101,6 +105,9 @@ func run(ctx context.Context, t *target.Target, o options, out io.Writer, consol
 	p, err := gather(ctx, t, judged, o.most, console)
 	if err != nil {
 		return err
+	}
+	if err := p.link(o.out, o.pages); err != nil {
+		return cli.Usage(err)
 	}
 	var page bytes.Buffer
 	if err := p.write(&page); err != nil {

@@ -32,6 +32,7 @@ type drawn struct {
 	unlisted int64        // bytes of chunks that no manifest lists
 	note     string       // why it could not be read to the end
 	beside   beside
+	pages    string // address of its pages; empty if there are none
 	order    order
 }
 
@@ -54,6 +55,9 @@ type listed struct {
 // gather reads the manifests of all streams, and keeps what is drawn of the most important ones.
 func gather(ctx context.Context, t *target.Target, judged status.Result, most int, console *cli.Console) (*page, error) {
 	p := &page{Where: t.Where, Result: judged}
+	if t.COS == nil {
+		p.dir = t.Where
+	}
 	var done atomic.Int64
 	stop := console.Follow("reading", "streams", int64(len(judged.Streams)), done.Load)
 	defer stop()

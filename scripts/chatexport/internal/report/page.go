@@ -30,6 +30,7 @@ type page struct {
 	Gone int // streams whose group was dissolved
 
 	axis   axis
+	dir    string // the archive's folder; empty for a bucket
 	growth []listed
 }
 
@@ -78,6 +79,7 @@ func (p *page) write(w io.Writer) error {
 		"kinds":   func(d drawn) string { return d.kinds() },
 		"gone":    func(d drawn) bool { return d.gone() },
 		"order":   func(d drawn) order { return d.order },
+		"pages":   func(d drawn) string { return d.pages },
 		"runs":    func(d drawn) template.HTML { return runBars(d.runs) },
 		"lastSeq": func(d drawn) string { return cli.Count(int64(d.end())) },
 		"age":     func(s int64) string { return status.Age(time.Duration(s) * time.Second) },

@@ -94,3 +94,19 @@ func TestPage_LinksToPagesThatAreThere(t *testing.T) {
 		t.Errorf("a missing folder of pages: exit code %d", r.Code)
 	}
 }
+
+// The newest second of all belongs to the axis: a stream that has nothing else is drawn.
+func TestAxis_LastSecondIsOnIt(t *testing.T) {
+	t.Parallel()
+	store, dir := clitest.Folder(t)
+	for name, at := range map[string]int64{"first": 1764000000, "last": 1764009999} {
+		b := clitest.Build(t, store, chat.Stream{GroupID: name})
+		timed(t, b, at)
+		b.Manifest(archive.StatusComplete)
+		b.State(nil)
+	}
+	text := page(t, dir)
+	if n := len(regexp.MustCompile(`aria-label="messages over time"><path class="archived" d="M`).FindAllString(text, -1)); n != 2 {
+		t.Errorf("%d of 2 streams are drawn over time", n)
+	}
+}

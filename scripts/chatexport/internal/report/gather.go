@@ -245,7 +245,7 @@ func (d *drawn) byTime(a axis) []float64 {
 	if d.newest() == 0 {
 		return nil
 	}
-	width := float64(a.to-a.from) / columns
+	width := float64(a.to-a.from+1) / columns // the last second is one of them
 	for _, c := range d.chunks {
 		if c.tsMin == 0 {
 			continue

@@ -67,6 +67,7 @@ func lookWithCrash(t *testing.T, c *crash) (told []string, chatCalls int) {
 
 // Wherever the process dies in a look, every message is looked at once, and little is asked for twice.
 func TestCrash_AtEveryCallOfALookLeavesTheSameTrail(t *testing.T) {
+	long(t)
 	t.Parallel()
 	var want []string
 	var calls int
@@ -75,13 +76,9 @@ func TestCrash_AtEveryCallOfALookLeavesTheSameTrail(t *testing.T) {
 	if len(want) != 4 {
 		t.Fatalf("the undisturbed look tells %v", want)
 	}
-	step := 1
-	if testing.Short() {
-		step = 5
-	}
 	points := 0
 	for service, last := range maps.All(undisturbed.calls) {
-		for at := 1; at <= last; at += step {
+		for at := 1; at <= last; at++ {
 			for _, after := range []bool{false, true} {
 				points++
 				c := &crash{service: service, at: at, after: after}

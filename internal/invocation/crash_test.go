@@ -215,6 +215,7 @@ func old(n int) []chatemu.Message {
 
 // Whenever the process dies, the archive ends up the same, and little is pulled twice.
 func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
+	long(t)
 	t.Parallel()
 	var want crashed
 	bubble(t, func(t *testing.T) { want = exportWithCrash(t, &crash{}, 1, time.Minute) })
@@ -228,14 +229,10 @@ func TestCrash_AtEveryCallLeavesTheArchiveOfAnUndisturbedRun(t *testing.T) {
 		delay   time.Duration
 	}
 	var points []point
-	step := 1
-	if testing.Short() {
-		step = 15
-	}
 	total := 0
 	for service, calls := range want.calls {
 		total += calls
-		for at := 1; at <= calls; at += step {
+		for at := 1; at <= calls; at++ {
 			for _, after := range []bool{false, true} {
 				points = append(points, point{&crash{service: service, at: at, after: after}, 1, time.Minute})
 			}

@@ -29,6 +29,14 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// long skips what takes long under the race detector and proves nothing more there.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it counts, and races with nothing")
+	}
+}
+
 func seal() event.Seal { return event.NewSeal(world.SecretKey, world.Bucket, "") }
 
 // own is a task of the function's own: what a batch tells the next one, and what is told of a failure.

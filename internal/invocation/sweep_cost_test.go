@@ -62,6 +62,7 @@ func costOf(t testing.TB, w *world.World, spec string, tick int) (cost, sweep.Re
 }
 
 func TestSweepCost_UnchangedGroupsCostNextToNothing(t *testing.T) {
+	long(t)
 	t.Parallel()
 	groups, every, communities := 20_000, 200, 5
 	if testing.Short() {
@@ -109,6 +110,7 @@ func infoAndPlans(t testing.TB, w *world.World) []string {
 }
 
 func TestSweepCost_APageOfNewMessagesTakesFewCalls(t *testing.T) {
+	long(t)
 	t.Parallel()
 	groups := 1000
 	if testing.Short() {

@@ -45,6 +45,7 @@ func infoLines(t testing.TB, w *world.World) (groups map[string]map[string]any, 
 }
 
 func TestSweepParts_SeeEveryGroupOnce(t *testing.T) {
+	long(t)
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{TimeLimit: 2 * time.Second, Chat: chatemu.Options{Latency: 50 * time.Millisecond}, Env: map[string]string{"CHAT_QPS": "10"}})
@@ -178,6 +179,7 @@ func TestSweepTask_OfTwoInOneEventBothAreDone(t *testing.T) {
 
 // A lane in which nothing works at all must not fail for every stream of its plan.
 func TestLane_ThatIsRefusedEverythingStops(t *testing.T) {
+	long(t)
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

@@ -37,6 +37,7 @@ func refuse(command, text string, code int) chatemu.FaultFunc {
 }
 
 func TestUnlisted_AGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, code := range []int{110099, 60008, 10007} { // unknown, transient, refused
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestUnlisted_AGroupThatCannotBeLookedAtStopsNobody(t *testing.T) {
 }
 
 func TestUnlisted_ATypeThatIsRefusedStopsNoOther(t *testing.T) {
+	long(t)
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		s := newSite(t, world.Options{})

@@ -81,6 +81,7 @@ func TestSweepTrails_FilesComeBehindAllMessagesAndAreNotForgotten(t *testing.T) 
 
 // Chunks of streams that have nothing new are looked at when they are due, for little more than the pages.
 func TestSweepTrails_LooksCostAPageAChunk(t *testing.T) {
+	long(t)
 	t.Parallel()
 	groups := 200
 	if testing.Short() {

@@ -42,6 +42,7 @@ func (p pace) options(limit time.Duration) world.Options {
 // Whatever is slow, an invocation ends itself before the platform does, has got on, and hands the rest on, until the
 // group is archived. Nothing fails on the way.
 func TestTime_SoftStopComesBeforeTheDeadline(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const ms = time.Millisecond
 	for _, tc := range []struct {

@@ -8,6 +8,8 @@
 package archive
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -131,6 +133,12 @@ func (c Counts) validate() error {
 
 // maxTotal bounds every number of a total: far above what 2^32 messages can amount to, and low enough to be added.
 const maxTotal = 1 << 50
+
+// SHA256 returns a sum as objects of an archive tell it: in lower-case hex.
+func SHA256(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
 
 // CRC64 returns the checksum that COS reports as x-cos-hash-crc64ecma.
 func CRC64(body []byte) uint64 { return objstore.CRC64(body) }

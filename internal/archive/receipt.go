@@ -3,8 +3,6 @@ package archive
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -170,8 +168,7 @@ func (t Trail) NewReceipt(m ReceiptMeta, lines []byte) (Receipt, error) {
 		return Receipt{}, err
 	}
 	r := Receipt{Meta: m, Body: out.take()}
-	object := sha256.Sum256(r.Body)
-	r.Meta.SHA256 = hex.EncodeToString(object[:])
+	r.Meta.SHA256 = SHA256(r.Body)
 	return r, nil
 }
 

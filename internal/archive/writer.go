@@ -177,8 +177,7 @@ func (w *ChunkWriter) finish(meta ChunkMeta) (Chunk, error) {
 	meta.OtherIDs = w.other
 	meta.RawBytes = w.raw
 	meta.RawSHA256 = hex.EncodeToString(w.rawHash.Sum(nil))
-	sum := sha256.Sum256(body)
-	meta.SHA256 = hex.EncodeToString(sum[:])
+	meta.SHA256 = SHA256(body)
 	if err := meta.validate(); err != nil {
 		return Chunk{}, err
 	}

@@ -9,8 +9,6 @@ package catalog
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -209,12 +207,7 @@ func GenesisSum(ctx context.Context, store Store, s chat.Stream) (archive.Genesi
 	if err != nil {
 		return g, "", fmt.Errorf("%s: %w", key, err)
 	}
-	return g, sumOf(body), nil
-}
-
-func sumOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	return g, archive.SHA256(body), nil
 }
 
 // Manifest reads the manifest that begins at lo. It matches objstore.ErrNotExist where there is none.
@@ -237,7 +230,7 @@ func ManifestSum(ctx context.Context, store Store, s chat.Stream, lo chat.Seq) (
 	if err != nil {
 		return m, "", fmt.Errorf("%s: %w", key, err)
 	}
-	return m, sumOf(body), nil
+	return m, archive.SHA256(body), nil
 }
 
 // State reads a stream's hints, nil where it has none.
@@ -268,7 +261,7 @@ func Lines(ctx context.Context, store Store, s chat.Stream, entry archive.ChunkE
 	if err != nil {
 		return err
 	}
-	if sumOf(body) != entry.SHA256 {
+	if archive.SHA256(body) != entry.SHA256 {
 		return fmt.Errorf("%s: %w: its sha256 is not the one that was recorded; run verify", entry.Key, archive.ErrInvalid)
 	}
 	if _, err := archive.ReadChunk(bytes.NewReader(body), s, entry.Lo, entry.Hi, visit); err != nil {

@@ -2,8 +2,6 @@ package conversation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"chatexport/internal/archive"
@@ -82,8 +80,7 @@ func (p *Proof) raw(ctx context.Context, c *Conversation, u *unpacked, seq chat.
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(lines[seq])
-	p.Line, p.LineSHA256 = int(e.line), hex.EncodeToString(sum[:])
+	p.Line, p.LineSHA256 = int(e.line), archive.SHA256(lines[seq])
 	if p.Message == nil {
 		if element, err := chat.ScanElement(lines[seq]); err == nil {
 			p.Message = &Message{Seq: seq, Archived: c.content(&element, nil)}

@@ -2,8 +2,6 @@ package export
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -96,12 +94,7 @@ func (m *manifests) get(ctx context.Context, lo chat.Seq) (archive.Manifest, arc
 	case manifest.Lo != lo || manifest.SDKAppID != m.Limits.SDKAppID || manifest.GroupID != m.Stream.GroupID || manifest.TopicID != m.Stream.TopicID:
 		return manifest, archive.Link{}, damaged("manifest_invalid", "%s describes something else", key)
 	}
-	return manifest, archive.Link{Key: key, SHA256: sha256Hex(body)}, nil
-}
-
-func sha256Hex(body []byte) string {
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	return manifest, archive.Link{Key: key, SHA256: archive.SHA256(body)}, nil
 }
 
 // follow goes on behind a stored manifest, which must continue the chain.
@@ -299,7 +292,7 @@ func (m *manifests) write(ctx context.Context, entries []archive.ChunkEntry, sta
 		return false, fmt.Errorf("encode manifest: %w", err)
 	}
 	key := layout.Manifest(m.Stream, manifest.Lo)
-	link := archive.Link{Key: key, SHA256: sha256Hex(body)}
+	link := archive.Link{Key: key, SHA256: archive.SHA256(body)}
 	// A crash right after this write: the next batch finds the name taken, and goes on behind it.
 	wrote, err := chain.Create(ctx, m.store, key, objstore.Write{Body: body, ContentType: contentJSON}, func(ctx context.Context) error {
 		var err error

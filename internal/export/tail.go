@@ -162,7 +162,7 @@ func (t *tail) use(key string, body []byte) error {
 		return damaged("genesis_invalid", "%s names another stream", key)
 	}
 	t.genesis = &genesis
-	t.manifests.begin(genesis, archive.Link{Key: key, SHA256: sha256Hex(body)})
+	t.manifests.begin(genesis, archive.Link{Key: key, SHA256: archive.SHA256(body)})
 	return nil
 }
 

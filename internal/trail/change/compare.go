@@ -2,8 +2,6 @@ package change
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"iter"
 	"strings"
@@ -158,8 +156,7 @@ func (v *look) seq(ctx context.Context, seq chat.Seq, was, now *chat.Element) er
 	}
 	line := archive.ChangeLine{Seq: seq, Kind: kind, SeenAt: time.Now().Unix()}
 	if was != nil {
-		sum := sha256.Sum256(was.JSON)
-		line.Was = hex.EncodeToString(sum[:])
+		line.Was = archive.SHA256(was.JSON)
 	}
 	if now != nil {
 		line.Now = archive.Line(v.Stream, now)

@@ -2,8 +2,6 @@ package repair
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,11 +18,6 @@ import (
 // repairWriter names this command in the chunks that it writes where nothing says which there was.
 const repairWriter = "repair"
 
-func sha256Hex(body []byte) string {
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
-}
-
 // chunk mends the chunk that begins at lo.
 func (p *patient) chunk(ctx context.Context, key string, lo chat.Seq) error {
 	there, body, err := p.there(ctx, key)
@@ -33,7 +26,7 @@ func (p *patient) chunk(ctx context.Context, key string, lo chat.Seq) error {
 	}
 	entry, ok := p.listed[lo]
 	switch {
-	case ok && there && sha256Hex(body) == entry.SHA256:
+	case ok && there && archive.SHA256(body) == entry.SHA256:
 		p.add(key, RemoveFirst, "its bytes are right, and what the store keeps beside them is not (%s): whoever may mirrors it, removes it, and has it put back by chatexport restore", p.faults[key])
 		return nil
 	case ok:

@@ -98,7 +98,7 @@ func (p *patient) write(ctx context.Context, entries []archive.ChunkEntry, last 
 		return fmt.Errorf("encode manifest: %w", err)
 	}
 	key := layout.Manifest(p.stream, m.Lo)
-	p.last = archive.Link{Key: key, SHA256: sha256Hex(body)}
+	p.last = archive.Link{Key: key, SHA256: archive.SHA256(body)}
 	return p.put(ctx, putback.JSON(key, body), body, fmt.Sprintf("made from %s, %d to %d; its sha256 is %s%s", cli.Plural(len(entries), "chunk"), m.Lo, m.Hi, p.last.SHA256, p.was(m.Lo)))
 }
 

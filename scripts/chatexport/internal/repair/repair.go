@@ -258,7 +258,7 @@ func (p *patient) read(ctx context.Context) error {
 		return err
 	}
 	p.listed = map[chat.Seq]listed{}
-	p.last, p.next = archive.Link{Key: layout.Genesis(p.stream), SHA256: sha256Hex(body)}, p.genesis.FirstLo
+	p.last, p.next = archive.Link{Key: layout.Genesis(p.stream), SHA256: archive.SHA256(body)}, p.genesis.FirstLo
 	for entry, err := range p.store.List(ctx, layout.ManifestPrefix(p.stream), "") {
 		if err != nil {
 			return err
@@ -283,7 +283,7 @@ func (p *patient) read(ctx context.Context) error {
 		}
 		switch {
 		case m.Lo == p.next && m.Previous == p.last:
-			p.last, p.next = archive.Link{Key: entry.Key, SHA256: sha256Hex(body)}, m.Hi+1
+			p.last, p.next = archive.Link{Key: entry.Key, SHA256: archive.SHA256(body)}, m.Hi+1
 		case p.pinned == nil:
 			p.pinned = &m
 		}

@@ -166,23 +166,33 @@ func (c *Chain[E]) look(ctx context.Context, lo chat.Seq) (entry E, modified tim
 // Head describes an object that should be there. ErrNotExist was asked again until it can be believed; where there is no
 // time for that, the error is retry.ErrNoTime.
 func Head(ctx context.Context, store *objstore.Observed, key string, jitter func(bound time.Duration) time.Duration) (object objstore.Object, err error) {
+	err = Believe(ctx, jitter, objstore.ErrNotExist, func(ctx context.Context) (err error) {
+		object, err = store.Head(ctx, key)
+		return err
+	})
+	return object, err
+}
+
+// Believe asks again as long as the answer matches doubtful, since it may come from a replica that is behind, until it can
+// be believed. Where there is no time for that, the error is retry.ErrNoTime, and does not match doubtful.
+func Believe(ctx context.Context, jitter func(bound time.Duration) time.Duration, doubtful error, ask func(ctx context.Context) error) error {
 	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: goneAfter, Jitter: jitter}
 	asked := 0
-	err = policy.Do(ctx, func(ctx context.Context, n int) error {
-		var err error
+	err := policy.Do(ctx, func(ctx context.Context, n int) error {
 		asked = n
-		if object, err = store.Head(ctx, key); errors.Is(err, objstore.ErrNotExist) {
+		err := ask(ctx)
+		if errors.Is(err, doubtful) {
 			return staleError{err}
 		}
 		return err
 	})
-	if asked < goneAfter && errors.Is(err, objstore.ErrNotExist) {
-		err = fmt.Errorf("%w: a 404 is not yet believed: %s", retry.ErrNoTime, err.Error()) // no longer ErrNotExist
+	if asked < goneAfter && errors.Is(err, doubtful) {
+		err = fmt.Errorf("%w: the answer is not yet believed: %s", retry.ErrNoTime, err.Error()) // no longer doubtful
 	}
-	return object, err
+	return err
 }
 
-// staleError marks a 404 that may come from a replica that is behind.
+// staleError marks an answer that may come from a replica that is behind.
 type staleError struct{ error }
 
 func (e staleError) Unwrap() error           { return e.error }

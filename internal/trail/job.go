@@ -3,8 +3,6 @@ package trail
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -12,14 +10,11 @@ import (
 	"time"
 
 	"chatexport/internal/archive"
+	"chatexport/internal/chain"
 	"chatexport/internal/chat"
 	"chatexport/internal/layout"
 	"chatexport/internal/objstore"
-	"chatexport/internal/retry"
 )
-
-// readAttempts is how often a chunk that is missing or is not what was listed is asked for before that is believed.
-const readAttempts = 4
 
 // ErrUnread means that a chunk is missing or damaged, for certain.
 var ErrUnread = errors.New("the chunk cannot be read")
@@ -41,30 +36,26 @@ func (j *Job) From() chat.Seq { return j.trail.hint.Frontier }
 // Batch tells in which batch the work is done.
 func (j *Job) Batch() Batch { return j.trail.Batch }
 
-// Read returns the chunk's object, as it was listed. Lost and damaged ones are ErrUnread.
-func (j *Job) Read(ctx context.Context) ([]byte, error) {
-	policy := retry.Policy{Base: 100 * time.Millisecond, Cap: time.Second, Attempts: readAttempts, Jitter: j.trail.Jitter}
-	var body []byte
-	err := policy.Do(ctx, func(ctx context.Context, _ int) error {
+// Read returns the chunk's object, as it was listed. Lost and damaged ones are ErrUnread, once that can be believed.
+func (j *Job) Read(ctx context.Context) (body []byte, err error) {
+	err = chain.Believe(ctx, j.trail.Jitter, ErrUnread, func(ctx context.Context) error {
 		var err error
 		body, _, err = j.trail.Store.Get(ctx, j.Chunk.Key)
-		if errors.Is(err, objstore.ErrNotExist) || errors.Is(err, objstore.ErrCorrupt) {
-			return unreadError{err}
-		}
-		if err != nil {
-			return err
-		}
-		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != j.Chunk.SHA256 {
-			return unreadError{errors.New("other bytes than were listed")}
+		switch {
+		case errors.Is(err, objstore.ErrNotExist), errors.Is(err, objstore.ErrCorrupt):
+			return fmt.Errorf("%w: %s: %w", ErrUnread, j.Chunk.Key, err)
+		case err != nil:
+			return fmt.Errorf("read chunk: %w", err)
+		case archive.SHA256(body) != j.Chunk.SHA256:
+			return fmt.Errorf("%w: %s: other bytes than were listed", ErrUnread, j.Chunk.Key)
 		}
 		return nil
 	})
-	if unread, ok := errors.AsType[unreadError](err); ok && ctx.Err() == nil {
-		j.trail.Log.Warn().Str("key", j.Chunk.Key).Str("trail", j.trail.Form().Name).Err(unread.error).Msg("a chunk cannot be read; the trail goes on behind it")
-		return nil, fmt.Errorf("%w: %s: %w", ErrUnread, j.Chunk.Key, unread.error)
+	if errors.Is(err, ErrUnread) {
+		j.trail.Log.Warn().Str("key", j.Chunk.Key).Str("trail", j.trail.Form().Name).Err(err).Msg("a chunk cannot be read; the trail goes on behind it")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read chunk: %w", err)
+		return nil, err
 	}
 	return body, nil
 }
@@ -85,12 +76,6 @@ func (j *Job) Elements(body []byte) iter.Seq2[chat.Element, error] {
 		}
 	}
 }
-
-// unreadError marks an answer that may come from a replica that is behind.
-type unreadError struct{ error }
-
-func (e unreadError) Unwrap() error           { return e.error }
-func (e unreadError) RetryClass() retry.Class { return retry.Transient }
 
 // Due yields the chunks from this one on that are due now, one behind the other, those that need no receipt included.
 func (j *Job) Due(ctx context.Context) iter.Seq2[archive.ChunkEntry, error] {
@@ -179,6 +164,5 @@ func (t *Trail) previous(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read genesis: %w", err)
 	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:]), nil
+	return archive.SHA256(body), nil
 }

@@ -181,3 +181,15 @@ func (p *Page) Oldest() Seq {
 	}
 	return oldest
 }
+
+// OldestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.
+func (p *Page) OldestRetained(from, to Seq) Seq {
+	var oldest Seq
+	for i := range p.Elements {
+		e := &p.Elements[i]
+		if e.Retained() && e.Seq >= from && e.Seq <= to && (oldest == 0 || e.Seq < oldest) {
+			oldest = e.Seq
+		}
+	}
+	return oldest
+}

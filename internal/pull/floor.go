@@ -91,7 +91,7 @@ func (r *Reader) Beginning(ctx context.Context, newest chat.Page, v Void) (Floor
 	}
 	var f Floor
 	var err error
-	switch lowest := oldestRetained(first, 1, v.Known); {
+	switch lowest := first.OldestRetained(1, v.Known); {
 	case lowest == 1:
 		f = Floor{First: 1}
 	case lowest > 1:
@@ -311,7 +311,7 @@ func (f *finder) askPage(ctx context.Context, at chat.Seq, number int) (probe, e
 	if err != nil {
 		return probe{}, fmt.Errorf("probe for retained history at %d: %w", at, err)
 	}
-	p := probe{lowest: oldestRetained(page, f.From, at)}
+	p := probe{lowest: page.OldestRetained(f.From, at)}
 	p.cut = p.lowest == 0 && cutAtTop(page, at)
 	p.expired = page.Finished == chat.FinishedExpired && p.lowest == 0 && !p.cut
 	return p, nil
@@ -320,16 +320,4 @@ func (f *finder) askPage(ctx context.Context, at chat.Seq, number int) (probe, e
 // cutAtTop reports whether a page may lack its newest elements, any of which may be retained.
 func cutAtTop(page chat.Page, at chat.Seq) bool {
 	return len(page.Elements) > 0 && !slices.ContainsFunc(page.Elements, func(e chat.Element) bool { return e.Seq == at })
-}
-
-// oldestRetained returns the smallest seq in [from, to] that the page shows to be retained, 0 if there is none.
-func oldestRetained(page chat.Page, from, to chat.Seq) chat.Seq {
-	var lowest chat.Seq
-	for i := range page.Elements {
-		e := &page.Elements[i]
-		if e.Retained() && e.Seq >= from && e.Seq <= to && (lowest == 0 || e.Seq < lowest) {
-			lowest = e.Seq
-		}
-	}
-	return lowest
 }

@@ -129,7 +129,7 @@ func (l *looker) findFloor(ctx context.Context, job *trail.Job, body []byte) (ch
 	}
 	var found pull.Floor
 	if err == nil { // else something is there, and which it is takes many calls
-		lowest := lowestRetained(bottom, job.From(), top)
+		lowest := bottom.OldestRetained(job.From(), top)
 		if lowest != 0 && lowest <= first { // it is still there
 			l.floor = job.From()
 			return bottom, nil
@@ -166,7 +166,7 @@ func (l *looker) olderStands(ctx context.Context, job *trail.Job) error {
 	if err != nil && !pull.Unreadable(err) {
 		return fmt.Errorf("look at the messages up to %d: %w", below, err)
 	}
-	l.seen = lowestRetained(page, 1, below)
+	l.seen = page.OldestRetained(1, below)
 	return nil
 }
 
@@ -197,7 +197,7 @@ func (l *looker) stands(ctx context.Context, seq chat.Seq) error {
 	if err != nil {
 		return fmt.Errorf("look at message %d again: %w", seq, err)
 	}
-	if lowestRetained(page, seq, seq) == 0 {
+	if page.OldestRetained(seq, seq) == 0 {
 		return errFloorMoved
 	}
 	return nil
@@ -214,16 +214,6 @@ func firstRetained(job *trail.Job, body []byte) (chat.Seq, error) {
 		}
 	}
 	return 0, nil
-}
-
-// lowestRetained returns the first seq in [from, to] that a page shows to be stored, 0 if there is none.
-func lowestRetained(page chat.Page, from, to chat.Seq) (lowest chat.Seq) {
-	for i := range page.Elements {
-		if e := &page.Elements[i]; e.Retained() && e.Seq >= from && e.Seq <= to && (lowest == 0 || e.Seq < lowest) {
-			lowest = e.Seq
-		}
-	}
-	return lowest
 }
 
 // expired accounts for all due chunks below the floor, however many, in one receipt.

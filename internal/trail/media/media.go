@@ -145,12 +145,12 @@ type expired struct {
 }
 
 // judge returns what is known of a link that need not be tried (again), nil for one that must.
-func (e *expired) judge(l chat.Link, host string) *fetch.Failure {
+func (e *expired) judge(l chat.Link, f *fetch.Fetcher) *fetch.Failure {
 	if e == nil {
 		return nil
 	}
 	failure, sampled := e.sampled[place{l.Seq, l.N}]
-	if !sampled && e.hosts[host] {
+	if !sampled && e.hosts[f.Host(l.URL)] {
 		return &fetch.Failure{State: fetch.Gone, Code: "expired"}
 	}
 	return failure

@@ -42,11 +42,9 @@ type window struct {
 // entry is one link. It is settled once its line has a state.
 type entry struct {
 	line   archive.MediaLine
-	size   int64 // as the message says
 	sent   time.Time
 	failed *fetch.Failure // of the last try, if the file may still come
 	tried  time.Time
-	bytes  int64         // of the object, once it is stored
 	took   time.Duration // to fetch and store the file
 }
 
@@ -63,8 +61,8 @@ func (w *window) add(ctx context.Context) func(sent int64, links []chat.Link) er
 			}
 		}
 		for _, l := range links {
-			told := w.expired.judge(l, w.kind.Fetcher.Host(l.URL))
-			e := entry{line: archive.MediaLine{Link: l}, size: l.Size, sent: sentAt(w.job, sent)}
+			told := w.expired.judge(l, w.kind.Fetcher)
+			e := entry{line: archive.MediaLine{Link: l}, sent: sentAt(w.job, sent)}
 			switch {
 			case l.Kind == chat.LinkRelay:
 				e.settle(archive.MediaNoURL, "key_only")
@@ -129,7 +127,7 @@ func (w *window) put(ctx context.Context, hi chat.Seq, n int) error {
 	lines, size := make([]archive.MediaLine, n), int64(0)
 	for i := range lines {
 		lines[i] = w.entries[i].line
-		size += w.entries[i].bytes
+		size += lines[i].Bytes
 	}
 	err := w.job.Put(ctx, hi, size, func(m archive.ReceiptMeta) (archive.Receipt, error) {
 		return archive.NewMediaReceipt(m, lines)
@@ -155,7 +153,7 @@ func (w *window) fetch(ctx context.Context) error {
 	var at []int
 	for i := range w.entries {
 		if e := &w.entries[i]; !e.settled() && e.failed == nil && (!first || e.line.Seq == w.entries[0].line.Seq) {
-			links, at = append(links, fetch.Link{URL: e.line.URL, Size: e.size}), append(at, i)
+			links, at = append(links, fetch.Link{URL: e.line.URL, Size: e.line.Size}), append(at, i)
 		}
 	}
 	ctx, cancel := context.WithDeadline(ctx, w.job.End)
@@ -198,7 +196,7 @@ func (w *window) take(ctx context.Context, i int, file *fetch.File, err error) {
 	case err == nil:
 		e.settle(archive.MediaStored, "")
 		e.line.SHA256, e.line.Bytes, e.line.Type, e.line.Short = file.SHA256, file.Size, file.Type, file.Short
-		e.bytes, e.took, w.came = file.Size, time.Since(file.Began), time.Now()
+		e.took, w.came = time.Since(file.Began), time.Now()
 	case damaged:
 		e.settle(archive.MediaFailed, "blob_damaged")
 	case failed && cut(w.job, failure): // the next batch has more time for it
@@ -300,7 +298,7 @@ func (w *window) probe(ctx context.Context) error {
 	if good == nil || !late {
 		return nil
 	}
-	return w.kind.Fetcher.Fetch(ctx, w.job.Until, []fetch.Link{{URL: good.line.URL, Size: good.size}}, func(_ context.Context, _ int, file *fetch.File, _ error) {
+	return w.kind.Fetcher.Fetch(ctx, w.job.Until, []fetch.Link{{URL: good.line.URL, Size: good.line.Size}}, func(_ context.Context, _ int, file *fetch.File, _ error) {
 		if file != nil {
 			w.came = time.Now()
 		}
